@@ -1,0 +1,1 @@
+"""Segmenters without learning, as honest baselines."""

@@ -1,0 +1,1 @@
+"""Generated studies with lesions of known volume."""

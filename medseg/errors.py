@@ -1,0 +1,100 @@
+"""Every error that medseg raises on purpose.
+
+    MedsegError
+    ├── InputError              something that was given cannot be used
+    │   ├── UnreadableFileError     a file that is missing, truncated or not what its name says
+    │   ├── GeometryError           a grid that is doubtful or does not fit
+    │   │   ├── GridMismatchError       two grids that must be one are not
+    │   │   └── UnknownSpacingError     millimetres asked of an image that has none
+    │   ├── LabelError              values in a mask that nobody declared
+    │   ├── DatasetError            a folder, manifest or table that does not hold together
+    │   ├── ConfigError             a key or value of a configuration
+    │   └── ModelFolderError        a model folder that is incomplete or of another kind
+    ├── OutputError             something could not be written
+    ├── TrainingError           training cannot go on (a non-finite loss, say)
+    └── MissingExtraError       an optional dependency is not installed
+
+Each says where, what was found, what was expected and how to mend it, on one line.
+"""
+
+from pathlib import Path
+
+__all__ = [
+    "ConfigError",
+    "DatasetError",
+    "GeometryError",
+    "GridMismatchError",
+    "InputError",
+    "LabelError",
+    "MedsegError",
+    "MissingExtraError",
+    "ModelFolderError",
+    "OutputError",
+    "TrainingError",
+    "UnknownSpacingError",
+    "UnreadableFileError",
+]
+
+
+class MedsegError(Exception):
+    """An error with its mend.
+
+    Args:
+        where: The file, argument or case that the error is about.
+        found: What was found there, as a clause without a full stop.
+        mend: What the user can do, as a sentence.
+        expected: What was expected instead, where that is not plain from `found`.
+    """
+
+    def __init__(self, where: str | Path, found: str, mend: str, expected: str = "") -> None:
+        wanted = f", expected {expected}" if expected else ""
+        super().__init__(" ".join(f"{where}: {found}{wanted}. {mend}".split()))
+        self.where = str(where)
+
+
+class InputError(MedsegError):
+    """Something that was given cannot be used."""
+
+
+class UnreadableFileError(InputError):
+    """A file that is missing, truncated or not what its name says."""
+
+
+class GeometryError(InputError):
+    """A grid that is doubtful or does not fit."""
+
+
+class GridMismatchError(GeometryError):
+    """Two grids that must be one are not."""
+
+
+class UnknownSpacingError(GeometryError):
+    """Millimetres were asked of an image that has none."""
+
+
+class LabelError(InputError):
+    """Values in a mask that nobody declared."""
+
+
+class DatasetError(InputError):
+    """A folder, manifest or table that does not hold together."""
+
+
+class ConfigError(InputError):
+    """A key or value of a configuration."""
+
+
+class ModelFolderError(InputError):
+    """A model folder that is incomplete or of another kind."""
+
+
+class OutputError(MedsegError):
+    """Something could not be written."""
+
+
+class TrainingError(MedsegError):
+    """Training cannot go on."""
+
+
+class MissingExtraError(MedsegError):
+    """An optional dependency is not installed."""

@@ -1,0 +1,98 @@
+"""Voxels with their grid: an `Image`, and a `Segmentation` on the native grid of its image."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medseg.errors import GeometryError
+from medseg.geometry import Geometry
+from medseg.labels import Labels
+from medseg.picture import html_figure
+
+__all__ = ["Image", "Segmentation"]
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """Voxels of one study, channel first.
+
+    Args:
+        voxels: Shape (C, x, y[, z]), in their stored type; HU for CT.
+        geometry: The grid that all channels share.
+        modality: DICOM's word ("CT", "MR", "PT", "MG", "DX", ...), empty where unknown.
+        source: The file or folder it was read from.
+        header: The source's own header where a written mask must carry it over (nibabel's for NIfTI).
+        notes: Warnings that arose while reading.
+
+    Raises:
+        GeometryError: The voxels are not of the geometry's shape.
+    """
+
+    voxels: np.ndarray
+    geometry: Geometry
+    modality: str = ""
+    source: Path | None = None
+    header: Any = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.voxels.ndim != self.geometry.ndim + 1 or self.voxels.shape[1:] != self.geometry.shape:
+            raise GeometryError(
+                self.source or "image",
+                f"voxels of shape {self.voxels.shape} on a grid of {self.geometry.shape}",
+                "Put the channel axis first: voxels[np.newaxis].",
+                "(channels, *grid)",
+            )
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return self.voxels.shape[0]
+
+    def with_voxels(self, voxels: np.ndarray) -> "Image":
+        """The same image with other voxels on the same grid."""
+        return replace(self, voxels=voxels)
+
+    def _repr_html_(self) -> str:
+        return html_figure(self.voxels[0], self.geometry, f"{self.geometry.describe()}, {self.channels} channel(s)")
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """A label map on the native grid of its image.
+
+    Args:
+        mask: File values, shape (x, y[, z]).
+        geometry: The image's grid.
+        labels: What the values mean.
+        probabilities: Of the foreground labels, shape (labels, x, y[, z]), where they were asked for.
+        image: The image it was made from; its header goes into a written mask.
+        notes: Warnings that arose on the way.
+    """
+
+    mask: np.ndarray
+    geometry: Geometry
+    labels: Labels
+    probabilities: np.ndarray | None = None
+    image: Image | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.mask.shape != self.geometry.shape:
+            raise GeometryError(
+                "segmentation",
+                f"a mask of shape {self.mask.shape} on a grid of {self.geometry.shape}",
+                "A mask lies on its image's own grid: resample it there first.",
+            )
+
+    def of(self, name: str) -> np.ndarray:
+        """Boolean mask of one label, by name."""
+        label = self.labels.labels[self.labels.names.index(name)]
+        return np.isin(self.mask, label.values)
+
+    def _repr_html_(self) -> str:
+        shown = self.mask if self.image is None else self.image.voxels[0]
+        caption = f"{', '.join(self.labels.names)} on {self.geometry.describe()}"
+        return html_figure(shown, self.geometry, caption, self.labels.to_indices(self.mask), self.labels)

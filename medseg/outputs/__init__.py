@@ -1,0 +1,1 @@
+"""Tables, previews and pictures."""

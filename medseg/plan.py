@@ -1,0 +1,94 @@
+"""Every number that preprocessing, patching, the network and restoring need; saved with the model."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from medseg.config import Settings
+from medseg.errors import ModelFolderError
+from medseg.geometry import Geometry
+from medseg.labels import Labels
+
+__all__ = ["NetworkPlan", "Normalisation", "Plan", "read_plan"]
+
+
+class Normalisation(Settings):
+    """How the intensities of one channel become numbers around 0.
+
+    `ct`: clip to [lower, upper] HU, subtract `mean`, divide by `sd` (all from the training labels' voxels).
+    `zscore`: subtract the mean and divide by the sd of the image's non-zero voxels (MR, PET).
+    `percentile`: the image's own percentiles `lower` and `upper` go to -1 and 1, clipped (radiographs).
+    """
+
+    method: Literal["ct", "zscore", "percentile"]
+    lower: float = 0.0
+    upper: float = 0.0
+    mean: float = 0.0
+    sd: float = 1.0
+
+
+class NetworkPlan(Settings):
+    """A U-Net: features, kernel size and stride of each level, first level first."""
+
+    name: str = "dynunet"
+    features: tuple[int, ...]
+    kernels: tuple[tuple[int, ...], ...]
+    strides: tuple[tuple[int, ...], ...]
+    dropout: float = 0.0
+
+
+class Plan(Settings):
+    """What a model does to an image, from reading to restoring.
+
+    `spacing_mm` is the grid on which the network works. Where training images have no physical spacing it is
+    `None`, and `longest_side` pixels are used instead.
+    """
+
+    version: int = 1
+    dims: Literal[2, 3]
+    channels: tuple[str, ...]
+    modality: str
+    labels: dict[str, Any]
+    spacing_mm: tuple[float, ...] | None
+    longest_side: int | None = None
+    normalisation: tuple[Normalisation, ...]
+    crop_above: float | None = Field(
+        None, description="Voxels above this belong to the body; the rest is cropped away."
+    )
+    patch_size: tuple[int, ...]
+    batch_size: int
+    network: NetworkPlan
+    overlap: float = 0.5
+    portable: bool = True
+
+    @property
+    def label_set(self) -> Labels:
+        """The labels as declared."""
+        return Labels.from_config(self.labels)
+
+    def working_shape(self, geometry: Geometry) -> tuple[int, ...]:
+        """Shape of the network's grid over a (canonical) image grid; both have the same extent."""
+        if self.spacing_mm is not None:
+            zoom = [have / want for have, want in zip(geometry.spacing_mm, self.spacing_mm, strict=True)]
+        else:
+            zoom = [(self.longest_side or max(geometry.shape)) / max(geometry.shape)] * geometry.ndim
+        return tuple(max(1, round(n * z)) for n, z in zip(geometry.shape, zoom, strict=True))
+
+
+def read_plan(path: Path) -> Plan:
+    """A plan from its JSON file.
+
+    Raises:
+        ModelFolderError: The file is missing or is not a plan.
+    """
+    try:
+        return Plan.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelFolderError(
+            path, f"cannot be read ({error})", "Pass the folder that `medseg train` wrote."
+        ) from error
+    except ValidationError as error:
+        raise ModelFolderError(
+            path, f"is not a plan ({error.errors()[0]['msg']})", "Train again, or restore the file."
+        ) from error
