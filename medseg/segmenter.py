@@ -1,0 +1,38 @@
+"""What everything that segments has in common: a network, an ensemble, a bundle or a threshold is a `Segmenter`."""
+
+from typing import Protocol, runtime_checkable
+
+from medseg.image import Image, Segmentation
+from medseg.labels import Labels
+
+__all__ = ["Segmenter"]
+
+
+@runtime_checkable
+class Segmenter(Protocol):
+    """Something that turns an image into a mask on that image's own grid.
+
+    The contract:
+
+    * The mask has exactly the shape and the geometry of the image, whatever grid was used inside.
+    * Its values are file values of `labels`, and nothing else.
+    * The image is not changed, and the same image gives the same mask.
+    * An image that cannot be segmented (wrong channels, spacing unknown where it is needed) raises an
+      `InputError` that names it; an image with nothing to find gives an empty mask.
+    * What the user should know about the result goes into the segmentation's `notes`.
+    """
+
+    @property
+    def labels(self) -> Labels:
+        """What the masks can contain."""
+
+    def segment(self, image: Image, *, probabilities: bool = False) -> Segmentation:
+        """Segment one image.
+
+        Args:
+            image: Voxels of shape (C, x, y[, z]) with their geometry.
+            probabilities: Also keep the probabilities of the foreground labels, shape (labels, x, y[, z]).
+
+        Returns:
+            The mask on the image's native grid.
+        """
