@@ -1,14 +1,14 @@
 """Writing files so that none is ever half-written: to a temporary name beside its place, then renamed."""
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from medseg.errors import OutputError
 
-__all__ = ["atomic_path"]
+__all__ = ["atomic_path", "write_text"]
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a temporary path to write to, which becomes `path` when the block ends well.
 
     The temporary name begins with a dot and keeps the suffixes of `path`, since writers choose a format by them.
-    Missing folders above are made. The file gets the permissions that a plain `open` would give.
+    Missing folders above are made.
 
     Args:
         path: Where the finished file shall be; an older one stays whole until it is replaced.
@@ -36,7 +36,6 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         # pandas, Pillow and others reopen by name, so what they wrote may be in the cache only
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -49,16 +48,20 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
                 temporary.unlink(missing_ok=True)
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file, UTF-8, whole or not at all.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    with atomic_path(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
 def _reserve(target: Path) -> Path:
+    """An empty file beside the target, made as `open` makes one so that it gets the usual permissions."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    suffixes = "".join(target.suffixes[-2:]) if target.name.endswith(".gz") else target.suffix
-    handle, name = tempfile.mkstemp(prefix=f".{target.name[:40]}-", suffix=suffixes, dir=target.parent)
-    os.close(handle)
-    return Path(name)
-
-
-def _umask() -> int:
-    """The process's file mask; it can be read only by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    suffix = "".join(target.suffixes[-2:]) if target.name.endswith(".gz") else target.suffix
+    reserved = target.with_name(f".{target.name[:40]}-{secrets.token_hex(6)}{suffix}")
+    reserved.open("xb").close()
+    return reserved

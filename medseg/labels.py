@@ -12,7 +12,7 @@ import numpy as np
 
 from medseg.errors import LabelError
 
-__all__ = ["IGNORE_INDEX", "Code", "Label", "Labels"]
+__all__ = ["IGNORE_INDEX", "Code", "Label", "Labels", "labels_of"]
 
 IGNORE_INDEX = 255
 # Tableau's ten, the first ones chosen to stand out on grey: red, green, blue ...
@@ -135,6 +135,27 @@ class Labels:
         values = np.array(self.written_values)
         small = np.min_scalar_type(int(values.max())) if values.min() >= 0 else np.dtype(np.int16)
         return values.astype(small)[indices]
+
+
+def labels_of(*masks: np.ndarray, where: str = "mask") -> Labels:
+    """Labels for masks of which nobody declared any: "label 1", "label 2", ... for the values that are not 0.
+
+    Raises:
+        LabelError: The masks hold other than whole numbers, or more values than label maps can have.
+    """
+    found: set[int] = set()
+    for mask in masks:
+        whole = mask if np.issubdtype(mask.dtype, np.integer) or mask.dtype == bool else _as_integers(mask, where)
+        found |= {int(value) for value in np.unique(whole)}
+    values = sorted(found - {0}) or [1]
+    if len(values) >= IGNORE_INDEX:
+        raise LabelError(
+            where,
+            f"{len(values)} different values",
+            "Give a label map; an instance map is measured one instance at a time.",
+            f"at most {IGNORE_INDEX - 1} labels",
+        )
+    return Labels.from_config({f"label {value}": value for value in values})
 
 
 def _whole_numbers(name: str, value: Any) -> tuple[int, ...]:

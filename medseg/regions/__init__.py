@@ -1,1 +1,22 @@
 """Connected components of a mask and their measurements."""
+
+from medseg.labels import labels_of
+from medseg.regions.components import Region, find_regions
+from medseg.regions.diameters import AxialDiameters, Diameter, axial_diameters, longest_diameter
+from medseg.regions.schema import Column, channel_columns, region_columns
+from medseg.regions.table import empty_table, measure_regions
+
+__all__ = [
+    "AxialDiameters",
+    "Column",
+    "Diameter",
+    "Region",
+    "axial_diameters",
+    "channel_columns",
+    "empty_table",
+    "find_regions",
+    "labels_of",
+    "longest_diameter",
+    "measure_regions",
+    "region_columns",
+]
