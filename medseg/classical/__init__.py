@@ -1,1 +1,5 @@
-"""Segmenters without learning, as honest baselines."""
+"""Segmenters that need no training."""
+
+from medseg.classical.otsu import Otsu
+
+__all__ = ["Otsu"]

@@ -1,1 +1,20 @@
-"""Scores of a mask against a reference, on the native grid."""
+"""Scores of predicted masks against references, on the native grid."""
+
+from medseg.evaluation.evaluate import Evaluation, evaluate_pairs
+from medseg.evaluation.pairs import find_pairs
+from medseg.evaluation.scores import Overlap, overlaps
+from medseg.evaluation.summary import METRICS, SCORE_COLUMNS, SUMMARY_COLUMNS, score_case, scores_table, summarise
+
+__all__ = [
+    "METRICS",
+    "SCORE_COLUMNS",
+    "SUMMARY_COLUMNS",
+    "Evaluation",
+    "Overlap",
+    "evaluate_pairs",
+    "find_pairs",
+    "overlaps",
+    "score_case",
+    "scores_table",
+    "summarise",
+]

@@ -1,0 +1,132 @@
+"""Scores predicted against reference masks on the native grid, case by case; a bad case never stops the rest."""
+
+import html
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from medseg.atomic import json_text, write_csv, write_json
+from medseg.errors import DatasetError, MedsegError
+from medseg.evaluation.pairs import Pair
+from medseg.evaluation.summary import score_case, scores_table, summarise
+from medseg.labels import Labels, labels_of
+from medseg.reporting import Reporter, Silent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Evaluation", "evaluate_pairs"]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What `evaluate_pairs` found.
+
+    Args:
+        cases: One row a case and label; columns as `medseg.evaluation.SCORE_COLUMNS`.
+        summary: One row a label and metric; columns as `medseg.evaluation.SUMMARY_COLUMNS`.
+        failures: Cases that could not be scored, each with its reason.
+    """
+
+    cases: "pd.DataFrame"
+    summary: "pd.DataFrame"
+    failures: tuple[tuple[str, str], ...] = ()
+
+    def mean(self, label: str, metric: str = "dice") -> float:
+        """One mean of the summary.
+
+        Raises:
+            KeyError: There is no such label or metric.
+        """
+        row = self.summary[(self.summary["label"] == label) & (self.summary["metric"] == metric)]
+        if row.empty:
+            raise KeyError(f"{label}, {metric}")
+        return float(row["mean"].iloc[0])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The summary and the failures as nested dictionaries: label, then metric, then figure."""
+        labels: dict[str, dict[str, Any]] = {}
+        for row in self.summary.to_dict("records"):
+            label, metric = str(row.pop("label")), str(row.pop("metric"))
+            labels.setdefault(label, {})[metric] = row
+        failures = [{"case": case, "reason": reason} for case, reason in self.failures]
+        return {"cases_scored": self.cases["case"].nunique(), "labels": labels, "failures": failures}
+
+    def to_json(self) -> str:
+        """`to_dict` as JSON text; an undefined figure is null."""
+        return json_text(self.to_dict())
+
+    def save(self, folder: str | Path) -> None:
+        """Write `scores.csv`, `summary.csv`, `failures.csv` and `summary.json`.
+
+        Raises:
+            OutputError: The folder cannot be written.
+        """
+        import pandas as pd
+
+        folder = Path(folder)
+        write_csv(folder / "scores.csv", self.cases)
+        write_csv(folder / "summary.csv", self.summary)
+        write_csv(folder / "failures.csv", pd.DataFrame(list(self.failures), columns=["case", "reason"]))
+        write_json(folder / "summary.json", self.to_dict())
+
+    def _repr_html_(self) -> str:
+        table = self.summary.to_html(index=False, float_format="{:.3f}".format, na_rep="")
+        lines = "".join(f"<li><b>{html.escape(c)}</b>: {html.escape(why)}</li>" for c, why in self.failures)
+        return table + (f"<p>Not scored:</p><ul>{lines}</ul>" if lines else "")
+
+
+def evaluate_pairs(pairs: Iterable[Pair], labels: Labels | None = None, reporter: Reporter | None = None) -> Evaluation:
+    """Score every pair of masks.
+
+    Args:
+        pairs: Case id, predicted and reference mask file, as `find_pairs` gives.
+        labels: What the values mean. Without it every value but 0 that occurs is a label, and nothing is ignored.
+        reporter: Shows the progress.
+
+    Returns:
+        Scores, summary, and the cases that could not be scored (unreadable, another grid, undeclared values).
+
+    Raises:
+        DatasetError: There is no pair, or no pair at all could be read while the labels were unknown.
+    """
+    pairs, reporter = list(pairs), reporter or Silent()
+    if not pairs:
+        raise DatasetError("pairs", "nothing to evaluate", "Give at least one predicted mask and its reference.")
+    known = labels or _labels_in(pairs, reporter)
+    rows: list[dict[str, Any]] = []
+    failures: list[tuple[str, str]] = []
+    for case, prediction, reference in reporter.track(pairs, "scoring", len(pairs)):
+        try:
+            rows += score_case(*_on_one_grid(case, prediction, reference), known, case)
+        except MedsegError as error:
+            failures.append((case, str(error)))
+    cases = scores_table(rows)
+    return Evaluation(cases, summarise(cases), tuple(failures))
+
+
+def _on_one_grid(case: str, prediction: Path, reference: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Both masks on the reference's grid; the prediction may be stored in another axis order, never resampled."""
+    from medseg.io import mask_on_grid, read_mask
+
+    predicted, geometry = read_mask(prediction)
+    true, native = read_mask(reference)
+    return mask_on_grid(predicted, geometry, native, f"{case}: {prediction}"), true
+
+
+def _labels_in(pairs: Sequence[Pair], reporter: Reporter) -> Labels:
+    """Labels for all values in all masks that can be read; those that cannot become failures later."""
+    from medseg.io import read_mask
+
+    found: set[int] = set()
+    for _case, *paths in reporter.track(pairs, "looking for labels", len(pairs)):
+        for path in paths:
+            try:
+                mask, _geometry = read_mask(path)
+            except MedsegError:
+                continue
+            found |= {int(value) for value in np.unique(mask)}
+    return labels_of(np.array(sorted(found), dtype=np.int64), where="masks")

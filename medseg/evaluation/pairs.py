@@ -1,0 +1,93 @@
+"""Finds which predicted mask belongs to which reference: by case id, which is the file's or its folder's name."""
+
+import csv
+from pathlib import Path
+
+from medseg.errors import DatasetError, UnreadableFileError
+
+__all__ = ["MASK_ENDINGS", "Pair", "find_pairs"]
+
+MASK_ENDINGS = (".nii.gz", ".nii", ".png", ".tif", ".tiff", ".bmp", ".nrrd", ".mha", ".mhd")
+Pair = tuple[str, Path, Path]  # case id, prediction, reference
+_OWN_NAME = "mask"  # `medseg predict` writes <case>/mask.nii.gz or <case>/mask.png
+_RECORD = "cases.csv"
+
+
+def find_pairs(predictions: str | Path, reference: str | Path) -> list[Pair]:
+    """Pair predictions with references.
+
+    A prediction without reference, or a case that `medseg predict` lists in its `cases.csv` but has no mask of, is
+    paired with the path that is missing, so that its evaluation fails by name instead of being passed over.
+    References of cases that were never predicted are left out: a label folder often holds more than the test part.
+
+    Args:
+        predictions: An output folder of `medseg predict`, a folder of masks named by case, or one mask.
+        reference: A folder of masks named by case, or one mask.
+
+    Returns:
+        Case id, prediction and reference, in the order of the ids.
+
+    Raises:
+        UnreadableFileError: A path does not exist.
+        DatasetError: A case has two masks, there is no mask, or no prediction has a reference.
+    """
+    predictions, reference = _existing(predictions), _existing(reference)
+    if predictions.is_file() and reference.is_file():
+        return [(_case_of(predictions), predictions, reference)]
+    predicted, true = _masks(predictions), _masks(reference)
+    attempted = {case: predictions / case / "mask" for case in _recorded(predictions)} | predicted
+    if not predicted.keys() & true.keys():
+        raise DatasetError(
+            predictions,
+            f"none of its {len(predicted)} masks ({_some(predicted)}) has a reference in {reference} ({_some(true)})",
+            "Name each reference after its case: CASE.nii.gz or CASE.png.",
+        )
+    folder = reference if reference.is_dir() else reference.parent
+    return [(case, path, true.get(case, folder / case)) for case, path in sorted(attempted.items())]
+
+
+def _existing(path: str | Path) -> Path:
+    if not Path(path).exists():
+        raise UnreadableFileError(path, "no such file or folder", "Check the path.")
+    return Path(path)
+
+
+def _masks(where: Path) -> dict[str, Path]:
+    """Mask files by case id: those directly in a folder, and `mask.*` in the folders directly below."""
+    if where.is_file():
+        return {_case_of(where): where}
+    files = [path for path in where.iterdir() if _is_mask(path)]
+    files += [path for path in where.glob(f"*/{_OWN_NAME}.*") if _is_mask(path)]
+    found: dict[str, Path] = {}
+    for path in sorted(files):
+        case = _case_of(path)
+        if case in found:
+            raise DatasetError(path, f"case {case} also has {found[case]}", "Keep one mask a case.")
+        found[case] = path
+    if not found:
+        raise DatasetError(where, "no masks in this folder", "Pass a folder of masks.", f"{', '.join(MASK_ENDINGS)}")
+    return found
+
+
+def _is_mask(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(".") and path.name.lower().endswith(MASK_ENDINGS)
+
+
+def _case_of(path: Path) -> str:
+    ending = next((ending for ending in MASK_ENDINGS if path.name.lower().endswith(ending)), path.suffix)
+    stem = path.name[: len(path.name) - len(ending)]
+    return path.absolute().parent.name if stem == _OWN_NAME else stem
+
+
+def _recorded(predictions: Path) -> list[str]:
+    """The cases that a prediction run tried."""
+    record = predictions / _RECORD
+    if not record.is_file():
+        return []
+    with record.open(newline="", encoding="utf-8") as lines:
+        return [row["case"] for row in csv.DictReader(lines) if row.get("case")]
+
+
+def _some(masks: dict[str, Path]) -> str:
+    names = sorted(masks)
+    return ", ".join(names[:2]) + (" …" if len(names) > 2 else "")
