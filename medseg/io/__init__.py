@@ -1,1 +1,7 @@
-"""Files in and out: one module a format, geometry turned to RAS+ here and nowhere else."""
+"""Reading and writing images and masks, one module a format; the formats' libraries are loaded when needed."""
+
+from medseg.io.masks import mask_on_grid, read_mask
+from medseg.io.reading import read_geometry, read_image
+from medseg.io.writing import write_image, write_mask
+
+__all__ = ["mask_on_grid", "read_geometry", "read_image", "read_mask", "write_image", "write_mask"]

@@ -1,0 +1,119 @@
+"""One DICOM series, or one radiograph, as an image."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from medseg.errors import InputError, UnreadableFileError
+from medseg.geometry import Geometry
+from medseg.image import Image
+from medseg.io.dicom_grid import radiograph_grid, sorted_with_grid
+from medseg.io.dicom_headers import RADIOGRAPHS, Slice, one_series
+from medseg.io.dicom_pixels import inverted, rescaled, stored_slice, stored_volume
+
+__all__ = ["read_geometry", "read_series", "series_patient"]
+
+T = TypeVar("T")
+Source = str | Path | Sequence[str | Path]
+
+
+def read_series(source: Source) -> Image:
+    """The one image series of a folder, or of files.
+
+    Slices are sorted by their position along the slice normal; the distance between them comes from the positions.
+    Values are rescaled (HU for CT). A radiograph is a 2D image in which more is brighter.
+
+    Args:
+        source: A folder (its sub-folders are not searched), a file, or the files of one series.
+
+    Returns:
+        One channel, shape (1, x, y[, z]): x is the column, y the row, z the slice.
+
+    Raises:
+        UnreadableFileError: There is no image, or one that is broken or multi-frame.
+        InputError: There are several series, or several radiographs.
+        GeometryError: The slices do not make a regular grid.
+        MissingExtraError: A decoder is not installed.
+    """
+    paths = _paths(source)
+    image, warned = _with_warnings(lambda: _read(paths))
+    return Image(image.voxels, image.geometry, image.modality, image.source, None, (*image.notes, *warned))
+
+
+def read_geometry(source: Source) -> Geometry:
+    """The grid of a series from its headers; no pixel is decoded. Raises what `read_series` raises."""
+    paths = _paths(source)
+    return _with_warnings(lambda: _grid(paths)[1])[0]
+
+
+def series_patient(source: Source) -> str:
+    """The PatientID of a series; empty where the header has none.
+
+    Raises:
+        UnreadableFileError: There is no image, or a broken one.
+        InputError: There are several series, or slices of several patients.
+    """
+    paths = _paths(source)
+    slices = _with_warnings(lambda: one_series(paths))[0][0]
+    patients = sorted({str(one.header.get("PatientID", "") or "") for one in slices})
+    if len(patients) > 1:
+        raise InputError(slices[0].path.parent, f"holds slices of {len(patients)} patients", "Separate them.", "one")
+    return patients[0]
+
+
+def _read(paths: Path | list[Path]) -> Image:
+    slices, geometry, notes = _grid(paths)
+    first = slices[0].header
+    dark_is_more = first.get("PhotometricInterpretation") == "MONOCHROME1"
+    colour = int(first.get("SamplesPerPixel", 1)) > 1
+    notes += ("colours were turned into grey",) if colour else ()
+    if geometry.ndim == 2:
+        stored = stored_slice(slices[0])
+        values = rescaled((inverted(stored, first) if dark_is_more else stored)[np.newaxis], slices)[0]
+    else:
+        values = rescaled(stored_volume(slices), slices)
+        notes += ("MONOCHROME1: values are kept as stored",) if dark_is_more else ()
+    source = paths if isinstance(paths, Path) else paths[0].parent
+    # Decoded arrays run (slice, row, column); ours run (column, row, slice).
+    return Image(values.T[np.newaxis], geometry, slices[0].modality, source, None, notes)
+
+
+def _grid(paths: Path | list[Path]) -> tuple[list[Slice], Geometry, tuple[str, ...]]:
+    slices, notes = one_series(paths)
+    where = paths if isinstance(paths, Path) else slices[0].path.parent
+    first = slices[0]
+    frames = int(first.header.get("NumberOfFrames") or 1)
+    if frames > 1:
+        raise UnreadableFileError(
+            first.path,
+            f"is a multi-frame object of {frames} frames",
+            "Convert it to single frames or NIfTI (dcm2niix).",
+        )
+    projection = first.modality in RADIOGRAPHS or (len(slices) == 1 and "ImagePositionPatient" not in first.header)
+    if not projection:
+        ordered, geometry, grid_notes = sorted_with_grid(slices, where)
+        return ordered, geometry, notes + grid_notes
+    if len(slices) > 1:
+        names = ", ".join(one.path.name for one in slices[:5])
+        raise InputError(where, f"holds {len(slices)} radiographs ({names})", "Pass them as files.", "one")
+    return slices, radiograph_grid(first.header), notes
+
+
+def _paths(source: Source) -> Path | list[Path]:
+    if not isinstance(source, (str, Path)):
+        return [Path(path) for path in source]
+    path = Path(source)
+    if not path.exists():
+        raise UnreadableFileError(path, "does not exist", "Check the path.")
+    return path
+
+
+def _with_warnings(work: Callable[[], T]) -> tuple[T, tuple[str, ...]]:
+    """A result, and what pydicom warned of meanwhile; each text once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = work()
+    return result, tuple(dict.fromkeys(str(warning.message).splitlines()[0] for warning in caught))

@@ -1,0 +1,140 @@
+"""Masks and images into files: complete or not at all, the same bytes for the same input."""
+
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medseg.errors import OutputError
+from medseg.geometry import Geometry
+from medseg.image import Image, Segmentation
+from medseg.io import formats
+
+__all__ = ["write_bytes", "write_image", "write_mask"]
+
+_LEVEL = 1  # isal's second of four: masks are small anyway, and reading speed does not depend on it
+_NIFTI_TYPES = (np.uint8, np.int16, np.uint16, np.int32)  # smallest first
+
+
+def write_mask(path: str | Path, segmentation: Segmentation) -> None:
+    """A segmentation in file values: NIfTI for volumes, PNG (8 or 16 bit) for 2D images.
+
+    The header of an image that came from NIfTI is carried over, so that shape, sform, qform and their codes are
+    exactly as stored there; its extensions, which may name the patient, are not.
+
+    Raises:
+        OutputError: The ending does not fit, a value does not fit into a PNG, or the file cannot be written.
+    """
+    image = segmentation.image
+    carried = image.header if image is not None and image.geometry.same_as(segmentation.geometry) else None
+    mask = segmentation.mask
+    kept = _NIFTI_TYPES if segmentation.geometry.ndim == 3 else (np.uint8,)
+    _write(Path(path), mask if mask.dtype in kept else _smallest(mask), segmentation.geometry, carried)
+
+
+def write_image(path: str | Path, image: Image) -> None:
+    """An image of one channel: NIfTI for volumes, PNG (8 or 16 bit, whole numbers) for 2D images.
+
+    Raises:
+        OutputError: It has several channels, the ending does not fit, or the file cannot be written.
+    """
+    if image.channels != 1:
+        raise OutputError(path, f"the image has {image.channels} channels", "Write each channel to a file of its own.")
+    _write(Path(path), image.voxels[0], image.geometry, image.header)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """A whole file, by way of a temporary name beside it, so that it is never seen half-written.
+
+    Raises:
+        OutputError: The folder cannot be made or the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            file.write(content)
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        reason = error.strerror or str(error)
+        raise OutputError(path, f"cannot be written ({reason})", "Choose a folder with room and permission.") from error
+
+
+def _write(path: Path, array: np.ndarray, geometry: Geometry, header: Any) -> None:
+    if path.is_dir():
+        raise OutputError(path, "is a folder", "Name a file, such as mask.nii.gz.")
+    encode = _encoder(path, geometry)
+    write_bytes(path, encode(path, array, geometry, header))
+
+
+def _encoder(path: Path, geometry: Geometry) -> Callable[[Path, np.ndarray, Geometry, Any], bytes]:
+    ending = formats.ending(path)
+    if geometry.ndim == 3 and ending in formats.NIFTI:
+        return _nifti_bytes
+    if geometry.ndim == 2 and ending == ".png":
+        return _png_bytes
+    wanted = ".nii.gz or .nii for a volume" if geometry.ndim == 3 else ".png for a 2D image"
+    raise OutputError(path, f"the ending {ending!r} does not fit", "Change the ending.", wanted)
+
+
+def _nifti_bytes(path: Path, array: np.ndarray, geometry: Geometry, carried: Any) -> bytes:
+    import nibabel
+    from isal import igzip
+
+    header = _carried_header(carried) if isinstance(carried, nibabel.Nifti1Header) else _new_header(geometry)
+    dtype = array.dtype
+    header.set_data_dtype(dtype)
+    header.set_data_shape(array.shape)
+    header.set_slope_inter(1, 0)
+    header["cal_min"] = header["cal_max"] = 0
+    single = type(header).sizeof_hdr + 4  # the header and the four bytes that say "no extensions"
+    header["vox_offset"] = single
+    voxels = array.astype(dtype.newbyteorder(header.endianness), copy=False).tobytes(order="F")
+    content = header.binaryblock + bytes(4) + voxels
+    return igzip.compress(content, _LEVEL, mtime=0) if path.name.lower().endswith(".gz") else content
+
+
+def _carried_header(header: Any) -> Any:
+    own = header.copy()
+    own.extensions.clear()
+    own.set_intent("none")
+    return own
+
+
+def _new_header(geometry: Geometry) -> Any:
+    import nibabel
+
+    header = nibabel.Nifti1Header(endianness="<")
+    header.set_data_shape(geometry.shape)
+    header.set_qform(geometry.affine, code=1, strip_shears=True)
+    header.set_sform(geometry.affine, code=1)
+    header.set_xyzt_units("mm")
+    return header
+
+
+def _png_bytes(path: Path, array: np.ndarray, geometry: Geometry, header: Any) -> bytes:
+    import PIL.Image
+
+    low, high = int(array.min()), int(array.max())
+    if array.dtype.kind not in "iu" or low < 0 or high > 65535:
+        raise OutputError(
+            path, f"a PNG cannot hold {array.dtype} values from {low} to {high}", "Use whole numbers from 0 to 65535."
+        )
+    # An image keeps its own depth; a 16-bit one that happens to be dark must not come back as 8 bit.
+    depth = np.uint8 if high < 256 and array.dtype.itemsize == 1 else np.uint16
+    buffer = BytesIO()
+    PIL.Image.fromarray(np.ascontiguousarray(array.T.astype(depth))).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _smallest(mask: np.ndarray) -> np.ndarray:
+    """The mask in the smallest type that every reader of NIfTI knows."""
+    low, high = int(mask.min()), int(mask.max())
+    small = next((kind for kind in _NIFTI_TYPES if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max), None)
+    return mask if small is None else mask.astype(small)
