@@ -1,1 +1,18 @@
-"""Data sets as they lie on disk: one adapter a layout, splits by patient, a first inspection."""
+"""Data sets on disk: their layouts, splits by patient, inputs to predict, and what is in them."""
+
+from medseg.datasets.case_table import CaseTable
+from medseg.datasets.dataset import Dataset
+from medseg.datasets.inputs import cases_from_inputs
+from medseg.datasets.opening import LAYOUTS, Layout, open_dataset
+from medseg.datasets.splits import Split, split_by_patient
+
+__all__ = [
+    "LAYOUTS",
+    "CaseTable",
+    "Dataset",
+    "Layout",
+    "Split",
+    "cases_from_inputs",
+    "open_dataset",
+    "split_by_patient",
+]

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,13 +12,21 @@ from medseg.errors import InputError, UnreadableFileError
 from medseg.geometry import Geometry
 from medseg.image import Image
 from medseg.io.dicom_grid import radiograph_grid, sorted_with_grid
-from medseg.io.dicom_headers import RADIOGRAPHS, Slice, one_series
+from medseg.io.dicom_headers import RADIOGRAPHS, Slice, image_headers, one_series
 from medseg.io.dicom_pixels import inverted, rescaled, stored_slice, stored_volume
 
-__all__ = ["read_geometry", "read_series", "series_patient"]
+__all__ = ["FirstImage", "first_image", "read_geometry", "read_series", "series_patient"]
 
 T = TypeVar("T")
 Source = str | Path | Sequence[str | Path]
+
+
+@dataclass(frozen=True)
+class FirstImage:
+    """What the first image among files says: whose it is and whether it is a projection, a case of its own."""
+
+    patient: str
+    radiograph: bool
 
 
 def read_series(source: Source) -> Image:
@@ -62,6 +71,22 @@ def series_patient(source: Source) -> str:
     if len(patients) > 1:
         raise InputError(slices[0].path.parent, f"holds slices of {len(patients)} patients", "Separate them.", "one")
     return patients[0]
+
+
+def first_image(files: Sequence[Path]) -> FirstImage | None:
+    """Of the first DICOM image among files; `None` where none is an image.
+
+    A broken file counts as an image without patient, so that it becomes a case, and its error a row.
+    """
+    try:
+        for path in files:
+            slices = _with_warnings(lambda path=path: image_headers([path]))[0][0]  # type: ignore[misc]
+            if slices:
+                header = slices[0].header
+                return FirstImage(str(header.get("PatientID", "") or ""), slices[0].modality in RADIOGRAPHS)
+    except UnreadableFileError:
+        return FirstImage("", False)
+    return None
 
 
 def _read(paths: Path | list[Path]) -> Image:

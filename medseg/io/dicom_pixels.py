@@ -117,7 +117,7 @@ def _by_pydicom(path: Path, syntax: Any) -> np.ndarray:
 
 
 def _by_gdcm(one: Slice) -> np.ndarray:
-    """Stored values; ITK rescales what it reads, which is undone here."""
+    """Stored values; ITK rescales what it reads and turns MONOCHROME1 round, which is undone here."""
     import SimpleITK
 
     reader = SimpleITK.ImageFileReader()
@@ -129,10 +129,9 @@ def _by_gdcm(one: Slice) -> np.ndarray:
         raise UnreadableFileError(one.path, "its pixels cannot be decoded", _EXPORT_AGAIN) from error
     pixels = np.asarray(SimpleITK.GetArrayFromImage(picture)[0])
     slope, intercept = _slope_intercept(one)
-    if (slope, intercept) == (1.0, 0.0):
-        return pixels
     kind = "i" if int(one.header.get("PixelRepresentation", 0)) else "u"
-    return np.rint((pixels - intercept) / slope).astype(f"{kind}{int(one.header.BitsAllocated) // 8}")
+    stored = np.rint((pixels - intercept) / (slope or 1.0)).astype(f"{kind}{int(one.header.BitsAllocated) // 8}")
+    return inverted(stored, one.header) if one.header.get("PhotometricInterpretation") == "MONOCHROME1" else stored
 
 
 def _used_bits(pixels: np.ndarray, header: Any) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 
 import nibabel
 import numpy as np
-from isal import igzip, igzip_lib
+from isal import igzip, isal_zlib
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
@@ -21,6 +21,7 @@ _HEADERS = {348: nibabel.Nifti1Header, 540: nibabel.Nifti2Header}
 _MAGIC = {348: (344, b"n+1"), 540: (4, b"n+2")}
 _TO_MM = {"meter": 1000.0, "micron": 0.001}
 _CONFLICT_MM = 1e-3
+_BROKEN_STREAM: type[Exception] = isal_zlib.error  # type: ignore[assignment]
 _LARGEST_RATIO = 1100  # deflate cannot shrink more than 1032 times
 
 
@@ -61,7 +62,7 @@ def _opened(path: Path) -> Iterator[Any]:
         ) from error
     except FileNotFoundError as error:
         raise UnreadableFileError(path, "does not exist", "Check the path.") from error
-    except (OSError, EOFError, igzip_lib.IsalError) as error:
+    except (OSError, EOFError, _BROKEN_STREAM) as error:
         raise UnreadableFileError(path, f"cannot be read ({error})", "Fetch or export it again.") from error
 
 
@@ -147,7 +148,7 @@ def _voxels(path: Path, file: Any, header: Any) -> np.ndarray:
         raise UnreadableFileError(path, f"is too short for {count} voxels", "Fetch or export it again.")
     stored = np.empty(count, dtype)
     file.seek(int(header.get_data_offset()))
-    _fill(path, file, memoryview(stored.view(np.uint8)))
+    _fill(path, file, stored.data.cast("B"))
     if not dtype.isnative:
         stored = stored.astype(dtype.newbyteorder("="))
     slope, inter = header.get_slope_inter()

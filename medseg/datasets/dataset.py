@@ -1,0 +1,64 @@
+"""A data set: its cases, and what all of them share."""
+
+import html
+from dataclasses import dataclass
+from pathlib import Path
+
+from medseg.case import Case
+from medseg.labels import Labels
+
+__all__ = ["Dataset"]
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Cases that were found by one layout.
+
+    Args:
+        root: The folder, or the manifest's.
+        layout: Name of the layout that read it ("paired", "msd", "manifest").
+        cases: All cases, sorted by id.
+        labels: What the masks can contain, where it is known.
+        channels: Names of the image channels; every case has as many images.
+        modality: DICOM's word for the first channel, where the data set says it.
+        warnings: What was odd but could be read.
+    """
+
+    root: Path
+    layout: str
+    cases: tuple[Case, ...]
+    labels: Labels | None
+    channels: tuple[str, ...]
+    modality: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    @property
+    def labelled(self) -> tuple[Case, ...]:
+        """The cases that have a label."""
+        return tuple(case for case in self.cases if case.label is not None)
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Every patient once, sorted."""
+        return tuple(sorted({case.patient for case in self.cases}))
+
+    def _repr_html_(self) -> str:
+        names = ", ".join(self.labels.names) if self.labels else "labels not declared"
+        title = (
+            f"{self.root.name}: {len(self)} cases ({len(self.labelled)} labelled) of {len(self.patients)} patients, "
+            f"layout {self.layout}, {', '.join(self.channels)}; {names}"
+        )
+        rows = "".join(
+            f"<tr><td>{html.escape(case.id)}</td><td>{html.escape(case.patient)}</td>"
+            f"<td>{html.escape(', '.join(path.name for path in case.images))}</td>"
+            f"<td>{html.escape(case.label.name if case.label else '')}</td></tr>"
+            for case in self.cases[:_SHOWN]
+        )
+        more = f"<p>… and {len(self) - _SHOWN} more</p>" if len(self) > _SHOWN else ""
+        head = "<tr><th>case</th><th>patient</th><th>images</th><th>label</th></tr>"
+        return f"<p>{html.escape(title)}</p><table>{head}{rows}</table>{more}"

@@ -1,0 +1,97 @@
+"""Layout "msd": the Medical Segmentation Decathlon's `dataset.json` with its lists of images and labels."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from medseg.case import Case
+from medseg.datasets.case_table import CaseTable, apply_case_table
+from medseg.datasets.dataset import Dataset
+from medseg.errors import DatasetError
+from medseg.io.formats import stem
+from medseg.labels import Labels
+
+__all__ = ["read", "recognises"]
+
+_DICOM_WORDS = {"mri": "MR", "mr": "MR", "ct": "CT", "pet": "PT", "pt": "PT"}
+
+
+def recognises(root: Path) -> bool:
+    """Whether a folder has a `dataset.json`."""
+    return (root / "dataset.json").is_file()
+
+
+def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
+    """The cases of "training" (labelled) and "test" (not labelled).
+
+    Raises:
+        DatasetError: `dataset.json` is broken, lists a file twice or one that is missing or elsewhere.
+    """
+    described = _described(root / "dataset.json")
+    cases = [_training_case(root, entry) for entry in described.get("training", [])]
+    cases += [_case(root, entry, None) for entry in described.get("test", [])]
+    cases = sorted((case for case in cases if not case.images[0].name.startswith("._")), key=lambda case: case.id)
+    if not cases:
+        raise DatasetError(root / "dataset.json", "lists no case", "Give it a list `training` of images and labels.")
+    for case, after in pairwise(cases):
+        if case.id == after.id:
+            raise DatasetError(root / "dataset.json", f"lists {case.id!r} twice", "List every image once.")
+    warnings: tuple[str, ...] = ()
+    if table is not None:
+        cases, warnings = apply_case_table(cases, root, table)
+    if table is None or table.patient is None:
+        warnings += ("dataset.json does not say whose the images are: each file counts as a patient of its own",)
+    channels = tuple(str(name) for name in _ordered(described.get("channel_names") or described.get("modality")))
+    modality = _DICOM_WORDS.get(channels[0].lower(), "") if channels else ""
+    declared = labels or _labels(root / "dataset.json", described)
+    return Dataset(root, "msd", tuple(cases), declared, channels or ("image",), modality, warnings)
+
+
+def _described(path: Path) -> dict[str, Any]:
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(path, f"cannot be read ({error})", "Mend the JSON, or give `layout`.") from error
+    if not isinstance(described, dict):
+        raise DatasetError(path, f"holds a {type(described).__name__}", "Mend the JSON.", "an object")
+    return described
+
+
+def _training_case(root: Path, entry: Any) -> Case:
+    if not isinstance(entry, dict) or not {"image", "label"} <= set(entry):
+        raise DatasetError(root / "dataset.json", f"training entry {entry!r}", "Mend it.", "an image and a label")
+    return _case(root, entry["image"], entry["label"])
+
+
+def _case(root: Path, image: Any, label: Any) -> Case:
+    if isinstance(image, dict):
+        image = image.get("image")
+    path = _below(root, image)
+    return Case(stem(path), stem(path), (path,), None if label is None else _below(root, label))
+
+
+def _below(root: Path, name: Any) -> Path:
+    if not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts:
+        raise DatasetError(root / "dataset.json", f"the path {name!r}", "Write it relative to dataset.json.")
+    path = root / name
+    if not path.exists() and not path.name.startswith("._"):
+        raise DatasetError(root / "dataset.json", f"lists {name}, which is missing", "Fetch it, or take it off.")
+    return path
+
+
+def _ordered(names: Any) -> list[Any]:
+    """Values of `{"0": ..., "1": ...}` in the order of their numbers."""
+    if not isinstance(names, dict):
+        return []
+    return [names[key] for key in sorted(names, key=lambda key: int(key) if str(key).isdigit() else 0)]
+
+
+def _labels(path: Path, described: dict[str, Any]) -> Labels | None:
+    declared = described.get("labels")
+    if not isinstance(declared, dict) or not declared:
+        return None
+    if all(str(key).isdigit() for key in declared):  # {"1": "tumour"}; nnU-Net writes {"tumour": 1}
+        declared = {str(name): int(value) for value, name in declared.items()}
+    background = declared.pop("background", 0)
+    return Labels.from_config({"background": background, **declared})
