@@ -8,16 +8,42 @@ import base64
 import html
 import struct
 import zlib
+from dataclasses import dataclass
 
 import numpy as np
 
 from medseg.geometry import Geometry
 from medseg.labels import IGNORE_INDEX, Labels
 
-__all__ = ["display_range", "html_figure", "montage", "png_bytes"]
+__all__ = ["Panel", "display_range", "html_figure", "montage", "panels", "png_bytes"]
 
-_FILL = 0.35  # opacity of a label; its outline is drawn opaque
+_FILL = 0.25  # opacity of a label; its outline is drawn opaque
 _GAP = 4
+# name of the plane, the two canonical axes it shows, and what lies at its left and upper edge
+_PLANES = (
+    ("axial", (0, 1), ("R", "A")),
+    ("coronal", (0, 2), ("R", "S")),
+    ("sagittal", (1, 2), ("A", "S")),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One plane of an image, drawn.
+
+    Args:
+        rgb: uint8, shape (rows, columns, 3).
+        name: "axial", "coronal" or "sagittal"; empty for a radiograph.
+        axis: The array axis (of the native grid) that the plane lies across, and
+        index: where on it; both None for a radiograph.
+        sides: What lies at the left and at the upper edge, such as ("R", "A"); empty for a radiograph.
+    """
+
+    rgb: np.ndarray
+    name: str = ""
+    axis: int | None = None
+    index: int | None = None
+    sides: tuple[str, str] = ("", "")
 
 
 def display_range(voxels: np.ndarray) -> tuple[float, float]:
@@ -37,32 +63,46 @@ def montage(
     labels: Labels | None = None,
     height: int = 384,
 ) -> np.ndarray:
-    """One picture: a radiograph, or the axial, coronal and sagittal plane through most of what is labelled.
+    """The panels of `panels` side by side: RGB, uint8, shape (height, columns, 3)."""
+    gap = np.zeros((height, _GAP, 3), np.uint8)
+    parts = [part for panel in panels(voxels, geometry, indices, labels, height) for part in (panel.rgb, gap)]
+    return np.concatenate(parts[:-1], axis=1)
+
+
+def panels(
+    voxels: np.ndarray,
+    geometry: Geometry,
+    indices: np.ndarray | None = None,
+    labels: Labels | None = None,
+    height: int = 384,
+    window: tuple[float, float] | None = None,
+) -> list[Panel]:
+    """A radiograph, or the axial, coronal and sagittal plane through most of what is labelled.
 
     Args:
         voxels: One channel, shape (x, y[, z]).
         geometry: Its grid; planes are stretched to its physical proportions.
-        indices: Class indices of the same shape, drawn over it.
+        indices: Class indices of the same shape, drawn over it: filled faintly, outlined fully.
         labels: Gives the colours; needed with `indices`.
-        height: Rows of the picture.
-
-    Returns:
-        RGB, uint8, shape (height, columns, 3).
+        height: Rows of each panel.
+        window: Values shown black and white; `display_range` by default.
     """
-    low, high = display_range(voxels)
     turn = geometry.to_canonical
     canonical = geometry.reoriented(turn)
     grey = turn.apply(voxels)
     mask = np.zeros(grey.shape, np.uint8) if indices is None else turn.apply(indices)
-    panels = []
-    for axes, cut in _planes(mask):
-        rgb = _overlay(grey[cut], mask[cut], labels, low, high)
-        steps = [canonical.step[axis] for axis in axes]
-        panels.append(
-            _stretched(rgb, steps, height) if geometry.ndim == 2 else _stretched(rgb[::-1, ::-1], steps, height)
-        )
-        panels.append(np.zeros((height, _GAP, 3), np.uint8))
-    return np.concatenate(panels[:-1], axis=1)
+    window = window or display_range(voxels)
+    if geometry.ndim == 2:
+        return [Panel(_drawn(grey, mask, canonical.step, labels, height, window))]
+    drawn = []
+    for name, axes, sides in _PLANES:
+        across = 3 - sum(axes)
+        at = _fullest(mask, across)
+        seen, labelled = (np.take(array, at, axis=across)[::-1, ::-1] for array in (grey, mask))
+        rgb = _drawn(seen, labelled, tuple(canonical.step[axis] for axis in axes), labels, height, window)
+        native = canonical.shape[across] - 1 - at if turn.flipped[across] else at
+        drawn.append(Panel(rgb, name, turn.permutation[across], native, sides))
+    return drawn
 
 
 def png_bytes(rgb: np.ndarray) -> bytes:
@@ -89,28 +129,55 @@ def html_figure(
     return f'<figure><img alt="{text}" src="data:image/png;base64,{picture}"><figcaption>{text}</figcaption></figure>'
 
 
-def _planes(mask: np.ndarray) -> list[tuple[tuple[int, int], tuple]]:
-    """Pairs of shown axes and the cut that shows them: axial, coronal, sagittal."""
-    if mask.ndim == 2:
-        return [((0, 1), (slice(None), slice(None)))]
+def _fullest(mask: np.ndarray, axis: int) -> int:
+    """The plane across an axis that holds most labelled voxels; the middle one where there are none."""
     inside = (mask > 0) & (mask != IGNORE_INDEX)
-    middle = []
-    for axis in range(3):
-        count = inside.sum(axis=tuple(i for i in range(3) if i != axis))
-        middle.append(int(count.argmax()) if count.any() else mask.shape[axis] // 2)
-    every = slice(None)
-    return [
-        ((0, 1), (every, every, middle[2])),
-        ((0, 2), (every, middle[1], every)),
-        ((1, 2), (middle[0], every, every)),
-    ]
+    count = inside.sum(axis=tuple(i for i in range(3) if i != axis))
+    return int(count.argmax()) if count.any() else mask.shape[axis] // 2
 
 
-def _overlay(plane: np.ndarray, mask: np.ndarray, labels: Labels | None, low: float, high: float) -> np.ndarray:
-    """Grey values and coloured labels of one plane; array (x, y) becomes picture (rows, columns)."""
-    scaled = np.clip((np.nan_to_num(plane.astype(np.float32)) - low) / (high - low), 0, 1)
-    rgb = np.repeat(scaled.T[..., np.newaxis] * 255, 3, axis=2)
-    shown = mask.T
+def _drawn(
+    grey: np.ndarray,
+    mask: np.ndarray,
+    step: tuple[float, ...],
+    labels: Labels | None,
+    height: int,
+    window: tuple[float, float],
+) -> np.ndarray:
+    """One plane, array (x, y), as a picture (rows, columns, 3) of that height and of physical proportions."""
+    width = max(1, round(height * (grey.shape[0] * step[0]) / (grey.shape[1] * step[1])))
+    low, high = window
+    scaled = np.clip((np.nan_to_num(grey.T.astype(np.float32), nan=low) - low) / (high - low), 0, 1)
+    shown = np.where(mask.T == IGNORE_INDEX, 0, mask.T)
+    for axis, wanted in enumerate((height, width)):
+        factor = max(1, scaled.shape[axis] // wanted)
+        scaled = _smooth(_blocks(scaled, factor, axis).mean(axis=axis + 1), wanted, axis)
+        # the largest index of a block, so that a lesion of a few pixels is not lost in a small picture
+        blocks = _blocks(shown, factor, axis).max(axis=axis + 1)
+        shown = np.take(blocks, np.arange(wanted) * blocks.shape[axis] // wanted, axis=axis)
+    return _overlaid(scaled, shown, labels)
+
+
+def _blocks(plane: np.ndarray, factor: int, axis: int) -> np.ndarray:
+    """An axis split in two: blocks of `factor` entries, the last one filled up by repeating its edge."""
+    missing = -plane.shape[axis] % factor
+    padded = np.pad(plane, [(0, missing if i == axis else 0) for i in range(2)], mode="edge")
+    return padded.reshape(*plane.shape[:axis], -1, factor, *plane.shape[axis + 1 :])
+
+
+def _smooth(plane: np.ndarray, wanted: int, axis: int) -> np.ndarray:
+    """Linear interpolation along one axis to `wanted` entries over the same extent."""
+    n = plane.shape[axis]
+    position = np.clip((np.arange(wanted) + 0.5) * n / wanted - 0.5, 0, n - 1)
+    below = np.minimum(position.astype(int), max(n - 2, 0))
+    above = np.minimum(below + 1, n - 1)
+    share = (position - below).reshape([-1 if i == axis else 1 for i in range(2)])
+    return (1 - share) * np.take(plane, below, axis=axis) + share * np.take(plane, above, axis=axis)
+
+
+def _overlaid(scaled: np.ndarray, shown: np.ndarray, labels: Labels | None) -> np.ndarray:
+    """Grey values (0 to 1) in colour, with each label filled faintly and outlined."""
+    rgb = np.repeat(scaled[..., np.newaxis] * 255, 3, axis=2)
     for index, label in enumerate(labels.labels if labels else (), start=1):
         inside = shown == index
         colour = np.array(label.colour)
@@ -122,12 +189,3 @@ def _overlay(plane: np.ndarray, mask: np.ndarray, labels: Labels | None, low: fl
 def _eroded(inside: np.ndarray) -> np.ndarray:
     padded = np.pad(inside, 1)
     return inside & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-
-
-def _stretched(rgb: np.ndarray, steps: list[float], height: int) -> np.ndarray:
-    """Nearest-neighbour zoom to `height` rows with physical proportions."""
-    rows, columns = rgb.shape[:2]
-    width = max(1, round(height * (columns * steps[0]) / (rows * steps[1])))
-    row = np.arange(height) * rows // height
-    column = np.arange(width) * columns // width
-    return rgb[row][:, column]
