@@ -10,7 +10,7 @@ from medseg.errors import ModelFolderError
 from medseg.geometry import Geometry
 from medseg.labels import Labels
 
-__all__ = ["NetworkPlan", "Normalisation", "Plan", "read_plan"]
+__all__ = ["NetworkPlan", "Normalisation", "Plan", "model_root", "read_plan"]
 
 
 class Normalisation(Settings):
@@ -74,6 +74,12 @@ class Plan(Settings):
         else:
             zoom = [(self.longest_side or max(geometry.shape)) / max(geometry.shape)] * geometry.ndim
         return tuple(max(1, round(n * z)) for n, z in zip(geometry.shape, zoom, strict=True))
+
+
+def model_root(folder: Path) -> Path:
+    """The model folder itself, where the folder of its run was given."""
+    inner = folder / "model"
+    return inner if (inner / "plan.json").exists() else folder
 
 
 def read_plan(path: Path) -> Plan:

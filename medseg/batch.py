@@ -1,0 +1,99 @@
+"""Predict many cases: one folder a case, one row a region, and a bad study never stops the rest."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from medseg.case import Case
+from medseg.errors import MedsegError, OutputError
+from medseg.image import Segmentation
+from medseg.io import read_image, write_mask
+from medseg.outputs.preview import write_preview
+from medseg.outputs.tables import write_csv
+from medseg.regions import empty_table, measure_regions
+from medseg.reporting import Reporter
+from medseg.segmenter import Segmenter
+
+__all__ = ["Predictions", "predict_cases"]
+
+CASE_COLUMNS = ["case", "patient", "status", "regions", "warnings", "error", "images"]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a batch leaves.
+
+    Args:
+        folder: `<case>/mask.nii.gz|png`, `<case>/preview.png`, `regions.csv`, `cases.csv`, `timings.csv`.
+        cases: A row a case: status "done" or "failed", warnings, error.
+        regions: A row a region; `medseg.regions.schema` says what the columns mean.
+    """
+
+    folder: Path
+    cases: pd.DataFrame
+    regions: pd.DataFrame
+
+    @property
+    def failed(self) -> pd.DataFrame:
+        """The cases that have no mask, with their reasons."""
+        return self.cases[self.cases["status"] == "failed"]
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self.folder}</p>{self.cases.to_html(index=False)}{self.regions.head(20).to_html(index=False)}"
+
+
+def predict_cases(
+    model: Segmenter,
+    cases: Sequence[Case],
+    out: Path,
+    reporter: Reporter,
+    *,
+    min_voxels: int = 0,
+    channel_names: Sequence[str] | None = None,
+) -> Predictions:
+    """Segment and measure every case; what fails is a row with its reason.
+
+    Raises:
+        OutputError: `out` cannot be written: then no case could end well.
+    """
+    rows, tables, timings = [], [], []
+    for case in reporter.track(cases, "Predicting", len(cases)):
+        begin = time.perf_counter()
+        row = {"case": case.id, "patient": case.patient, "images": " ".join(str(path) for path in case.images)}
+        try:
+            segmentation, regions = _predict_one(model, case, out, min_voxels, channel_names)
+        except OutputError:
+            raise
+        except Exception as error:
+            # The night's run goes on whatever one study does to it; what we did not foresee is named as such.
+            reason = str(error) if isinstance(error, MedsegError) else f"unexpected {type(error).__name__}: {error}"
+            rows.append({**row, "status": "failed", "error": reason})
+        else:
+            notes = "; ".join(segmentation.notes)
+            rows.append({**row, "status": "done", "regions": len(regions), "warnings": notes})
+            tables.append(regions)
+        timings.append({"case": case.id, "seconds": time.perf_counter() - begin})
+    table = pd.DataFrame(rows, columns=CASE_COLUMNS).astype({"regions": "Int64"})
+    found = [regions for regions in tables if len(regions)]
+    regions = pd.concat(found, ignore_index=True) if found else (tables or [empty_table()])[0]
+    write_csv(out / "cases.csv", table)
+    write_csv(out / "regions.csv", regions)
+    write_csv(out / "timings.csv", pd.DataFrame(timings))
+    return Predictions(out, table, regions)
+
+
+def _predict_one(
+    model: Segmenter, case: Case, out: Path, min_voxels: int, channel_names: Sequence[str] | None
+) -> tuple[Segmentation, pd.DataFrame]:
+    image = read_image(case.images)
+    segmentation = model.segment(image)
+    regions = measure_regions(
+        image, segmentation.mask, model.labels, case=case.id, min_voxels=min_voxels, channel_names=channel_names
+    )
+    ending = "png" if image.geometry.ndim == 2 else "nii.gz"
+    write_preview(out / case.id / "preview.png", image, segmentation)
+    write_mask(out / case.id / f"mask.{ending}", segmentation)
+    return segmentation, regions

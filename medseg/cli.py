@@ -1,0 +1,234 @@
+"""The `medseg` command: parses, calls `workflow`, prints. Exit codes: 0 done, 1 some cases failed, 2 could not run."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from medseg.errors import MedsegError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Lesion masks and region measurements from folders of radiology studies.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output instead of tables.")]
+Label = Annotated[
+    list[str] | None,
+    typer.Option("--label", help="What a value means, as name=value; repeat it. `ignore=127` leaves voxels out."),
+]
+_OUT = typer.Option("--out", "-o", help="Folder to write to.")
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        from medseg import __version__
+
+        typer.echo(f"medseg {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def inspect(
+    dataset: Annotated[Path, typer.Argument(help="Folder of a data set, or its manifest.")],
+    layout: Annotated[str | None, typer.Option(help="msd, paired or manifest; recognised where left out.")] = None,
+    label: Label = None,
+    as_json: Json = False,
+) -> None:
+    """Show what is in a data set: layout, cases, grids, label voxels, and every problem found.
+
+    Exit code 1 where there are problems.
+    """
+    from medseg.datasets import inspect_dataset, open_dataset
+    from medseg.outputs.console import inspection_view
+
+    opened = open_dataset(dataset, layout=layout, labels=_labels(label))
+    with _bars() as reporter:
+        inspection = inspect_dataset(opened, lambda cases: reporter.track(cases, "Inspecting", len(opened.cases)))
+    if as_json:
+        typer.echo(json.dumps(inspection.summary, indent=2, default=str))
+    else:
+        _print(inspection_view(inspection))
+    if inspection.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(help="YAML file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Over the config, such as minutes=15.")
+    ] = None,
+) -> None:
+    """Train a U-Net on the labelled cases; the same command again goes on with a killed run.
+
+    Keys of the config: dataset (path), layout, labels (name: file value), cases (case table: file, id, patient,
+    split), modality, name, out, minutes or epochs, seed, init (model folder to fine-tune), test and validation
+    (shares of the patients), plan (overrides of the computed plan), augment, learning. Inner keys are written with
+    dots: learning.learning_rate=0.0005.
+    """
+    from medseg.export.bundle import bundle_command
+    from medseg.workflow import train as run
+
+    with _bars() as reporter:
+        trained = run(config, *(overrides or []), reporter=reporter)
+    typer.echo(f"Model folder: {trained.folder} (mean validation Dice {trained.validation_dice:.3f})")
+    typer.echo(f"Learning curves: {trained.run / 'curves.png'}, {trained.run / 'history.csv'}")
+    if trained.portable:
+        typer.echo(f"In plain MONAI: {bundle_command(trained.folder)}")
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="Model folder, or the folder of its run.")],
+    inputs: Annotated[list[Path], typer.Argument(help="Files, folders of files, study folders, or a data set.")],
+    out: Annotated[Path, _OUT],
+    part: Annotated[str | None, typer.Option(help="Only this part of its split: train, validation, test.")] = None,
+    portable: Annotated[bool, typer.Option("--portable", help="As the bundle in MONAI: fp32, no crop.")] = False,
+    min_voxels: Annotated[int, typer.Option(min=0, help="Leave smaller regions out of the table.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Segment and measure studies: a mask and a preview a case, one table of regions, one of cases.
+
+    Exit code 1 where a case failed; its reason is in cases.csv.
+    """
+    from medseg.outputs.console import frame_table
+    from medseg.workflow import predict as run
+
+    command = "medseg " + shlex.join(sys.argv[1:])
+    with _bars() as reporter:
+        done = run(
+            model, inputs, out, part=part, portable=portable, min_voxels=min_voxels, command=command, reporter=reporter
+        )
+    if as_json:
+        failed = done.failed[["case", "error"]].to_dict("records")
+        typer.echo(json.dumps({"out": str(out), "cases": len(done.cases), "failed": failed}, indent=2))
+    else:
+        _print(frame_table(done.regions, f"Regions ({out / 'regions.csv'})", columns=SHOWN_REGIONS))
+        typer.echo(f"{len(done.cases) - len(done.failed)} of {len(done.cases)} cases done: {out / 'cases.csv'}")
+        for case, error in done.failed[["case", "error"]].itertuples(index=False):
+            typer.echo(f"failed: {case}: {error}", err=True)
+    if len(done.failed):
+        raise typer.Exit(1)
+
+
+SHOWN_REGIONS = [
+    "case", "label", "region", "voxels", "volume_ml", "area_mm2", "area_px",
+    "longest_axial_mm", "perpendicular_mm", "longest_3d_mm", "longest_axial_px",
+]  # fmt: skip
+
+
+@app.command()
+def measure(
+    image: Annotated[Path, typer.Argument(help="Image file or DICOM folder.")],
+    mask: Annotated[Path, typer.Argument(help="Label map on the image's grid.")],
+    label: Label = None,
+    min_voxels: Annotated[int, typer.Option(min=0, help="Leave smaller regions out.")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the table to this CSV file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure every region of a mask: size, diameters, place and intensities."""
+    from medseg.outputs.console import frame_table
+    from medseg.outputs.tables import write_csv
+    from medseg.workflow import measure as run
+
+    table = run(image, mask, _labels(label), min_voxels=min_voxels)
+    if out is not None:
+        write_csv(out, table)
+    if as_json:
+        typer.echo(table.to_json(orient="records", indent=2))
+    else:
+        _print(frame_table(table, str(mask), columns=SHOWN_REGIONS))
+
+
+@app.command()
+def evaluate(
+    predictions: Annotated[Path, typer.Argument(help="What predict wrote, a folder of masks, or one mask.")],
+    reference: Annotated[Path, typer.Argument(help="Data set, folder of masks, or one mask.")],
+    label: Label = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the tables.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Score masks against references on the native grid: Dice, IoU, precision, recall, accuracy.
+
+    Exit code 1 where a case could not be scored.
+    """
+    from medseg.outputs.console import frame_table
+    from medseg.workflow import evaluate as run
+
+    with _bars() as reporter:
+        evaluation = run(predictions, reference, _labels(label), reporter=reporter)
+    folder = out or (predictions / "evaluation" if predictions.is_dir() else None)
+    if folder is not None:
+        evaluation.save(folder)
+    if as_json:
+        typer.echo(evaluation.to_json())
+    else:
+        _print(frame_table(evaluation.summary, "Summary over cases"))
+        for case, reason in evaluation.failures:
+            typer.echo(f"failed: {case}: {reason}", err=True)
+    if evaluation.failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    kind: Annotated[str, typer.Option(help="ct or mammogram.")] = "ct",
+    out: Annotated[Path, _OUT] = Path("medseg-demo"),
+    minutes: Annotated[float, typer.Option(min=0.05, help="How long to train.")] = 2.0,
+) -> None:
+    """Generate studies, train on the labelled ones, predict the others, and score and measure the result."""
+    from medseg.demonstration import demonstrate
+    from medseg.outputs.console import demonstration_view
+
+    with _bars() as reporter:
+        shown = demonstrate(kind, out, minutes=minutes, reporter=reporter)
+    _print(demonstration_view(shown))
+
+
+def main() -> None:
+    """Run the command; an error of ours is one line and exit code 2, unless --debug asks for its traceback."""
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    try:
+        app()
+    except MedsegError as error:
+        if debug:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+
+
+def _bars() -> Any:
+    from medseg.outputs.progress import RichReporter
+
+    return RichReporter()
+
+
+def _labels(words: list[str] | None) -> Any:
+    if not words:
+        return None
+    from medseg.config import apply_overrides
+    from medseg.labels import Labels
+
+    return Labels.from_config(apply_overrides({}, words))
+
+
+def _print(shown: Any) -> None:
+    from rich.console import Console
+
+    Console().print(shown)

@@ -1,0 +1,60 @@
+"""Where and in which precision the network runs, and the allocator that makes a CPU fast."""
+
+import ctypes
+import logging
+import platform
+
+import torch
+from lightning_fabric import Fabric
+
+__all__ = ["open_fabric", "pick_device"]
+
+# glibc's <malloc.h>: M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD.
+_MALLOPT = ((-3, 2**31 - 1), (-1, 2**31 - 1), (-2, 64 << 20))
+
+
+def open_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
+    """Lightning Fabric on one device.
+
+    Args:
+        device: "auto", "cpu", "cuda" or "mps".
+        precision: "auto", "fp32", "bf16" or "fp16"; `auto` is bf16 where the processor computes in it.
+    """
+    chosen = pick_device(device)
+    if chosen.type == "cpu":
+        _tune_allocator()
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces each choice otherwise
+    return Fabric(accelerator=chosen.type, devices=1, precision=_pick_precision(chosen, precision))
+
+
+def pick_device(wanted: str = "auto") -> torch.device:
+    """The device asked for; `auto` is the first of CUDA, MPS and CPU that is there."""
+    if wanted != "auto":
+        return torch.device(wanted)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _pick_precision(device: torch.device, wanted: str) -> str:
+    """Lightning Fabric's name of the precision: bf16 where the processor computes in it, else fp32."""
+    if wanted != "auto":
+        return {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[wanted]
+    if device.type == "cuda":
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+    if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported():
+        return "bf16-mixed"
+    return "32-true"
+
+
+def _tune_allocator() -> None:
+    """Keep freed memory in the process on Linux.
+
+    Network activations are large blocks that glibc gives back to the kernel after each use and page-faults in
+    again for the next: without this a forward pass on a CPU takes 1.5 to 1.8 times as long.
+    """
+    if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    for parameter, value in _MALLOPT:
+        libc.mallopt(parameter, value)

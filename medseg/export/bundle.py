@@ -1,0 +1,247 @@
+"""A trained network as a model folder: a MONAI bundle that runs in plain MONAI, without medseg.
+
+What `transforms/prepare.py` does is spelt here in MONAI's transforms and config expressions: RAS, normalisation,
+linear resize to the same grid, sliding window, linear resize of the logits back, argmax, native orientation.
+"""
+
+import shlex
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save
+
+from medseg.atomic import atomic_path, write_text
+from medseg.errors import OutputError
+from medseg.networks.unet import dynunet_arguments
+from medseg.outputs.tables import write_json
+from medseg.plan import Plan
+from medseg.transforms.normalise import monai_transform
+
+__all__ = ["bundle_command", "write_bundle"]
+
+_IMPORTS = ["$import os", "$import glob", "$import numpy as np", "$import torch", "$import monai"]
+_SHAPE_MM = (
+    "$lambda x: tuple(max(1, round(n * s / t)) for n, s, t in zip(x.shape[1:], "
+    "monai.data.utils.affine_to_spacing(x.affine, len(x.shape) - 1).tolist(), @spacing_mm))"
+)
+_SHAPE_PIXELS = "$lambda x: tuple(max(1, round(n * (@longest_side / max(x.shape[1:])))) for n in x.shape[1:])"
+
+
+def write_bundle(folder: Path, plan: Plan, weights: Mapping[str, torch.Tensor], card: Mapping[str, Any]) -> None:
+    """Write the model folder.
+
+    Args:
+        folder: Where it is made: `plan.json`, `README.md`, `configs/` and `models/`.
+        plan: The plan that the weights belong to.
+        weights: State dict of the network, float32.
+        card: What the model is, in a few JSON values: trained on, scores, seed.
+
+    Raises:
+        OutputError: Something cannot be written.
+    """
+    tensors = {name: tensor.detach().cpu().float().contiguous() for name, tensor in weights.items()}
+    try:
+        with atomic_path(folder / "models" / "model.safetensors") as unfinished:
+            unfinished.write_bytes(save(tensors))
+        with atomic_path(folder / "models" / "model.pt") as unfinished:
+            torch.save(tensors, unfinished)
+    except RuntimeError as error:
+        raise OutputError(folder, f"the weights cannot be written ({error})", "Free some space there.") from error
+    write_json(folder / "configs" / "metadata.json", _metadata(plan, card))
+    if plan.portable:
+        write_json(folder / "configs" / "inference.json", _inference(plan))
+    write_text(folder / "README.md", _readme(plan, card))
+    # Last, because a model folder is known by its plan: what has one is whole.
+    write_text(folder / "plan.json", plan.model_dump_json(indent=2) + "\n")
+
+
+def bundle_command(folder: Path, image: str = "IMAGE", output: str = "OUT") -> str:
+    """The call that segments in plain MONAI."""
+    root = shlex.quote(str(folder))
+    return (
+        f"python -m monai.bundle run --config_file {shlex.quote(str(folder / 'configs' / 'inference.json'))} "
+        f"--bundle_root {root} --image {image} --output_dir {output}"
+    )
+
+
+def _inference(plan: Plan) -> dict[str, Any]:
+    labels = plan.label_set
+    working_shape = _SHAPE_MM if plan.spacing_mm is not None else _SHAPE_PIXELS
+    return {
+        "imports": _IMPORTS,
+        "bundle_root": ".",
+        "image": "$@bundle_root + '/images'",
+        "output_dir": "$@bundle_root + '/eval'",
+        "device": "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
+        "files": "$sorted(glob.glob(os.path.join(@image, '*'))) if os.path.isdir(@image) else [@image]",
+        "spacing_mm": plan.spacing_mm and list(plan.spacing_mm),
+        "longest_side": plan.longest_side,
+        "working_shape": working_shape,
+        "normalise": [monai_transform(normalisation) for normalisation in plan.normalisation],
+        "network_def": {"_target_": "DynUNet", **dynunet_arguments(plan)},
+        "network": "$@network_def.to(@device)",
+        "preprocessing": {"_target_": "Compose", "transforms": _preprocessing(plan)},
+        "dataset": {
+            "_target_": "Dataset",
+            "data": "$[{'image': file} for file in @files]",
+            "transform": "@preprocessing",
+        },
+        "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 1, "num_workers": 0},
+        "inferer": {
+            "_target_": "SlidingWindowInferer",
+            "roi_size": list(plan.patch_size),
+            "sw_batch_size": plan.batch_size,
+            "overlap": plan.overlap,
+            "mode": "gaussian",
+        },
+        "file_values": {
+            "_target_": "MapLabelValue",
+            "orig_labels": list(range(labels.classes)),
+            "target_labels": list(labels.written_values),
+        },
+        "mask_dtype": f"$np.{labels.from_indices(np.zeros(1, np.uint8)).dtype}",
+        "orientation": {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS", "labels": None},
+        "postprocessing": {"_target_": "Compose", "transforms": _postprocessing(plan)},
+        "handlers": [
+            {
+                "_target_": "CheckpointLoader",
+                "load_path": "$@bundle_root + '/models/model.pt'",
+                "load_dict": {"model": "@network"},
+            }
+        ],
+        "evaluator": {
+            "_target_": "SupervisedEvaluator",
+            "device": "@device",
+            "val_data_loader": "@dataloader",
+            "network": "@network",
+            "inferer": "@inferer",
+            "postprocessing": "@postprocessing",
+            "val_handlers": "@handlers",
+            "amp": False,
+        },
+        "initialize": [],
+        "run": ["$@evaluator.run()"],
+        "finalize": [],
+    }
+
+
+def _preprocessing(plan: Plan) -> list[Any]:
+    return [
+        {"_target_": "LoadImaged", "keys": "image"},
+        {"_target_": "EnsureChannelFirstd", "keys": "image"},
+        *(["@orientation"] if plan.dims == 3 else []),
+        "$lambda d: {**d, 'native': d['image']}",
+        "$lambda d: {**d, 'image': torch.cat([torch.as_tensor(t(d['image'][i : i + 1])) "
+        "for i, t in enumerate(@normalise)])}",
+        _resized(plan, "image", "@working_shape(d['native'])"),
+    ]
+
+
+def _postprocessing(plan: Plan) -> list[Any]:
+    back = {"_target_": "Invertd", "keys": "pred", "transform": "@orientation", "orig_keys": "native"}
+    return [
+        _resized(plan, "pred", "d['native'].shape[1:]"),
+        "$lambda d: {**d, 'pred': monai.data.MetaTensor(@file_values(d['pred'].argmax(0, keepdim=True)), "
+        "meta=d['native'].meta)}",
+        *([{**back, "nearest_interp": False}] if plan.dims == 3 else []),
+        {
+            "_target_": "SaveImaged",
+            "keys": "pred",
+            "output_dir": "@output_dir",
+            "output_postfix": "mask",
+            "output_ext": ".nii.gz" if plan.dims == 3 else ".png",
+            "output_dtype": "@mask_dtype",
+            "separate_folder": False,
+            "resample": False,
+        },
+    ]
+
+
+def _resized(plan: Plan, key: str, shape: str) -> str:
+    """What `transforms.prepare.resize` does, for one key of the dictionary."""
+    mode = "'bilinear', antialias=True" if plan.dims == 2 else "'trilinear'"
+    voxels = f"torch.as_tensor(d['{key}']).as_subclass(torch.Tensor)[None].float()"
+    resized = f"torch.nn.functional.interpolate({voxels}, tuple({shape}), mode={mode})[0]"
+    return f"$lambda d: {{**d, '{key}': {resized}}}"
+
+
+def _metadata(plan: Plan, card: Mapping[str, Any]) -> dict[str, Any]:
+    """What the bundle specification asks for, and the model's card."""
+    names = dict(enumerate(("background", *plan.label_set.names)))
+    size = {"num_channels": len(plan.channels), "spatial_shape": list(plan.patch_size), "dtype": "float32"}
+    return {
+        "version": version("medseg"),
+        "changelog": {version("medseg"): "trained"},
+        "monai_version": version("monai"),
+        "pytorch_version": torch.__version__.split("+")[0],
+        "numpy_version": version("numpy"),
+        "required_packages_version": {"nibabel": version("nibabel"), "pytorch-ignite": "0.5.0", "fire": "0.7.0"},
+        "task": f"Segmentation of {', '.join(plan.label_set.names)}",
+        "description": f"{plan.dims}D U-Net trained with medseg",
+        "authors": "the user of medseg who trained it",
+        "copyright": "of whoever trained it",
+        "intended_use": "Research only: not a medical device.",
+        "card": dict(card),
+        "network_data_format": {
+            "inputs": {
+                "image": {
+                    "type": "image",
+                    "format": "magnitude",
+                    "modality": plan.modality or "unknown",
+                    "value_range": [],
+                    "is_patch_data": True,
+                    "channel_def": dict(enumerate(plan.channels)),
+                    **size,
+                }
+            },
+            "outputs": {
+                "pred": {
+                    "type": "image",
+                    "format": "segmentation",
+                    "value_range": [0, 1],
+                    "is_patch_data": True,
+                    "channel_def": names,
+                    **size,
+                    "num_channels": plan.label_set.classes,
+                }
+            },
+        },
+    }
+
+
+def _readme(plan: Plan, card: Mapping[str, Any]) -> str:
+    values = "\n".join(f"| {label.name} | {label.values[0]} |" for label in plan.label_set.labels)
+    facts = "\n".join(f"- {key}: {value}" for key, value in card.items())
+    if plan.portable:
+        run = f"""Without medseg, in plain MONAI (`pip install monai nibabel fire pytorch-ignite pillow`), from this folder:
+
+    {bundle_command(Path())}
+
+`IMAGE` is a {"NIfTI file" if plan.dims == 3 else "PNG file"} or a folder of them. The masks equal those of
+`medseg predict --portable`."""
+    else:
+        run = "This plan uses what plain MONAI lacks: it runs in medseg only."
+    return f"""# A {plan.dims}D U-Net for {", ".join(plan.label_set.names)}
+
+Research only: not a medical device.
+
+{facts}
+
+## Run it
+
+With medseg, from this folder:
+
+    medseg predict . IMAGES --out OUT
+
+{run}
+
+## Values in its masks
+
+| label | value |
+| --- | --- |
+{values}
+"""

@@ -1,0 +1,65 @@
+"""What a killed training needs to go on, saved after every epoch and read with `weights_only`."""
+
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from medseg.atomic import atomic_path
+from medseg.errors import UnreadableFileError
+
+__all__ = ["Progress", "RunningMean", "load_checkpoint", "save_checkpoint"]
+
+
+@dataclass
+class Progress:
+    """How far a training is.
+
+    Args:
+        total_steps: The budget in steps; from minutes once the speed was measured.
+        step: Steps done.
+        best: Highest mean validation Dice so far.
+        history: A row an epoch: epoch, step, loss, learning_rate, val_dice, val_dice_LABEL.
+    """
+
+    total_steps: int
+    step: int = 0
+    best: float = -1.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class RunningMean:
+    """Exponential running mean of a network's weights; the decay grows to its value in the first steps."""
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.weights = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Move towards the network's weights after `step` steps."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        fresh = network.state_dict()
+        torch._foreach_lerp_(list(self.weights.values()), [fresh[name] for name in self.weights], 1 - decay)
+
+
+def save_checkpoint(path: Path, progress: Progress, **states: Any) -> None:
+    """Write progress and the state dicts (tensors and plain values only) to one file, atomically."""
+    with atomic_path(path) as unfinished:
+        torch.save({"progress": vars(progress), **states}, unfinished)
+
+
+def load_checkpoint(path: Path) -> tuple[Progress, dict[str, Any]]:
+    """Progress and state dicts of a checkpoint, on the CPU.
+
+    Raises:
+        UnreadableFileError: The file is not a checkpoint of ours.
+    """
+    try:
+        states = torch.load(path, map_location="cpu", weights_only=True)
+        return Progress(**states.pop("progress")), states
+    except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError, EOFError) as error:
+        raise UnreadableFileError(path, f"is no checkpoint ({error})", "Delete it and train from the start.") from error

@@ -1,0 +1,156 @@
+"""The training loop: steps, validation on the native grid, checkpoints, and the budget."""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from medseg.case import Case
+from medseg.errors import TrainingError
+from medseg.plan import Plan
+from medseg.reporting import Reporter
+from medseg.training.checkpoint import load_checkpoint
+from medseg.training.learner import Learner
+from medseg.training.patches import PatchSource
+from medseg.training.settings import LearningSettings, TrainSettings
+from medseg.training.validation import validate
+
+__all__ = ["Trained", "fit"]
+
+_CALIBRATION = 0.03  # share of a budget in minutes that measuring the speed may take
+Row = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves.
+
+    Args:
+        weights: State dict of the best running mean, float32 on the CPU.
+        history: A row an epoch: epoch, step, loss, learning_rate, val_dice, val_dice_LABEL (absent where an epoch
+            had no validation).
+        best: Highest mean validation Dice.
+    """
+
+    weights: dict[str, torch.Tensor]
+    history: list[Row]
+    best: float
+
+
+def fit(
+    network: nn.Module,
+    source: PatchSource,
+    validation: Sequence[Case],
+    plan: Plan,
+    settings: TrainSettings,
+    fabric: Fabric,
+    reporter: Reporter,
+    on_epoch: Callable[[Sequence[Row]], None],
+) -> Trained:
+    """Train to the end of the budget, or go on where a killed run stopped.
+
+    Args:
+        network: Its weights are the start, unless a checkpoint is there.
+        source: Batches of patches by step.
+        validation: Cases that choose the best weights.
+        plan: The plan.
+        settings: Budget, optimiser, and the folder of the run; checkpoints go below it.
+        fabric: Device and precision.
+        reporter: Told of every step.
+        on_epoch: Called with the history after every epoch.
+
+    Raises:
+        TrainingError: The loss is not finite; the batch's cases are named.
+    """
+    folder = settings.folder / "checkpoints"
+    last, best = folder / "last.pt", folder / "best.pt"
+    learner = Learner.create(network, settings.learning, fabric)
+    if last.exists():
+        learner.restore(last)
+        reporter.say(f"Going on after step {learner.progress.step} of {learner.progress.total_steps}")
+    else:
+        learner.progress.total_steps = _total_steps(learner, source, validation, plan, settings)
+    progress = learner.progress
+    losses: list[float] = []
+    for images, indices in _batches(source, progress.step, progress.total_steps):
+        rate = learner.rate
+        losses.append(_checked(learner.step(images, indices), source.names(progress.step)))
+        _tell(reporter, learner, losses)
+        if progress.step % settings.learning.steps_per_epoch and progress.step < progress.total_steps:
+            continue
+        epoch = len(progress.history) + 1
+        row = {"epoch": epoch, "step": progress.step, "loss": sum(losses) / len(losses), "learning_rate": rate}
+        losses = []
+        if _validation_due(epoch, progress.step, progress.total_steps, settings.learning):
+            row |= validate(network, learner.mean.weights, validation, plan, fabric)
+            if row["val_dice"] > progress.best:
+                progress.best = row["val_dice"]
+                learner.save(best)
+        progress.history.append(row)
+        learner.save(last)
+        on_epoch(progress.history)
+    _, states = load_checkpoint(best)
+    return Trained(states["mean"], progress.history, progress.best)
+
+
+def _batches(source: PatchSource, start: int, stop: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Batches of the steps, the next one made while the network works on this one."""
+    with ThreadPoolExecutor(1) as worker:
+        following = worker.submit(source.batch, start)
+        for step in range(start, stop):
+            batch = following.result()
+            if step + 1 < stop:
+                following = worker.submit(source.batch, step + 1)
+            yield batch
+
+
+def _total_steps(
+    learner: Learner, source: PatchSource, validation: Sequence[Case], plan: Plan, settings: TrainSettings
+) -> int:
+    """The budget in steps; minutes become steps by measuring a copy of the network at work."""
+    learning = settings.learning
+    if settings.minutes is None:
+        return (settings.epochs or 1) * learning.steps_per_epoch
+    begin = time.monotonic()
+    budget = settings.minutes * 60
+    trial = Learner.create(copy.deepcopy(learner.network), learning, learner.fabric, total_steps=1_000_000)
+    validate(trial.network, trial.mean.weights, validation, plan, learner.fabric)
+    validating = time.monotonic() - begin
+    seconds: list[float] = []
+    for step in count():
+        before = time.monotonic()
+        trial.step(*source.batch(step))
+        seconds.append(time.monotonic() - before)
+        if step >= 5 and time.monotonic() - begin - validating > _CALIBRATION * budget:
+            break
+    left = budget - (time.monotonic() - begin) - learning.validations * validating
+    per_step = sum(seconds[2:]) / len(seconds[2:])  # the first two also warm the kernels up
+    return max(1, int(left / per_step))
+
+
+def _validation_due(epoch: int, step: int, total_steps: int, learning: LearningSettings) -> bool:
+    """At evenly spread epochs, and always after the last step."""
+    epochs = math.ceil(total_steps / learning.steps_per_epoch)
+    every = max(1, round(epochs / learning.validations))
+    return step >= total_steps or epoch % every == 0
+
+
+def _checked(loss: float, cases: Sequence[str]) -> float:
+    if not math.isfinite(loss):
+        mend = "Lower learning.learning_rate, set learning.precision=fp32, or look at these images."
+        raise TrainingError(f"batch of {', '.join(cases)}", f"the loss is {loss}", mend)
+    return loss
+
+
+def _tell(reporter: Reporter, learner: Learner, losses: Sequence[float]) -> None:
+    progress = learner.progress
+    dice = f" · Dice {progress.best:.3f}" if progress.best >= 0 else ""
+    note = f"loss {sum(losses) / len(losses):.3f}{dice}"
+    reporter.advance("Training", progress.step, progress.total_steps, note)

@@ -1,0 +1,66 @@
+"""What a training config can say."""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from medseg.config import Settings
+from medseg.datasets import CaseTable
+from medseg.transforms.augment import AugmentSettings
+
+__all__ = ["LearningSettings", "TrainSettings"]
+
+
+class LearningSettings(Settings):
+    """How the weights are learnt."""
+
+    learning_rate: float = Field(1e-3, gt=0, description="Peak of AdamW's learning rate.")
+    weight_decay: float = Field(1e-2, ge=0)
+    warmup: float = Field(0.03, ge=0, lt=1, description="Share of the steps in which the rate rises from 0.")
+    ema: float = Field(
+        0.995, ge=0, lt=1, description="Decay of the running mean of the weights, which is what is kept."
+    )
+    gradient_clip: float = Field(5.0, gt=0, description="Largest norm of the gradient.")
+    class_weights: tuple[float, ...] | None = Field(None, description="Weights of cross-entropy, background first.")
+    foreground: float = Field(0.5, ge=0, le=1, description="Share of patches centred on a labelled voxel.")
+    steps_per_epoch: int = Field(50, ge=1)
+    validations: int = Field(10, ge=1, description="How often the validation cases are predicted, evenly spread.")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    device: str = "auto"
+
+
+class TrainSettings(Settings):
+    """The keys of a training config.
+
+    The budget is either `epochs` or `minutes`: minutes of wall time from the start of the first step, turned into
+    steps once the speed is known. `plan` overrides any value of the computed plan.
+    """
+
+    dataset: Path = Field(description="Folder of the data set, or its manifest.")
+    layout: str | None = Field(None, description="msd, paired or manifest; recognised where left out.")
+    labels: dict[str, Any] | None = Field(None, description="`name: file value`, with `ignore` and `background`.")
+    cases: CaseTable | None = Field(None, description="Case table of a paired data set.")
+    modality: str = Field("", description="CT, MR, PT, MG, DX ...; read from the files where left out.")
+    name: str = Field("training", description="Name of the run.")
+    out: Path | None = Field(None, description="Folder of the run; runs/NAME where left out.")
+    minutes: float | None = Field(None, gt=0)
+    epochs: int | None = Field(None, gt=0)
+    seed: int = Field(0, ge=0)
+    init: Path | None = Field(None, description="Model folder whose weights and plan training starts from.")
+    test: float = Field(0.2, ge=0, lt=1, description="Share of the patients kept apart as test part.")
+    validation: float = Field(0.1, gt=0, lt=1)
+    plan: dict[str, Any] = Field(default_factory=dict)
+    augment: AugmentSettings = AugmentSettings()
+    learning: LearningSettings = LearningSettings()
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        if (self.minutes is None) == (self.epochs is None):
+            raise ValueError("give either minutes or epochs as the budget")
+        return self
+
+    @property
+    def folder(self) -> Path:
+        """Where the run is written."""
+        return self.out or Path("runs") / self.name

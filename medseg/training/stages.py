@@ -1,0 +1,105 @@
+"""The stages of a training, one function each: fingerprint and plan, prepared cases, weights."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import nn, random
+
+from medseg.atomic import write_text
+from medseg.case import Case
+from medseg.config import check
+from medseg.device import open_fabric, pick_device
+from medseg.errors import ConfigError, LabelError
+from medseg.labels import Labels
+from medseg.networks import build_network
+from medseg.plan import Plan, model_root, read_plan
+from medseg.reporting import Reporter
+from medseg.training.cache import cache_cases
+from medseg.training.fingerprint import take_fingerprint
+from medseg.training.fit import Row, Trained, fit
+from medseg.training.patches import PatchSource
+from medseg.training.planning import make_plan
+from medseg.training.settings import TrainSettings
+from medseg.transforms.augment import augmentation
+
+__all__ = ["learn", "plan_training", "require_same_settings"]
+
+
+def require_same_settings(settings: TrainSettings) -> None:
+    """Record the settings in the run's folder; a run that goes on must go on with the same.
+
+    Raises:
+        ConfigError: The folder holds a run with other settings; the keys that differ are named.
+    """
+    path = settings.folder / "settings.json"
+    now = json.loads(settings.model_dump_json())
+    if path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        changed = sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key))
+        if changed:
+            mend = "Choose another out=..., or delete that folder."
+            raise ConfigError(settings.folder, f"holds a run with other settings ({', '.join(changed)})", mend)
+    write_text(path, json.dumps(now, indent=2, sort_keys=True) + "\n")
+
+
+def plan_training(
+    cases: Sequence[Case], labels: Labels, channels: Sequence[str], settings: TrainSettings, reporter: Reporter
+) -> Plan:
+    """The plan of a run: computed from its training cases once, and saved as `plan.json`.
+
+    With `init` it is the earlier model's, so that its weights fit; `plan` overrides still apply.
+
+    Raises:
+        LabelError: The labels are not those of the model that training starts from.
+    """
+    path = settings.folder / "plan.json"
+    if path.exists():
+        return read_plan(path)
+    if settings.init is not None:
+        earlier = read_plan(model_root(settings.init) / "plan.json")
+        if earlier.label_set.names != labels.names:
+            names = ", ".join(earlier.label_set.names)
+            raise LabelError(
+                "labels", ", ".join(labels.names), "Fine-tune on the same structures.", f"{names} as in init"
+            )
+        merged = {**earlier.model_dump(), "labels": labels.to_config(), **settings.plan}
+        plan = check(Plan, merged, "plan")
+    else:
+        fingerprint = take_fingerprint(cases, labels, reporter, settings.modality, settings.seed)
+        gpu = pick_device(settings.learning.device).type != "cpu"
+        plan = make_plan(fingerprint, labels, channels, settings.plan, gpu=gpu)
+    write_text(path, plan.model_dump_json(indent=2) + "\n")
+    return plan
+
+
+def learn(
+    training: Sequence[Case],
+    validation: Sequence[Case],
+    plan: Plan,
+    settings: TrainSettings,
+    reporter: Reporter,
+    on_epoch: Callable[[Sequence[Row]], None],
+) -> Trained:
+    """Prepare the cases and train the plan's network to the end of the budget."""
+    fabric = open_fabric(settings.learning.device, settings.learning.precision)
+    cached = cache_cases(training, plan, settings.folder / "cache", reporter, settings.seed)
+    augment = augmentation(plan, settings.augment)
+    source = PatchSource(cached, plan.patch_size, plan.batch_size, settings.learning.foreground, augment, settings.seed)
+    reporter.say(
+        f"{plan.dims}D U-Net, patch {'×'.join(map(str, plan.patch_size))}, batch {plan.batch_size}, "
+        f"features {plan.network.features}, {fabric.device.type} {settings.learning.precision}"
+    )
+    network = _start(plan, settings)
+    return fit(network, source, validation, plan, settings, fabric, reporter, on_epoch)
+
+
+def _start(plan: Plan, settings: TrainSettings) -> nn.Module:
+    """Fresh weights by seed, or those of the model that training starts from."""
+    with random.fork_rng(devices=[]):
+        random.manual_seed(settings.seed)
+        network = build_network(plan)
+    if settings.init is not None:
+        network.load_state_dict(load_file(model_root(settings.init) / "models" / "model.safetensors"))
+    return network

@@ -1,0 +1,45 @@
+"""Dice of the running mean of the weights on the validation cases, each on its native grid."""
+
+import copy
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from medseg.case import Case
+from medseg.evaluation.scores import overlaps
+from medseg.inference.windows import window_logits
+from medseg.io import read_image
+from medseg.plan import Plan
+from medseg.training.cases import read_indices
+from medseg.transforms.prepare import prepare, restore
+
+__all__ = ["validate"]
+
+
+def validate(
+    network: nn.Module, weights: Mapping[str, torch.Tensor], cases: Sequence[Case], plan: Plan, fabric: Fabric
+) -> dict[str, float]:
+    """Mean Dice over cases of each label (`val_dice_LABEL`) and their mean (`val_dice`, 0 where undefined).
+
+    Cases are read afresh each time, so that memory does not grow with their number.
+    """
+    judged = copy.deepcopy(network).eval()
+    judged.load_state_dict(dict(weights))
+    labels = plan.label_set
+    scores = []
+    for case in cases:
+        image = read_image(case.images)
+        prepared = prepare(image, plan)
+        with fabric.autocast():
+            logits = window_logits(judged, fabric.to_device(prepared.voxels), plan)
+        predicted, _ = restore(logits, prepared.restoration)
+        agreement = overlaps(predicted, read_indices(case, labels, image), labels, case.id)
+        scores.append([label.dice for label in agreement])
+    by_label = np.array(scores)
+    known = ~np.isnan(by_label)
+    means = np.where(known, by_label, 0).sum(0) / np.maximum(known.sum(0), 1)
+    rows = {f"val_dice_{name}": float(value) for name, value in zip(labels.names, means, strict=True)}
+    return {"val_dice": float(means[known.any(0)].mean()) if known.any() else 0.0, **rows}

@@ -1,0 +1,72 @@
+"""Training patches made more varied, with MONAI's random transforms."""
+
+import math
+
+from monai.transforms import (
+    Compose,
+    RandAdjustContrastd,
+    RandAffined,
+    RandFlipd,
+    RandGaussianNoised,
+    RandGaussianSmoothd,
+    RandScaleIntensityd,
+    RandShiftIntensityd,
+)
+from pydantic import Field
+
+from medseg.config import Settings
+from medseg.plan import Plan
+
+__all__ = ["AugmentSettings", "augmentation"]
+
+
+class AugmentSettings(Settings):
+    """How strongly training patches are varied; each probability is for one patch."""
+
+    flip_axes: tuple[int, ...] = Field((0,), description="Axes of the RAS grid that may be mirrored; 0 is left-right.")
+    affine: float = Field(0.3, description="Probability of a rotation and a change of size.")
+    rotation_degrees: float = 15.0
+    scale: float = Field(0.15, description="Sizes between 1 - scale and 1 + scale.")
+    noise: float = 0.15
+    blur: float = 0.1
+    gamma: float = 0.3
+    brightness: float = 0.15
+
+
+def augmentation(plan: Plan, settings: AugmentSettings) -> Compose:
+    """A dictionary transform of "image" (float, (C, *patch)) and "label" (class indices, (1, *patch)).
+
+    Seed it for each patch with `set_random_state`, and the same patch comes out again.
+    """
+    both = ("image", "label")
+    turn = math.radians(settings.rotation_degrees)
+    # Thick slices: a rotation out of their plane would mix slices that are far apart.
+    axes = (turn, 0.0, 0.0) if _thick(plan) and plan.dims == 3 else (turn,) * (1 if plan.dims == 2 else 3)
+    rotations = tuple(reversed(axes)) if plan.dims == 3 else axes
+    affine = RandAffined(
+        both,
+        prob=settings.affine,
+        rotate_range=rotations,
+        scale_range=(settings.scale,) * plan.dims,
+        mode=("bilinear", "nearest"),
+        padding_mode="zeros",
+    )
+    flips = [RandFlipd(both, prob=0.5, spatial_axis=axis) for axis in settings.flip_axes if axis < plan.dims]
+    image = "image"
+    return Compose(
+        [
+            affine,
+            *flips,
+            RandGaussianNoised(image, prob=settings.noise, std=0.1),
+            RandGaussianSmoothd(
+                image, prob=settings.blur, **dict.fromkeys(("sigma_x", "sigma_y", "sigma_z"), (0.5, 1.0))
+            ),
+            RandScaleIntensityd(image, prob=settings.brightness, factors=0.25),
+            RandShiftIntensityd(image, prob=settings.brightness, offsets=0.1),
+            RandAdjustContrastd(image, prob=settings.gamma, gamma=(0.7, 1.5), retain_stats=True),
+        ]
+    )
+
+
+def _thick(plan: Plan) -> bool:
+    return plan.spacing_mm is not None and max(plan.spacing_mm) > 3 * min(plan.spacing_mm)

@@ -1,0 +1,139 @@
+"""From a native image to the network's grid, and from its logits back to a native mask.
+
+Reorient to RAS, normalise, crop to the body, resize to the plan's grid (extents kept); restoring runs the same
+steps backwards. Normalisation comes before the crop so that cropping never changes an intensity.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from medseg.errors import InputError
+from medseg.geometry import Geometry, Reorientation
+from medseg.image import Image
+from medseg.plan import Plan
+from medseg.transforms.normalise import normalise
+
+__all__ = ["Prepared", "Restoration", "prepare", "prepare_labels", "resize", "restore"]
+
+_CROP_MARGIN = 4  # voxels kept round the body, so that its edge is seen with some air
+
+
+@dataclass(frozen=True, eq=False)
+class Restoration:
+    """The way back: native grid, how it was turned, the box kept of it and the shape that the network saw."""
+
+    native: Geometry
+    turn: Reorientation
+    box: tuple[slice, ...]
+    working_shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What the network sees: float32, shape (C, *working shape), and the way back."""
+
+    voxels: torch.Tensor
+    restoration: Restoration
+
+
+def prepare(image: Image, plan: Plan, *, crop: bool = True) -> Prepared:
+    """Bring an image to the plan's orientation, intensities and grid.
+
+    Raises:
+        InputError: Channels or dimensions are not the plan's, or the spacing that it needs is unknown.
+    """
+    _require_fit(image, plan)
+    turn = image.geometry.to_canonical
+    voxels = torch.from_numpy(np.ascontiguousarray(turn.apply(image.voxels), dtype=np.float32))
+    voxels = torch.nan_to_num(voxels, nan=0.0, posinf=0.0, neginf=0.0)
+    canonical = image.geometry.reoriented(turn)
+    box = _body_box(voxels, plan.crop_above if crop else None)
+    normalised = normalise(voxels, plan.normalisation)[(slice(None), *box)]
+    kept = canonical.cropped([side.start for side in box], normalised.shape[1:])
+    shape = plan.working_shape(kept)
+    return Prepared(resize(normalised, shape), Restoration(image.geometry, turn, box, shape))
+
+
+def prepare_labels(indices: np.ndarray, restoration: Restoration) -> torch.Tensor:
+    """Class indices (uint8, native grid) on the network's grid: linear per class, then the largest wins."""
+    turned = np.ascontiguousarray(restoration.turn.apply(indices)[restoration.box])
+    native = torch.from_numpy(turned)
+    if turned.shape == restoration.working_shape:
+        return native
+    largest = torch.zeros(restoration.working_shape)
+    winner = torch.zeros(restoration.working_shape, dtype=torch.uint8)
+    for index in np.unique(turned):
+        share = resize((native == index).float()[None], restoration.working_shape)[0]
+        better = share > largest
+        winner[better] = int(index)
+        largest[better] = share[better]
+    return winner
+
+
+def restore(
+    logits: torch.Tensor, restoration: Restoration, *, probabilities: bool = False
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Logits on the network's grid to the native grid.
+
+    Args:
+        logits: Shape (classes, *working shape).
+        restoration: The way back.
+        probabilities: Also give the softmax of the foreground classes.
+
+    Returns:
+        Class indices, uint8, of the native shape; and probabilities, float16, shape (classes - 1, *native), or None.
+        Outside the box that the network saw all is background.
+    """
+    kept_shape = tuple(side.stop - side.start for side in restoration.box)
+    full_shape = tuple(restoration.native.shape[axis] for axis in restoration.turn.permutation)
+    native_logits = resize(logits.float(), kept_shape)
+    indices = np.zeros(full_shape, np.uint8)
+    indices[restoration.box] = native_logits.argmax(0).to(torch.uint8).cpu().numpy()
+    turned = np.ascontiguousarray(restoration.turn.undo(indices))
+    if not probabilities:
+        return turned, None
+    shares = np.zeros((logits.shape[0] - 1, *full_shape), np.float16)
+    shares[(slice(None), *restoration.box)] = native_logits.softmax(0)[1:].half().cpu().numpy()
+    return turned, np.ascontiguousarray(restoration.turn.undo(shares))
+
+
+def resize(voxels: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """Linear resampling of (C, *spatial) that keeps the extent; 2D is smoothed before it is made smaller."""
+    if tuple(voxels.shape[1:]) == shape:
+        return voxels
+    if len(shape) == 2:
+        return F.interpolate(voxels[None], shape, mode="bilinear", antialias=True)[0]
+    return F.interpolate(voxels[None], shape, mode="trilinear")[0]
+
+
+def _body_box(voxels: torch.Tensor, above: float | None) -> tuple[slice, ...]:
+    """The box round all voxels above the threshold in any channel, with a margin; everything where none is."""
+    shape = voxels.shape[1:]
+    whole = tuple(slice(0, n) for n in shape)
+    if above is None:
+        return whole
+    inside = (voxels > above).any(0)
+    box = []
+    for axis, n in enumerate(shape):
+        others = [i for i in range(len(shape)) if i != axis]
+        (hit,) = torch.nonzero(inside.amax(others), as_tuple=True)
+        if len(hit) == 0:
+            return whole
+        box.append(slice(max(0, int(hit[0]) - _CROP_MARGIN), min(n, int(hit[-1]) + 1 + _CROP_MARGIN)))
+    return tuple(box)
+
+
+def _require_fit(image: Image, plan: Plan) -> None:
+    where = image.source or "image"
+    if image.geometry.ndim != plan.dims:
+        raise InputError(
+            where, f"is {image.geometry.ndim}D", "Use a model trained on such images.", f"{plan.dims}D as in training"
+        )
+    if image.channels != len(plan.channels):
+        wanted = f"{len(plan.channels)} ({', '.join(plan.channels)})"
+        raise InputError(where, f"has {image.channels} channel(s)", "Give one file per channel, in this order.", wanted)
+    if plan.spacing_mm is not None and not image.geometry.spacing_known:
+        raise InputError(where, "its spacing is unknown", "Give its spacing: the model works in millimetres.")

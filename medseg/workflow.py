@@ -1,0 +1,246 @@
+"""The newcomer's way in: train, predict, evaluate and measure, each as the stages it consists of."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from medseg.case import Case
+from medseg.config import apply_overrides, check, read_yaml
+from medseg.datasets import Split, cases_from_inputs, open_dataset, split_by_patient
+from medseg.errors import ConfigError
+from medseg.evaluation import Evaluation, evaluate_pairs, find_pairs
+from medseg.image import Image, Segmentation
+from medseg.io import mask_on_grid, read_image, read_mask
+from medseg.labels import Labels
+from medseg.regions import labels_of, measure_regions
+from medseg.reporting import Reporter, Silent
+
+if TYPE_CHECKING:
+    from medseg.batch import Predictions
+    from medseg.inference.network_segmenter import NetworkSegmenter
+
+__all__ = ["TrainedModel", "evaluate", "load_model", "measure", "predict", "train"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """What a training leaves.
+
+    Args:
+        folder: The model folder.
+        run: The folder of the run, with `split.json`, `history.csv` and `curves.png`.
+        history: A row an epoch.
+        split: Which case was in which part.
+        validation_dice: Mean Dice of the validation part with the kept weights.
+        portable: Whether the model folder runs in plain MONAI.
+    """
+
+    folder: Path
+    run: Path
+    history: pd.DataFrame
+    split: Split
+    validation_dice: float
+    portable: bool
+
+
+def train(config: str | Path, *overrides: str, reporter: Reporter | None = None, **values: Any) -> TrainedModel:
+    """Train on the labelled cases of a data set, or go on with a run that was killed.
+
+    Args:
+        config: A YAML file; `medseg.training.settings.TrainSettings` says what it may hold.
+        *overrides: "key=value" words over it, as on the command line.
+        reporter: Told of the progress.
+        **values: Top-level keys over both.
+
+    Returns:
+        The model folder and what is beside it.
+
+    Raises:
+        MedsegError: A key is misspelt, a case cannot be read, a loss is not finite, ...
+    """
+    from medseg.export.bundle import write_bundle
+    from medseg.training.settings import TrainSettings
+    from medseg.training.stages import learn, plan_training, require_same_settings
+
+    reporter = reporter or Silent()
+    settings = check(TrainSettings, apply_overrides(read_yaml(Path(config)), overrides) | values, config)
+    model_folder = settings.folder / "model"
+    if (model_folder / "plan.json").exists():
+        raise ConfigError(settings.folder, "already holds a finished model", "Choose another out=..., or delete it.")
+    dataset = open_dataset(
+        settings.dataset,
+        layout=settings.layout,
+        labels=Labels.from_config(settings.labels) if settings.labels else None,
+        table=settings.cases,
+    )
+    labels = _declared(dataset.labels, settings.dataset)
+    require_same_settings(settings)
+    split = split_by_patient(dataset.labelled, test=settings.test, validation=settings.validation, seed=settings.seed)
+    split.save(settings.folder / "split.json")
+    by_id = {case.id: case for case in dataset.cases}
+    training, validation = ([by_id[i] for i in part] for part in (split.train, split.validation))
+    plan = plan_training(training, labels, dataset.channels, settings, reporter)
+    log = _HistoryLog(settings.folder)
+    trained = learn(training, validation, plan, settings, reporter, log)
+    card = {
+        "name": settings.name,
+        "cases": f"{len(split.train)} training, {len(split.validation)} validation, {len(split.test)} test",
+        "validation Dice": round(trained.best, 4),
+        "seed": settings.seed,
+    }
+    write_bundle(model_folder, plan, trained.weights, card)
+    return TrainedModel(model_folder, settings.folder, pd.DataFrame(trained.history), split, trained.best, plan.portable)
+
+
+def load_model(
+    folder: str | Path, *, device: str = "auto", precision: str = "auto", portable: bool = False
+) -> "NetworkSegmenter":
+    """Open a model folder; see `medseg.inference.model_folder.load_model`."""
+    from medseg.inference.model_folder import load_model as open_folder
+
+    return open_folder(folder, device=device, precision=precision, portable=portable)
+
+
+def predict(
+    model: "str | Path | NetworkSegmenter",
+    inputs: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    part: str | None = None,
+    portable: bool = False,
+    min_voxels: int = 0,
+    command: str = "",
+    reporter: Reporter | None = None,
+) -> "Predictions":
+    """Segment and measure files, folders of files, study folders of DICOM series, or a data set.
+
+    Args:
+        model: A model folder, the folder of its run, or an opened model.
+        inputs: One or several paths.
+        out: Gets `<case>/mask.nii.gz` (or .png), `<case>/preview.png`, `regions.csv`, `cases.csv`, `timings.csv`
+            and `run.json`.
+        part: Only this part ("test", "validation", "train") of the split that the model was trained with.
+        portable: Predict exactly as the bundle does in plain MONAI.
+        min_voxels: Regions with fewer voxels are left out of the table.
+        command: The command line, for `run.json`.
+        reporter: Told of the progress.
+
+    Raises:
+        MedsegError: An input does not exist, or `out` cannot be written. A case that fails is a row of `cases`.
+    """
+    from medseg.batch import predict_cases
+    from medseg.outputs.record import write_run
+
+    opened = load_model(model, portable=portable) if isinstance(model, (str, Path)) else model
+    listed = [inputs] if isinstance(inputs, (str, Path)) else inputs
+    cases = cases_from_inputs([Path(path) for path in listed])
+    if part is not None:
+        cases = _of_part(cases, part, model)
+    plan = opened.plan.model_dump(mode="json")
+    settings = {"precision": opened.fabric._precision.precision, "crop": opened.crop, "min_voxels": min_voxels}
+    write_run(Path(out) / "run.json", plan, opened.hash, command, **settings)
+    channels = opened.plan.channels if len(opened.plan.channels) > 1 else None
+    return predict_cases(opened, cases, Path(out), reporter or Silent(), min_voxels=min_voxels, channel_names=channels)
+
+
+def measure(
+    image: str | Path | Image | Sequence[str | Path],
+    mask: str | Path | Segmentation,
+    labels: Labels | None = None,
+    *,
+    min_voxels: int = 0,
+) -> pd.DataFrame:
+    """The region table of any mask; loads no torch.
+
+    Args:
+        image: An image, its file or DICOM folder, or one file for each channel.
+        mask: A segmentation or a label map on the image's grid.
+        labels: What the values mean; every value but 0 is a label of its own where left out.
+        min_voxels: Regions with fewer voxels are left out.
+
+    Returns:
+        A row a region; `medseg.regions.schema` says what the columns mean.
+
+    Raises:
+        GridMismatchError: The mask lies on another grid than the image.
+    """
+    read = image if isinstance(image, Image) else read_image(image)
+    if isinstance(mask, Segmentation):
+        return measure_regions(read, mask.mask, labels or mask.labels, min_voxels=min_voxels)
+    values, geometry = read_mask(mask)
+    placed = mask_on_grid(values, geometry, read.geometry, str(mask))
+    return measure_regions(
+        read, placed, labels or labels_of(placed), case=Path(mask).name.split(".")[0], min_voxels=min_voxels
+    )
+
+
+def evaluate(
+    predictions: str | Path,
+    reference: str | Path,
+    labels: Labels | None = None,
+    *,
+    reporter: Reporter | None = None,
+) -> Evaluation:
+    """Score masks against references, each case and label on the native grid.
+
+    Args:
+        predictions: What `predict` wrote, a folder of masks, or one mask.
+        reference: A data set, a folder of masks, or one mask.
+        labels: What the values mean; as `predict` recorded them where left out.
+        reporter: Told of the progress.
+
+    Returns:
+        Scores by case and label, their summary with n, and the cases that could not be scored.
+
+    Raises:
+        DatasetError: No prediction has a reference.
+    """
+    pairs = find_pairs(Path(predictions), Path(reference))
+    known = labels or _recorded_labels(Path(predictions))
+    return evaluate_pairs((reporter or Silent()).track(pairs, "Evaluating", len(pairs)), known)
+
+
+class _HistoryLog:
+    """Writes `history.csv` after every epoch and `curves.png` after every validation."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, history: Sequence[dict[str, float]]) -> None:
+        from medseg.outputs.curves import write_curves
+        from medseg.outputs.tables import write_csv
+
+        table = pd.DataFrame(history)
+        write_csv(self.folder / "history.csv", table)
+        if "val_dice" in history[-1]:
+            write_curves(self.folder / "curves.png", table)
+
+
+def _declared(labels: Labels | None, dataset: Path) -> Labels:
+    if labels is None:
+        mend = "Add `labels: {name: value}` to the config; `medseg inspect` shows the values found."
+        raise ConfigError(dataset, "does not say what its label values mean", mend)
+    return labels
+
+
+def _of_part(cases: Sequence[Case], part: str, model: Any) -> list[Case]:
+    """The cases of one part of the split that lies beside the model folder."""
+    run = Path(model) if isinstance(model, (str, Path)) else Path()
+    path = next((p for p in (run / "split.json", run.parent / "split.json") if p.exists()), None)
+    parts = ("train", "validation", "test")
+    if path is None or part not in parts:
+        found = f"no split.json beside {run}" if path is None else "is not a part of a split"
+        raise ConfigError(f"part {part}", found, "Pass the run's folder, and one of train, validation, test.")
+    wanted = set(getattr(Split.load(path), part))
+    return [case for case in cases if case.id in wanted]
+
+
+def _recorded_labels(predictions: Path) -> Labels | None:
+    path = predictions / "run.json"
+    if not path.is_file():
+        return None
+    return Labels.from_config(json.loads(path.read_text(encoding="utf-8"))["plan"]["labels"])
