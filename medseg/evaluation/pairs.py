@@ -22,7 +22,7 @@ def find_pairs(predictions: str | Path, reference: str | Path) -> list[Pair]:
 
     Args:
         predictions: An output folder of `medseg predict`, a folder of masks named by case, or one mask.
-        reference: A folder of masks named by case, or one mask.
+        reference: A folder of masks named by case, one mask, or a data set, whose labels are the references.
 
     Returns:
         Case id, prediction and reference, in the order of the ids.
@@ -34,7 +34,9 @@ def find_pairs(predictions: str | Path, reference: str | Path) -> list[Pair]:
     predictions, reference = _existing(predictions), _existing(reference)
     if predictions.is_file() and reference.is_file():
         return [(_case_of(predictions), predictions, reference)]
-    predicted, true = _masks(predictions), _masks(reference)
+    predicted, true = _masks(predictions), _references(reference)
+    if not predicted:
+        raise DatasetError(predictions, "no masks here", "Pass a folder of masks.", ", ".join(MASK_ENDINGS))
     attempted = {case: predictions / case / "mask" for case in _recorded(predictions)} | predicted
     if not predicted.keys() & true.keys():
         raise DatasetError(
@@ -52,10 +54,17 @@ def _existing(path: str | Path) -> Path:
     return Path(path)
 
 
+def _references(where: Path) -> dict[str, Path]:
+    """Masks as `_masks` finds them, or the labels of a data set where the folder has no mask of its own."""
+    from medseg.datasets import open_dataset
+
+    return _masks(where) or {case.id: case.label for case in open_dataset(where).cases if case.label is not None}
+
+
 def _masks(where: Path) -> dict[str, Path]:
     """Mask files by case id: those directly in a folder, and `mask.*` in the folders directly below."""
     if where.is_file():
-        return {_case_of(where): where}
+        return {_case_of(where): where} if _is_mask(where) else {}
     files = [path for path in where.iterdir() if _is_mask(path)]
     files += [path for path in where.glob(f"*/{_OWN_NAME}.*") if _is_mask(path)]
     found: dict[str, Path] = {}
@@ -64,8 +73,6 @@ def _masks(where: Path) -> dict[str, Path]:
         if case in found:
             raise DatasetError(path, f"case {case} also has {found[case]}", "Keep one mask a case.")
         found[case] = path
-    if not found:
-        raise DatasetError(where, "no masks in this folder", "Pass a folder of masks.", f"{', '.join(MASK_ENDINGS)}")
     return found
 
 

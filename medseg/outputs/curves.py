@@ -41,7 +41,7 @@ def draw_curves(history: "pd.DataFrame") -> "Figure":
 
     figure = Figure(figsize=(11, 4), layout="constrained")
     FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
+    left, right = figure.subplots(1, 2, sharex=True)
     epochs = history["epoch"].to_numpy() if "epoch" in history else np.arange(1, len(history) + 1)
     _loss(left, epochs, history)
     _dice(right, epochs, history)
@@ -54,7 +54,12 @@ def _loss(axes: "Axes", epochs: np.ndarray, history: "pd.DataFrame") -> None:
         loss = history["loss"]
         axes.plot(epochs, loss, color="tab:blue", alpha=0.45 if len(loss) >= _SMOOTH else 1, label="loss")
         if len(loss) >= _SMOOTH:
-            axes.plot(epochs, loss.rolling(_SMOOTH // 3, min_periods=1).mean(), color="tab:blue", label="running mean")
+            axes.plot(
+                epochs,
+                loss.rolling(_SMOOTH // 3, min_periods=1, center=True).mean(),
+                color="tab:blue",
+                label="running mean",
+            )
     axes.grid(alpha=0.3)
     if "learning_rate" in history:
         rate = axes.twinx()
