@@ -39,6 +39,11 @@ class Anatomy:
     dome: float
     seed: int
 
+    @property
+    def spine_y(self) -> float:
+        """Middle of the vertebral bodies, mm."""
+        return -(self.half_depth - self.rim - 44)
+
 
 def draw_anatomy(rng: np.random.Generator) -> Anatomy:
     """A random patient."""
@@ -120,8 +125,9 @@ def _paint_bowel(canvas: Canvas, anatomy: Anatomy, cavity: Depth, rng: np.random
 
 
 def _paint_great_vessels(canvas: Canvas, anatomy: Anatomy) -> None:
-    canvas.paint(canvas.capsule((-10, -38, -400), (-10, -38, 400), 11), anatomy.blood_hu + 12)
-    canvas.paint(canvas.capsule((20, -32, -400), (22, -24, 400), 12), anatomy.blood_hu - 20)
+    y = anatomy.spine_y + 29
+    canvas.paint(canvas.capsule((-12, y, -400), (-8, y, 400), 11), anatomy.blood_hu + 12)
+    canvas.paint(canvas.capsule((17, y - 4, -400), (21, y + 6, 400), 12), anatomy.blood_hu - 20)
 
 
 def _paint_liver(canvas: Canvas, anatomy: Anatomy, cavity: Depth, rng: np.random.Generator) -> Depth:
@@ -132,7 +138,7 @@ def _paint_liver(canvas: Canvas, anatomy: Anatomy, cavity: Depth, rng: np.random
     left = canvas.ellipsoid((-5, 46 * s, 16), (68 * s, 36 * s, 36 * s))
     underside = z + 52 * s + 0.35 * y - 0.25 * x  # the slanted visceral surface
     undulation = 3 * np.sin(x / 17 + rng.uniform(0, 6)) * np.sin(y / 19) * np.sin(z / 15 + rng.uniform(0, 6))
-    behind = np.hypot(x, y + anatomy.half_depth - anatomy.rim - 45) - 42  # leaves room for the spine
+    behind = np.hypot(x, y - anatomy.spine_y - 12) - 38  # leaves room for spine and great vessels
     lobes = np.minimum(np.maximum(right, left) + undulation, np.minimum(underside, behind))
     liver = np.minimum(np.minimum(lobes, cavity - 2), anatomy.dome + 0.25 * y + 6 - z)
     canvas.paint(liver, anatomy.liver_hu)
@@ -165,11 +171,11 @@ def _paint_branch(
 def _paint_spine(canvas: Canvas, anatomy: Anatomy) -> None:
     """Vertebral bodies with discs between them, the canal, and the posterior processes."""
     x, y, z = (canvas.points[..., axis] for axis in range(3))
-    back = -(anatomy.half_depth - anatomy.rim - 44)
+    back = anatomy.spine_y
     body = canvas.ellipsoid((0, back, 0), (22, 17, 4000.0))
     within = np.abs((z + anatomy.dome) % 34 - 17)  # 17 mm at a disc's middle, 0 in a vertebra's
-    muscles = 20 - np.hypot(np.abs(x) - 26, y - back + 26)
-    canvas.paint(muscles, MUSCLE)
+    canvas.paint(20 - np.hypot(np.abs(x) - 26, y - back + 26), MUSCLE)
+    canvas.paint(15 - np.hypot(np.abs(x) - 34, y - back - 2) + np.minimum(0, -z / 8), MUSCLE)  # psoas
     canvas.paint(body, DISC)
     canvas.paint(np.minimum(body, 14 - within), CORTEX)
     canvas.paint(np.minimum(body - 3, 11 - within), MARROW)

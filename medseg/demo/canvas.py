@@ -1,7 +1,5 @@
 """A volume that is painted structure by structure, with soft edges in place of partial volume."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -33,16 +31,16 @@ class Canvas:
         share = np.clip(0.5 + depth / self._edge_mm, 0, 1)
         self.voxels += share * (hu - self.voxels)
 
-    def ellipsoid(self, centre: Sequence[float], radii: Sequence[float]) -> Depth:
+    def ellipsoid(self, centre: npt.ArrayLike, radii: npt.ArrayLike) -> Depth:
         """Depth in an axis-aligned ellipsoid; centre and semi-axes in mm."""
         return ellipsoid(self.points, centre, radii)
 
-    def capsule(self, start: Sequence[float], end: Sequence[float], radius: float) -> Depth:
+    def capsule(self, start: npt.ArrayLike, end: npt.ArrayLike, radius: float) -> Depth:
         """Depth in a tube with round ends; points and radius in mm."""
         return capsule(self.points, start, end, radius)
 
 
-def ellipsoid(points: npt.NDArray[np.floating], centre: Sequence[float], radii: Sequence[float]) -> Depth:
+def ellipsoid(points: npt.NDArray[np.floating], centre: npt.ArrayLike, radii: npt.ArrayLike) -> Depth:
     """Depth in an axis-aligned ellipsoid, first-order exact at its surface; shape (..., n) to (...)."""
     scaled = (points - np.asarray(centre, np.float32)) / np.asarray(radii, np.float32)
     level = np.sqrt(np.einsum("...i,...i->...", scaled, scaled))
@@ -51,7 +49,7 @@ def ellipsoid(points: npt.NDArray[np.floating], centre: Sequence[float], radii: 
     return np.asarray((1 - level) / np.maximum(steepness, 1e-6), np.float32)
 
 
-def capsule(points: npt.NDArray[np.floating], start: Sequence[float], end: Sequence[float], radius: float) -> Depth:
+def capsule(points: npt.NDArray[np.floating], start: npt.ArrayLike, end: npt.ArrayLike, radius: float) -> Depth:
     """Depth in a tube with round ends, exact; shape (..., n) to (...)."""
     first = np.asarray(start, np.float32)
     along = np.asarray(end, np.float32) - first

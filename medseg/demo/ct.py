@@ -27,17 +27,22 @@ class CTStudy:
 
     Args:
         voxels: HU, int16, shape (x, y, z); axes as a DICOM reader gives them (column, row, slice from the feet up).
-        mask: 1 where a voxel's centre lies in a lesion, else 0; uint8, same shape.
+        lesion_map: Number (1, 2, ...) of the lesion in which a voxel's centre lies, else 0; uint8, same shape.
         lesions: Their continuous bodies; centres in world mm (RAS+).
         contrasts_hu: Difference of each lesion to the liver.
         geometry: The grid, perhaps slightly oblique.
     """
 
     voxels: npt.NDArray[np.int16]
-    mask: npt.NDArray[np.uint8]
+    lesion_map: npt.NDArray[np.uint8]
     lesions: tuple[Lesion, ...]
     contrasts_hu: tuple[float, ...]
     geometry: Geometry
+
+    @property
+    def mask(self) -> npt.NDArray[np.uint8]:
+        """1 in any lesion, else 0."""
+        return (self.lesion_map > 0).astype(np.uint8)
 
 
 def draw_patient(rng: np.random.Generator) -> Anatomy:
@@ -57,12 +62,12 @@ def scan(patient: Anatomy, rng: np.random.Generator) -> CTStudy:
     liver = paint_anatomy(canvas, patient)
     lesions = _place(_draw_lesions(rng), canvas, liver, rng)
     contrasts = tuple(float(rng.choice([-1, 1], p=[0.7, 0.3]) * rng.uniform(35, 60)) for _ in lesions)
-    mask = np.zeros(geometry.shape, np.uint8)
-    for lesion, contrast in zip(lesions, contrasts, strict=True):
+    lesion_map = np.zeros(geometry.shape, np.uint8)
+    for number, (lesion, contrast) in enumerate(zip(lesions, contrasts, strict=True), start=1):
         depth = lesion.depth(canvas.points)
         canvas.paint(depth, patient.liver_hu + contrast)
-        mask[depth > 0] = 1
-    return CTStudy(_acquired(canvas.voxels, rng), mask, lesions, contrasts, geometry)
+        lesion_map[depth > 0] = number
+    return CTStudy(_acquired(canvas.voxels, rng), lesion_map, lesions, contrasts, geometry)
 
 
 def _couch_grid(rng: np.random.Generator) -> Geometry:
@@ -81,7 +86,8 @@ def _couch_grid(rng: np.random.Generator) -> Geometry:
 def _draw_lesions(rng: np.random.Generator) -> list[Lesion]:
     """Lesions around the origin, largest first; diameters (of a ball of the same volume) are log-uniform."""
     count = int(rng.choice(list(_COUNTS), p=list(_COUNTS.values())))
-    diameters = np.exp(rng.uniform(*np.log(_DIAMETERS_MM), count))
+    smallest, largest = np.log(_DIAMETERS_MM)
+    diameters = np.exp(rng.uniform(smallest, largest, count))
     volumes = np.sort(np.pi / 6 * diameters**3)[::-1]
     return [draw_lesion(rng, 3, float(volume), rng.uniform(0, 0.2)) for volume in volumes]
 

@@ -20,6 +20,9 @@ __all__ = ["Kind", "generate"]
 
 Kind = Literal["ct", "mammogram"]
 _SERIES = "abdomen"
+_MANIFEST = ("id", "patient", "image", "label", "split")
+_CT_TRUTH = ("case", "lesion", "volume_ml", "mask_volume_ml", "x_mm", "y_mm", "z_mm", "contrast_hu", "irregularity")
+_MAMMOGRAM_TRUTH = ("case", "lesion", "area_px", "x_px", "y_px", "irregularity")
 _EVERY_SECOND_STUDY = 5  # each fifth study is the second one of the patient before
 
 
@@ -58,7 +61,7 @@ def generate(
     finds in the series. Mammograms: `images/{train,held_back}/ID.png` (16 bit) and `labels/ID.png` (0, 255).
     Both: `manifest.csv` (id, patient, image, label, split; "test" for what is held back) and `truth.csv`, a row
     for each lesion with the volume (ml) or area (pixels) of its continuous body. Some patients have two studies.
-    Equal arguments give equal bytes.
+    Equal arguments give equal bytes. What is there already under the same names is replaced; the manifest comes last.
 
     Args:
         kind: "ct" or "mammogram".
@@ -89,11 +92,6 @@ def generate(
     _write_rows(out / "truth.csv", truth, _CT_TRUTH if kind == "ct" else _MAMMOGRAM_TRUTH)
     _write_rows(out / "manifest.csv", [study.manifest for study in written], _MANIFEST)
     return out
-
-
-_MANIFEST = ("id", "patient", "image", "label", "split")
-_CT_TRUTH = ("case", "lesion", "volume_ml", "mask_volume_ml", "x_mm", "y_mm", "z_mm", "contrast_hu", "irregularity")
-_MAMMOGRAM_TRUTH = ("case", "lesion", "area_px", "x_px", "y_px", "irregularity")
 
 
 def _slots(count: int, held_back: bool, first: int) -> list[_Slot]:
@@ -127,23 +125,16 @@ def _write_ct(out: Path, slot: _Slot, seed: int) -> _Written:
     label = Path("labels") / f"{case}.nii.gz"
     geometry = stored_geometry(study.geometry)
     _write_nifti(out / label, study.mask, geometry)
-    rows = []
-    for number, (lesion, contrast) in enumerate(zip(study.lesions, study.contrasts_hu, strict=True), start=1):
-        voxels = np.count_nonzero((study.mask > 0) & (lesion.depth(_voxel_centres(study.geometry)) > 0))
-        rows.append(
-            _where(case, number, lesion, "mm")
-            | {
-                "volume_ml": f"{lesion.size / 1000:.4f}",
-                "mask_volume_ml": f"{voxels * geometry.voxel_size / 1000:.4f}",
-                "contrast_hu": f"{contrast:.1f}",
-            }
-        )
+    rows = [
+        _where(case, number, lesion, "mm")
+        | {
+            "volume_ml": f"{lesion.size / 1000:.4f}",
+            "mask_volume_ml": f"{np.count_nonzero(study.lesion_map == number) * geometry.voxel_size / 1000:.4f}",
+            "contrast_hu": f"{contrast:.1f}",
+        }
+        for number, (lesion, contrast) in enumerate(zip(study.lesions, study.contrasts_hu, strict=True), start=1)
+    ]
     return _Written(_manifest_row(case, slot, series, label), rows)
-
-
-def _voxel_centres(geometry: Geometry) -> np.ndarray:
-    index = np.stack(np.meshgrid(*(np.arange(n) for n in geometry.shape), indexing="ij"), axis=-1)
-    return geometry.to_world(index)
 
 
 def _write_mammogram(out: Path, slot: _Slot, seed: int) -> _Written:

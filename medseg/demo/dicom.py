@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
+from medseg.errors import OutputError
 from medseg.geometry import Geometry
 
 __all__ = ["SeriesTags", "stored_geometry", "write_ct_series"]
@@ -36,10 +37,10 @@ class SeriesTags:
     date: str
     salt: str
 
-    def uid(self, *parts: str | int) -> str:
+    def uid(self, *parts: str | int) -> UID:
         """A UID under 2.25 that is always the same for the same words."""
         words = "/".join(str(part) for part in (self.salt, *parts))
-        return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, words).int}"
+        return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, words).int}")
 
 
 def stored_geometry(geometry: Geometry) -> Geometry:
@@ -65,13 +66,20 @@ def write_ct_series(
         geometry: Their grid, RAS+; axes at right angles, z along the normal of the slices (x times y in LPS).
         tags: Who and what.
         rng: Shuffles the file names.
+
+    Raises:
+        OutputError: The folder cannot be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     slices = geometry.shape[2]
     names = rng.permutation(slices)
-    for z in range(slices):
-        dataset = _slice(voxels[:, :, z], geometry, z, tags)
-        dataset.save_as(folder / f"IM{names[z]:04d}.dcm", enforce_file_format=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for z in range(slices):
+            dataset = _slice(voxels[:, :, z], geometry, z, tags)
+            dataset.save_as(folder / f"IM{names[z]:04d}.dcm", enforce_file_format=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(folder, f"cannot be written ({reason})", "Choose a folder that you may write to.") from error
 
 
 def _slice(plane: npt.NDArray[np.int16], geometry: Geometry, z: int, tags: SeriesTags) -> FileDataset:

@@ -56,12 +56,12 @@ class Lesion:
             points: Shape (..., ndim), in the unit of `centre`.
 
         Returns:
-            Shape (...); exact in sign. Points beyond the reach are told their distance to the reach only.
+            Shape (...). Farther out than twice the reach, where none needs it, only the distance to the reach.
         """
         offsets = points - self.centre
         distance = np.linalg.norm(offsets, axis=-1)
         depth = self.reach - distance
-        near = distance <= self.reach
+        near = distance <= 2 * self.reach
         directions = np.where(distance[near, np.newaxis] > 0, offsets[near], 1.0)  # any direction at the centre
         directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
         depth[near] = self.radius(directions) - distance[near]
@@ -96,9 +96,9 @@ def draw_lesion(rng: np.random.Generator, ndim: int, size: float, irregularity: 
         size: Its volume in mm³ (or area in mm² or pixels): met exactly by the continuous body.
         irregularity: Standard deviation of the log radius on top of a random ellipsoid, 0 to about 0.3.
     """
-    axes = np.linalg.qr(rng.standard_normal((ndim, ndim)))[0]
+    axes: npt.NDArray[np.float64] = np.linalg.qr(rng.standard_normal((ndim, ndim)))[0]
     directions = rng.standard_normal((_WAVES, ndim))
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    directions = directions / np.linalg.norm(directions, axis=1, keepdims=True)
     waves = directions * rng.uniform(1.0, 5.0, (_WAVES, 1))
     shape = Lesion(
         np.zeros(ndim), rng.uniform(0.75, 1.25, ndim), axes, waves, rng.uniform(0, 2 * np.pi, _WAVES), irregularity
@@ -114,6 +114,6 @@ def _rays(ndim: int) -> npt.NDArray[np.float64]:
         angle = 2 * np.pi * index / _RAYS[2]
         return np.stack([np.cos(angle), np.sin(angle)], axis=1)
     height = 1 - 2 * index / _RAYS[3]
-    angle = np.pi * (1 + 5**0.5) * index
+    turn = np.pi * (1 + 5**0.5) * index
     ring = np.sqrt(1 - height**2)
-    return np.stack([ring * np.cos(angle), ring * np.sin(angle), height], axis=1)
+    return np.stack([ring * np.cos(turn), ring * np.sin(turn), height], axis=1)

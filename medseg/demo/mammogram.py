@@ -14,7 +14,7 @@ __all__ = ["Breast", "MammogramStudy", "draw_breast", "expose"]
 SHAPE = (320, 416)  # pixels (x, y)
 MASK_VALUE = 255
 _COUNTS = {0: 0.05, 1: 0.60, 2: 0.35}
-_DIAMETERS_PX = (26.0, 72.0)
+_DIAMETERS_PX = (30.0, 76.0)
 _CLEARANCE_PX = 10.0
 _Picture = npt.NDArray[np.float32]
 
@@ -71,7 +71,7 @@ def expose(breast: Breast, laterality: Literal["L", "R"], rng: np.random.Generat
     muscle = _muscle_depth(points, breast)
     thickness = np.sqrt(np.clip(depth / 45, 0, 1))  # the breast is compressed to an even plate with a round rim
     tissue = _glands(breast, depth, muscle, rng)
-    tissue += 0.42 * np.clip(0.5 + muscle / 6, 0, 1) * (depth > 0)
+    tissue += 0.42 * np.clip(0.5 + muscle / 14, 0, 1) * _mottle(rng, 8, 0.08)
     masses = _place(_draw_masses(rng), points, np.minimum(depth - 6, -muscle), rng)
     mask = np.zeros(SHAPE, np.uint8)
     for mass in masses:
@@ -104,12 +104,12 @@ def _muscle_depth(points: _Picture, breast: Breast) -> _Picture:
 
 def _glands(breast: Breast, depth: _Picture, muscle: _Picture, rng: np.random.Generator) -> _Picture:
     """Glandular tissue: noise of several scales, more of it towards the middle, streaked towards the nipple."""
-    cloud = sum(weight * _mottle(rng, scale, 1.0, 0.0) for scale, weight in ((34, 1.0), (15, 0.7), (6, 0.4)))
-    streaks = ndimage.gaussian_filter(rng.standard_normal(SHAPE, np.float32), (14, 1.5))
-    cloud = cloud / np.std(cloud) + 0.5 * streaks / streaks.std()
+    cloud = sum(weight * _mottle(rng, scale, 1.0, 0.0) for scale, weight in ((34, 1.0), (13, 0.7), (5, 0.5), (2, 0.3)))
+    streaks = ndimage.gaussian_filter(rng.standard_normal(SHAPE, np.float32), (9, 1.8))
+    cloud = cloud / np.std(cloud) + 0.25 * streaks / streaks.std()
     centre = np.clip(depth / 70, 0, 1) * np.clip(0.5 - muscle / 40, 0, 1)
     share = 1 / (1 + np.exp(-2.2 * (cloud + 2.4 * (breast.density - 0.55))))
-    return np.asarray(0.45 * centre * share, np.float32)
+    return np.asarray(0.38 * centre * share, np.float32)
 
 
 def _mottle(rng: np.random.Generator, scale: float, sd: float, mean: float = 1.0) -> _Picture:
@@ -121,8 +121,9 @@ def _mottle(rng: np.random.Generator, scale: float, sd: float, mean: float = 1.0
 def _draw_masses(rng: np.random.Generator) -> list[Lesion]:
     """Masses around the origin, largest first; diameters (of a disc of the same area) are log-uniform."""
     count = int(rng.choice(list(_COUNTS), p=list(_COUNTS.values())))
-    diameters = np.sort(np.exp(rng.uniform(*np.log(_DIAMETERS_PX), count)))[::-1]
-    return [draw_lesion(rng, 2, float(np.pi / 4 * d**2), rng.uniform(0.02, 0.14)) for d in diameters]
+    smallest, largest = np.log(_DIAMETERS_PX)
+    diameters = np.sort(np.exp(rng.uniform(smallest, largest, count)))[::-1]
+    return [draw_lesion(rng, 2, float(np.pi / 4 * d**2), rng.uniform(0.04, 0.18)) for d in diameters]
 
 
 def _place(masses: list[Lesion], points: _Picture, room: _Picture, rng: np.random.Generator) -> tuple[Lesion, ...]:
