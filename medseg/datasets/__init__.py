@@ -3,6 +3,7 @@
 from medseg.datasets.case_table import CaseTable
 from medseg.datasets.dataset import Dataset
 from medseg.datasets.inputs import cases_from_inputs
+from medseg.datasets.inspection import Inspection, inspect_dataset
 from medseg.datasets.opening import LAYOUTS, Layout, open_dataset
 from medseg.datasets.splits import Split, split_by_patient
 
@@ -10,9 +11,11 @@ __all__ = [
     "LAYOUTS",
     "CaseTable",
     "Dataset",
+    "Inspection",
     "Layout",
     "Split",
     "cases_from_inputs",
+    "inspect_dataset",
     "open_dataset",
     "split_by_patient",
 ]
