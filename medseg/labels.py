@@ -15,6 +15,7 @@ from medseg.errors import LabelError
 __all__ = ["IGNORE_INDEX", "Code", "Label", "Labels", "labels_of"]
 
 IGNORE_INDEX = 255
+_TABLE = 65535  # file values up to here are looked up in a table, which is faster than a search
 # Tableau's ten, the first ones chosen to stand out on grey: red, green, blue ...
 _PALETTE = (
     (214, 39, 40), (44, 160, 44), (31, 119, 180), (255, 127, 14), (148, 103, 189),
@@ -128,7 +129,11 @@ class Labels:
                 f"only {known}",
             )
         indices = np.array([self._lookup[int(value)] for value in found], dtype=np.uint8)
-        return indices[np.searchsorted(found, mask)]
+        if found.size == 0 or found[0] < 0 or found[-1] > _TABLE:
+            return indices[np.searchsorted(found, mask)]
+        table = np.zeros(int(found[-1]) + 1, dtype=np.uint8)
+        table[found.astype(np.intp)] = indices
+        return table[mask.astype(np.uint8) if mask.dtype == bool else mask]
 
     def from_indices(self, indices: np.ndarray) -> np.ndarray:
         """Class indices to the file values that are written, in the smallest unsigned or signed type."""

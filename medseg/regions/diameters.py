@@ -18,6 +18,7 @@ from medseg.geometry import Geometry
 __all__ = ["AxialDiameters", "Diameter", "axial_diameters", "longest_diameter"]
 
 _SAME = 1e-7  # lengths that differ by less than this share are equal: of such, the longest perpendicular decides
+_LEVEL = 1e-9  # mm by which rounding may part vertices of one height
 _FEW = 64  # points from which on a first hull pays
 _BLOCK = 512  # rows of the distance matrix held at once
 
@@ -87,18 +88,25 @@ def axial_diameters(mask: np.ndarray, geometry: Geometry) -> AxialDiameters:
     slices = mask[..., np.newaxis] if across is None else np.moveaxis(mask, across, 2)
     columns = [axis for axis in range(geometry.ndim) if axis != across]
     basis, plane = np.linalg.qr(geometry.affine[:-1, columns])
-    best: tuple[float, float, int, np.ndarray] = (-1.0, -1.0, 0, np.empty(0))
+    best, polygons = 0.0, []
     for reach, index in _by_reach(slices, plane):
-        if reach < best[0] * (1 - _SAME):
+        if reach < best * (1 - _SAME):
             break
-        found = _pair_of_diameters(slices[..., index], plane)
-        if found[0] > best[0] * (1 + _SAME) or (found[0] >= best[0] * (1 - _SAME) and found[1] > best[1]):
-            best = (*found[:2], index, found[2])
+        polygon = _vertices(np.argwhere(_outermost(slices[..., index]))) @ plane.T
+        distances = np.linalg.norm(polygon[:, np.newaxis] - polygon, axis=2)
+        best = max(best, float(distances.max()))
+        polygons.append((index, polygon, distances))
+    crosses = [
+        (*_cross(polygon, first, second), index)
+        for index, polygon, distances in polygons
+        for first, second in np.argwhere(np.triu(distances >= best * (1 - _SAME)))
+    ]
+    _length, in_plane, index = max(crosses, key=lambda cross: cross[0])
     origin = np.zeros(geometry.ndim)
     if across is not None:
-        origin[across] = best[2]
-    ends = best[3] @ basis.T + geometry.to_world(origin)
-    return AxialDiameters(_diameter(*ends[:2]), _diameter(*ends[2:]), best[2])
+        origin[across] = index
+    ends = in_plane @ basis.T + geometry.to_world(origin)
+    return AxialDiameters(_diameter(*ends[:2]), _diameter(*ends[2:]), index)
 
 
 def _by_reach(slices: np.ndarray, plane: np.ndarray) -> list[tuple[float, int]]:
@@ -111,18 +119,10 @@ def _by_reach(slices: np.ndarray, plane: np.ndarray) -> list[tuple[float, int]]:
     return sorted(reaches, key=lambda reach: (-reach[0], reach[1]))
 
 
-def _pair_of_diameters(mask: np.ndarray, plane: np.ndarray) -> tuple[float, float, np.ndarray]:
-    """Both lengths in one slice and the four end points, shape (4, 2), in in-plane mm."""
-    polygon = _vertices(np.argwhere(_outermost(mask))) @ plane.T
-    distances = np.linalg.norm(polygon[:, np.newaxis] - polygon, axis=2)
-    longest = distances.max()
-    best: tuple[float, np.ndarray] = (-1.0, np.empty(0))
-    for first, second in np.argwhere(np.triu(distances >= longest * (1 - _SAME))):
-        chord = _longest_chord_across(polygon, polygon[first], polygon[second])
-        length = float(np.linalg.norm(chord[1] - chord[0]))
-        if length > best[0] * (1 + _SAME):
-            best = (length, np.concatenate([polygon[[first, second]], chord]))
-    return float(longest), best[0], best[1]
+def _cross(polygon: np.ndarray, first: int, second: int) -> tuple[float, np.ndarray]:
+    """Length of the perpendicular to a diameter, and the ends of both, shape (4, 2), in in-plane mm."""
+    chord = _longest_chord_across(polygon, polygon[first], polygon[second])
+    return float(np.linalg.norm(chord[1] - chord[0])), np.concatenate([polygon[[first, second]], chord])
 
 
 def _longest_chord_across(polygon: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -145,9 +145,9 @@ def _upper_chain(position: np.ndarray, height: np.ndarray) -> np.ndarray:
     """Indices of the vertices on the upper side of a convex polygon, ordered along it."""
     order = np.lexsort((height, position))
     left, right = order[0], order[-1]
-    left = order[np.flatnonzero(np.isclose(position[order], position[left]))[-1]]
+    left = order[np.flatnonzero(position[order] <= position[left] + _LEVEL)[-1]]
     slope = (height[right] - height[left]) / max(position[right] - position[left], 1e-30)
-    above = height >= height[left] + slope * (position - position[left]) - 1e-9
+    above = height >= height[left] + slope * (position - position[left]) - _LEVEL
     return order[above[order]]
 
 
