@@ -1,1 +1,116 @@
-"""medseg"""
+"""Lesion masks and region measurements from folders of radiology studies.
+
+    >>> import medseg
+    >>> model = medseg.load_model("runs/liver/model")
+    >>> segmentation = model.segment("studies/P001")
+    >>> medseg.measure(medseg.read_image("studies/P001"), segmentation)
+
+Names are looked up when first used, so that `import medseg` loads neither torch nor pandas.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from medseg.case import Case
+    from medseg.datasets import Dataset, inspect_dataset, open_dataset
+    from medseg.demonstration import demonstrate
+    from medseg.errors import (
+        ConfigError,
+        DatasetError,
+        GeometryError,
+        GridMismatchError,
+        InputError,
+        LabelError,
+        MedsegError,
+        MissingExtraError,
+        ModelFolderError,
+        OutputError,
+        TrainingError,
+        UnknownSpacingError,
+        UnreadableFileError,
+    )
+    from medseg.geometry import Geometry
+    from medseg.image import Image, Segmentation
+    from medseg.io import read_image, read_mask, write_mask
+    from medseg.labels import Label, Labels
+    from medseg.segmenter import Segmenter
+    from medseg.workflow import evaluate, load_model, measure, predict, train
+
+__version__ = "0.1.0"
+
+_MODULES = {
+    "case": ("Case",),
+    "datasets": ("Dataset", "inspect_dataset", "open_dataset"),
+    "demonstration": ("demonstrate",),
+    "errors": (
+        "ConfigError",
+        "DatasetError",
+        "GeometryError",
+        "GridMismatchError",
+        "InputError",
+        "LabelError",
+        "MedsegError",
+        "MissingExtraError",
+        "ModelFolderError",
+        "OutputError",
+        "TrainingError",
+        "UnknownSpacingError",
+        "UnreadableFileError",
+    ),
+    "geometry": ("Geometry",),
+    "image": ("Image", "Segmentation"),
+    "io": ("read_image", "read_mask", "write_mask"),
+    "labels": ("Label", "Labels"),
+    "segmenter": ("Segmenter",),
+    "workflow": ("evaluate", "load_model", "measure", "predict", "train"),
+}
+_HOMES = {name: f"medseg.{module}" for module, names in _MODULES.items() for name in names}
+
+__all__ = [
+    "Case",
+    "ConfigError",
+    "Dataset",
+    "DatasetError",
+    "Geometry",
+    "GeometryError",
+    "GridMismatchError",
+    "Image",
+    "InputError",
+    "Label",
+    "LabelError",
+    "Labels",
+    "MedsegError",
+    "MissingExtraError",
+    "ModelFolderError",
+    "OutputError",
+    "Segmentation",
+    "Segmenter",
+    "TrainingError",
+    "UnknownSpacingError",
+    "UnreadableFileError",
+    "__version__",
+    "demonstrate",
+    "evaluate",
+    "inspect_dataset",
+    "load_model",
+    "measure",
+    "open_dataset",
+    "predict",
+    "read_image",
+    "read_mask",
+    "train",
+    "write_mask",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'medseg' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,53 @@
+# Two commands do everything, set-up included: `make demo` and `make test`. The environment is .venv, made once and
+# brought up to date when pyproject.toml or constraints.txt changes. Nothing needs root.
+
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+OLDEST := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
+	$$python -c '$(OLDEST)' 2>/dev/null && echo $$python && break; done)
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -c constraints.txt
+
+.PHONY: help demo install test lint clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo     generate studies, train, predict, measure (about 5 minutes after installation)'
+	@echo 'make test     format, lint, types and tests'
+	@echo 'make lint     format, lint and types only'
+	@echo 'make install  the environment alone'
+	@echo 'make clean    remove the environment and caches; results stay'
+
+demo: $(VENV)/.installed
+	$(BIN)/medseg demo
+
+install: $(VENV)/.installed
+
+# Two workers of one thread each: PyTorch's own threads would only fight over the cores.
+test: $(VENV)/.installed-dev lint
+	OMP_NUM_THREADS=1 MPLBACKEND=Agg $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find medseg tests pipelines notebooks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n '$(PYTHON)' || { echo 'medseg needs Python 3.11 or newer and found none on PATH.' \
+		'Install one, or name it: make demo PYTHON=/path/to/python3.11' >&2; exit 2; }
+	@$(PYTHON) -c '$(OLDEST)' || { echo 'medseg needs Python 3.11 or newer; $(PYTHON) is older.' \
+		'Name another: make demo PYTHON=/path/to/python3.11' >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) -e '.[dev]'
+	@touch $@ $(VENV)/.installed
