@@ -110,13 +110,7 @@ def _grid(paths: Path | list[Path]) -> tuple[list[Slice], Geometry, tuple[str, .
     slices, notes = one_series(paths)
     where = paths if isinstance(paths, Path) else slices[0].path.parent
     first = slices[0]
-    frames = int(first.header.get("NumberOfFrames") or 1)
-    if frames > 1:
-        raise UnreadableFileError(
-            first.path,
-            f"is a multi-frame object of {frames} frames",
-            "Convert it to single frames or NIfTI (dcm2niix).",
-        )
+    _refuse_packed(first)
     projection = first.modality in RADIOGRAPHS or (len(slices) == 1 and "ImagePositionPatient" not in first.header)
     if not projection:
         ordered, geometry, grid_notes = sorted_with_grid(slices, where)
@@ -125,6 +119,15 @@ def _grid(paths: Path | list[Path]) -> tuple[list[Slice], Geometry, tuple[str, .
         names = ", ".join(one.path.name for one in slices[:5])
         raise InputError(where, f"holds {len(slices)} radiographs ({names})", "Pass them as files.", "one")
     return slices, radiograph_grid(first.header), notes
+
+
+def _refuse_packed(one: Slice) -> None:
+    """Refuse files that hold several slices, whose places this reader does not know."""
+    frames = int(one.header.get("NumberOfFrames") or 1)
+    mosaic = "MOSAIC" in (one.header.get("ImageType") or ())
+    if frames > 1 or mosaic:
+        found = "is a mosaic of slices" if mosaic else f"is a multi-frame object of {frames} frames"
+        raise UnreadableFileError(one.path, found, "Convert it to single frames or NIfTI (dcm2niix).")
 
 
 def _paths(source: Source) -> Path | list[Path]:

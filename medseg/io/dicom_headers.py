@@ -80,7 +80,7 @@ def image_headers(files: Iterable[Path]) -> tuple[list[Slice], tuple[str, ...]]:
             raise UnreadableFileError(path, f"cannot be read ({error})", "Check its permissions.") from error
         if one is None:
             others.append(path.name)
-        elif "Rows" in one.header and one.modality not in _NOT_IMAGES:
+        elif _is_image(one):
             slices.append(one)
     unnamed = [name for name in others if "." not in name]
     return slices, (f"not DICOM, left out: {', '.join(unnamed)}",) if unnamed else ()
@@ -91,6 +91,19 @@ def describe_series(slices: Sequence[Slice]) -> str:
     header = slices[0].header
     name = header.get("SeriesDescription", "") or f"series {header.get('SeriesNumber', '?')}"
     return f"{slices[0].modality} {str(name)!r}: {len(slices)} files, first {slices[0].path.name}"
+
+
+def _is_image(one: Slice) -> bool:
+    """Whether it has pixels of its own; one that should and has none was cut off, and must not go unnoticed."""
+    if one.modality in _NOT_IMAGES:
+        return False
+    if "Rows" in one.header:
+        return True
+    meta = getattr(one.header, "file_meta", None) or {}
+    kind = one.header.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID")
+    if not kind or "Image Storage" in kind.name:
+        raise UnreadableFileError(one.path, "ends before its pixels", _EXPORT_AGAIN)
+    return False
 
 
 def _header(path: Path) -> Slice | None:
