@@ -1,0 +1,75 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from medseg.datasets import cases_from_inputs
+from medseg.errors import InputError
+
+Writer = Callable[..., Path]
+
+
+def test_a_file_is_one_case(tmp_path: Path, volume: Writer) -> None:
+    path = volume(tmp_path / "Patient 7.nii.gz")
+    (case,) = cases_from_inputs([path])
+    assert (case.id, case.images, case.label) == ("Patient_7", (path,), None)
+
+
+def test_nested_files_are_named_by_their_path_below_the_input(tmp_path: Path, volume: Writer) -> None:
+    for name in ("x/one.nii.gz", "x/two.nii", "y/z/one.nii.gz", ".hidden/no.nii"):
+        volume(tmp_path / name)
+    (tmp_path / "x" / "report.pdf").write_text("words")
+    assert [case.id for case in cases_from_inputs([tmp_path])] == ["x_one", "x_two", "y_z_one"]
+
+
+def test_ids_that_agree_get_a_suffix_whatever_the_order(tmp_path: Path, volume: Writer) -> None:
+    for name in ("a/b.nii", "a_b.nii", "A_B.nii", "other.nii"):
+        volume(tmp_path / name)
+    ids = [case.id for case in cases_from_inputs([tmp_path])]
+    assert len({name.casefold() for name in ids}) == 4
+    assert "other" in ids
+    turned = [case.id for case in cases_from_inputs([tmp_path / "other.nii", tmp_path])]
+    assert sorted(turned) == sorted(ids)
+
+
+def test_the_same_file_named_twice_is_one_case(tmp_path: Path, volume: Writer) -> None:
+    path = volume(tmp_path / "a.nii")
+    assert len(cases_from_inputs([path, tmp_path, path])) == 1
+
+
+def test_a_data_set_gives_its_own_cases(paired: Path) -> None:
+    assert [case.id for case in cases_from_inputs([paired])] == ["a", "b", "c"]
+
+
+def test_what_does_not_exist_or_holds_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"absent: does not exist"):
+        cases_from_inputs([tmp_path / "absent"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no image"):
+        cases_from_inputs([tmp_path / "empty"])
+
+
+def test_generated_study_folders_are_one_case_a_series(ct_studies: Path) -> None:
+    folders = sorted({path.parent for path in ct_studies.rglob("*.dcm")})
+    parent = folders[0].parent
+    inside = [folder for folder in folders if folder.is_relative_to(parent)]
+    cases = [case for case in cases_from_inputs([parent]) if case.images[0].is_dir()]
+    assert [case.images[0] for case in cases] == inside
+
+
+def test_real_studies_at_any_depth_without_their_contours(test_data: Path) -> None:
+    cases = cases_from_inputs([test_data / "dicom_series" / "sts_002"])
+    assert [case.id for case in cases] == ["CT_image", "MR_T1_image", "PET_image"]
+    assert len({case.patient for case in cases}) == 1
+    assert cases[0].patient != cases[0].id
+
+
+def test_a_study_folder_that_is_the_series_itself_is_named_by_its_folder(test_data: Path) -> None:
+    (case,) = cases_from_inputs([test_data / "dicom_series" / "totalseg_ct_no_extension"])
+    assert case.id == "totalseg_ct_no_extension"
+
+
+def test_each_real_radiograph_of_a_folder_is_a_case(test_data: Path) -> None:
+    cases = cases_from_inputs([test_data / "dicom_cxr"])
+    assert [case.id for case in cases][1] == "Fake_MONOHR1"
+    assert len(cases) == 2

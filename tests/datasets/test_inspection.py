@@ -1,0 +1,62 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from medseg.datasets import inspect_dataset, open_dataset
+from medseg.labels import Labels
+
+Writer = Callable[..., Path]
+LABELS = Labels.from_config({"lesion": 1, "ignore": 9})
+
+
+def test_a_sound_data_set_has_figures_and_no_problem(paired: Path) -> None:
+    seen = []
+    inspection = inspect_dataset(
+        open_dataset(paired, labels=LABELS), lambda cases: (seen.append(c) or c for c in cases)
+    )
+    assert len(seen) == 3
+    assert inspection.problems == ()
+    summary = inspection.summary
+    assert json.loads(json.dumps(summary)) == summary
+    assert (summary["cases"], summary["labelled"], summary["patients"]) == (3, 3, 3)
+    assert summary["size"] == [[4, 4, 4], [5, 5, 5], [6, 6, 6]]
+    assert summary["spacing_mm"] == [[1, 1, 1]] * 3
+    assert summary["label_voxels"] == {"lesion": 360}
+    assert inspection.table["voxels_lesion"].tolist() == [120] * 3
+    assert "No problem found" in inspection._repr_html_()
+
+
+def test_every_problem_of_every_case_is_found(paired: Path, volume: Writer) -> None:
+    (paired / "images" / "a.nii.gz").write_bytes(b"broken")
+    volume(paired / "labels" / "b.nii.gz", 1, shift=2)
+    volume(paired / "labels" / "c.nii.gz", 7)
+    volume(paired / "images" / "d.nii.gz", 3)
+    volume(paired / "labels" / "d.nii.gz", 0)
+    volume(paired / "images" / "e.nii.gz")
+    inspection = inspect_dataset(open_dataset(paired, labels=LABELS))
+    found = dict.fromkeys("abcde", "")
+    for name, text in inspection.problems:
+        found[name] += text
+    assert "a.nii.gz" in found["a"]
+    assert "shifted by 2 mm" in found["b"]
+    assert "undeclared values [7]" in found["c"]
+    assert "channel 0 is constant" in found["d"]
+    assert "the mask is empty" in found["d"]
+    assert found["e"] == ""
+    assert len(inspection.table) == 5
+    assert inspection.summary["label_voxels"] == {"lesion": 0, "7": 120}
+
+
+def test_without_declared_labels_the_values_found_are_reported(paired: Path, volume: Writer) -> None:
+    volume(paired / "labels" / "c.nii.gz", 12)
+    inspection = inspect_dataset(open_dataset(paired))
+    assert inspection.problems == ()
+    assert inspection.summary["labels"] is None
+    assert inspection.summary["label_voxels"] == {"1": 240, "12": 120}
+
+
+def test_real_radiographs_keep_their_unknown_spacing(test_data: Path) -> None:
+    labels = Labels.from_config({"lung": 255, "ignore": 127})
+    summary = inspect_dataset(open_dataset(test_data / "cxr_lungs", labels=labels)).summary
+    assert (summary["spacing_unknown"], summary["spacing_mm"], summary["problems"]) == (67, [], [])
+    assert summary["cases_with_label"]["ignore"] > 0
