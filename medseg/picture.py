@@ -19,6 +19,7 @@ __all__ = ["Panel", "display_range", "html_figure", "montage", "panels", "png_by
 
 _FILL = 0.25  # opacity of a label; its outline is drawn opaque
 _GAP = 4
+_WIDEST = 2  # times its height, a panel
 # name of the plane, the two canonical axes it shows, and what lies at its left and upper edge
 _PLANES = (
     ("axial", (0, 1), ("R", "A")),
@@ -144,18 +145,28 @@ def _drawn(
     height: int,
     window: tuple[float, float],
 ) -> np.ndarray:
-    """One plane, array (x, y), as a picture (rows, columns, 3) of that height and of physical proportions."""
-    width = max(1, round(height * (grey.shape[0] * step[0]) / (grey.shape[1] * step[1])))
+    """One plane, array (x, y), as a picture (rows, columns, 3) of that height and of physical proportions.
+
+    A plane of a few thick slices is far wider than high: it is drawn to the greatest width and lies on black.
+    """
+    proportion = (grey.shape[0] * step[0]) / (grey.shape[1] * step[1])
+    rows, width = height, max(1, round(height * proportion))
+    if width > _WIDEST * height:
+        width = round(_WIDEST * height)
+        rows = max(1, round(width / proportion))
     low, high = window
     scaled = np.clip((np.nan_to_num(grey.T.astype(np.float32), nan=low) - low) / (high - low), 0, 1)
     shown = np.where(mask.T == IGNORE_INDEX, 0, mask.T)
-    for axis, wanted in enumerate((height, width)):
+    for axis, wanted in enumerate((rows, width)):
         factor = max(1, scaled.shape[axis] // wanted)
         scaled = _smooth(_blocks(scaled, factor, axis).mean(axis=axis + 1), wanted, axis)
         # the largest index of a block, so that a lesion of a few pixels is not lost in a small picture
         blocks = _blocks(shown, factor, axis).max(axis=axis + 1)
         shown = np.take(blocks, np.arange(wanted) * blocks.shape[axis] // wanted, axis=axis)
-    return _overlaid(scaled, shown, labels)
+    picture = np.zeros((height, width, 3), np.uint8)
+    top = (height - rows) // 2
+    picture[top : top + rows] = _overlaid(scaled, shown, labels)
+    return picture
 
 
 def _blocks(plane: np.ndarray, factor: int, axis: int) -> np.ndarray:

@@ -43,6 +43,12 @@ def test_planes_have_physical_proportions():
     assert montage(np.zeros(geometry.shape), geometry, height=60).shape == (60, 60 + 80 + 80 + 8, 3)
 
 
+def test_a_single_slice_gives_no_endless_panel():
+    axial, coronal, sagittal = panels(np.ones((50, 40, 1)), Geometry.from_spacing((50, 40, 1), None), height=100)
+    assert axial.rgb.shape == (100, 125, 3)
+    assert coronal.rgb.shape == sagittal.rgb.shape == (100, 200, 3)
+
+
 def test_a_radiograph_is_shown_as_stored():
     voxels = np.zeros((30, 20), np.uint16)
     voxels[:5, :5] = 4000  # first columns, first rows: the upper left

@@ -1,5 +1,6 @@
 """Tables as a terminal shows them."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -33,10 +34,9 @@ def frame_table(frame: "pd.DataFrame", title: str, columns: Sequence[str] | None
         table.add_column(Text(str(name)), justify="right" if numeric else "left", overflow="fold")
     for row in frame[shown].head(max_rows).itertuples(index=False, name=None):
         table.add_row(*(Text(_word(value)) for value in row))
-    if len(frame) > max_rows:
-        table.caption = f"the first {max_rows} of {len(frame)} rows"
-    elif frame.empty:
-        table.caption = "no rows"
+    more = f"the first {max_rows} of {len(frame)} rows" if len(frame) > max_rows else ""
+    table.caption = Text(more or ("no rows" if frame.empty else "")) or None
+    table.min_width = max(len(title), len(more))
     return table
 
 
@@ -51,7 +51,7 @@ def inspection_view(inspection: "Inspection") -> Group:
 
 
 def _word(value: Any) -> str:
-    if value is None or value != value or str(value) == "<NA>":
+    if value is None or str(value) == "<NA>" or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
