@@ -26,7 +26,7 @@ def frame_table(frame: "pd.DataFrame", title: str, columns: Sequence[str] | None
         max_rows: Of a longer table the first rows are shown, and how many there are is said below.
     """
     chosen = [name for name in (columns or frame.columns) if name in frame.columns]
-    shown = [name for name in chosen if frame.empty or frame[name].notna().any()]
+    shown = [name for name in chosen if frame.empty or (frame[name].notna() & (frame[name] != "")).any()]
     # console markup would eat the brackets of a case called "[left]"
     table = Table(title=Text(title), title_justify="left")
     for name in shown:
@@ -40,13 +40,17 @@ def frame_table(frame: "pd.DataFrame", title: str, columns: Sequence[str] | None
     return table
 
 
-def inspection_view(inspection: "Inspection") -> Group:
-    """A data set's summary, its cases and the problems found."""
+def inspection_view(inspection: "Inspection", max_problems: int = 20) -> Group:
+    """A data set's summary (ranges as least / median / greatest), its cases and the problems found."""
     summary = Table(title=Text("Data set"), title_justify="left", show_header=False)
     for key, value in inspection.summary.items():
-        summary.add_row(Text(str(key)), Text(_described(value)))
+        if value not in ("", [], {}, None) and key != "problems":
+            summary.add_row(Text(str(key)), Text(_described(value)))
     parts: list[Any] = [summary, frame_table(inspection.table, "Cases")]
-    parts += [Text(f"{case}: {problem}", style="red") for case, problem in inspection.problems]
+    problems = inspection.problems
+    parts += [Text(f"{case}: {problem}", style="red") for case, problem in problems[:max_problems]]
+    if len(problems) > max_problems:
+        parts.append(Text(f"… and {len(problems) - max_problems} more problems", style="red"))
     return Group(*parts)
 
 
@@ -63,5 +67,6 @@ def _described(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key}: {_described(inner)}" for key, inner in value.items())
     if isinstance(value, (list, tuple)):
-        return " × ".join(_described(inner) for inner in value) if value else "none"
+        ranges = len(value) == 3 and all(isinstance(inner, (int, float)) for inner in value)
+        return (" / " if ranges else ", ").join(_described(inner) for inner in value)
     return _word(value)

@@ -4,7 +4,11 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from medseg.outputs.console import frame_table
+from medseg.geometry import Geometry
+from medseg.image import Segmentation
+from medseg.io import write_mask
+from medseg.labels import Labels
+from medseg.outputs.console import frame_table, inspection_view
 
 
 def shown(frame: pd.DataFrame, **options) -> str:
@@ -34,3 +38,21 @@ def test_a_long_table_says_how_long_it_is_and_an_empty_one_that_it_is():
     assert "the first 2 of 5 rows" in shown(pd.DataFrame({"a": range(5)}), max_rows=2)
     assert "no rows" in shown(pd.DataFrame({"a": []}))
     assert "<NA>" not in shown(pd.DataFrame({"a": pd.array([1, None], dtype="Int64")}))
+
+
+def test_an_inspection_shows_ranges_cases_and_problems(tmp_path):
+    from medseg.datasets import inspect_dataset, open_dataset
+
+    labels = Labels.from_config({"lesion": 1})
+    for case, size in (("a", 8), ("b", 10)):
+        for folder, larger in (("images", 0), ("labels", int(case == "b"))):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            mask = np.ones((size + larger, 6, 5), np.uint8)
+            drawn = Segmentation(mask, Geometry.from_spacing(mask.shape, (1.0, 2.0, 3.0)), labels)
+            write_mask(tmp_path / folder / f"{case}.nii.gz", drawn)
+    console = Console(width=160, force_terminal=False)
+    with console.capture() as capture:
+        console.print(inspection_view(inspect_dataset(open_dataset(tmp_path, labels=labels))))
+    text = capture.get()
+    assert "8 / 9 / 10, 6 / 6 / 6, 5 / 5 / 5" in text
+    assert any(line.startswith("b: ") for line in text.splitlines())
