@@ -67,7 +67,7 @@ def paint_anatomy(canvas: Canvas, anatomy: Anatomy) -> Depth:
         Depth in the liver, mm, where lesions may be put.
     """
     rng = np.random.default_rng(anatomy.seed)
-    x, y, _z = (canvas.points[..., axis] for axis in range(3))
+    x, y = canvas.x, canvas.y
     canvas.paint(4 - np.abs(y + anatomy.half_depth + 14 - 0.0012 * x**2), -650)  # the couch, a hollow shell
     canvas.paint(_wall(canvas, anatomy, 0), FAT)
     canvas.paint(_wall(canvas, anatomy, anatomy.rim), MUSCLE)
@@ -91,7 +91,7 @@ def _wall(canvas: Canvas, anatomy: Anatomy, inset: float) -> Depth:
 
 def _paint_lungs(canvas: Canvas, anatomy: Anatomy, cavity: Depth) -> None:
     """Both lung bases above a domed diaphragm, the back reaching lower than the front."""
-    x, y, z = (canvas.points[..., axis] for axis in range(3))
+    x, y, z = canvas.x, canvas.y, canvas.z
     diaphragm = anatomy.dome - 0.006 * (np.abs(x) - 70) ** 2 + 0.25 * y
     canvas.paint(np.minimum(np.minimum(z - diaphragm, cavity - 2), np.abs(x) - 22), LUNG)
     canvas.paint(canvas.ellipsoid((-25, 30, anatomy.dome + 45), (55, 42, 50)), 120)  # the heart
@@ -110,7 +110,7 @@ def _paint_left_organs(canvas: Canvas, anatomy: Anatomy, cavity: Depth, rng: np.
     stomach = np.minimum(canvas.ellipsoid((-58 * s, 34, 12), (40 * s, 34 * s, 42 * s)), cavity - 2)
     canvas.paint(stomach, 70)
     canvas.paint(stomach - 4, 25)
-    canvas.paint(np.minimum(stomach - 4, canvas.points[..., 1] - rng.uniform(36, 50)), -950)
+    canvas.paint(np.minimum(stomach - 4, canvas.y - rng.uniform(36, 50)), -950)
 
 
 def _paint_bowel(canvas: Canvas, anatomy: Anatomy, cavity: Depth, rng: np.random.Generator) -> None:
@@ -133,7 +133,7 @@ def _paint_great_vessels(canvas: Canvas, anatomy: Anatomy) -> None:
 def _paint_liver(canvas: Canvas, anatomy: Anatomy, cavity: Depth, rng: np.random.Generator) -> Depth:
     """Right and left lobe under the diaphragm, their vessels, and the gall bladder below."""
     s = anatomy.scale
-    x, y, z = (canvas.points[..., axis] for axis in range(3))
+    x, y, z = canvas.x, canvas.y, canvas.z
     right = canvas.ellipsoid((62 * s, 2, -2), (72 * s, 82 * s, 78 * s))
     left = canvas.ellipsoid((-5, 46 * s, 16), (68 * s, 36 * s, 36 * s))
     underside = z + 52 * s + 0.35 * y - 0.25 * x  # the slanted visceral surface
@@ -170,7 +170,7 @@ def _paint_branch(
 
 def _paint_spine(canvas: Canvas, anatomy: Anatomy) -> None:
     """Vertebral bodies with discs between them, the canal, and the posterior processes."""
-    x, y, z = (canvas.points[..., axis] for axis in range(3))
+    x, y, z = canvas.x, canvas.y, canvas.z
     back = anatomy.spine_y
     body = canvas.ellipsoid((0, back, 0), (22, 17, 4000.0))
     within = np.abs((z + anatomy.dome) % 34 - 17)  # 17 mm at a disc's middle, 0 in a vertebra's
@@ -187,7 +187,7 @@ def _paint_spine(canvas: Canvas, anatomy: Anatomy) -> None:
 
 def _paint_ribs(canvas: Canvas, anatomy: Anatomy) -> None:
     """Slanted hoops in the wall, cut open in front."""
-    _x, y, z = (canvas.points[..., axis] for axis in range(3))
+    y, z = canvas.y, canvas.z
     across = _wall(canvas, anatomy, anatomy.rim + 8)
     along = np.abs((z - 0.45 * y + anatomy.dome) % 30 - 15)
     hoop = 5.5 - np.hypot(across, along)

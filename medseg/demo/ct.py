@@ -59,12 +59,13 @@ def scan(patient: Anatomy, rng: np.random.Generator) -> CTStudy:
     """
     geometry = _couch_grid(rng)
     canvas = Canvas(geometry, -1000)
+    points = canvas.points
     liver = paint_anatomy(canvas, patient)
-    lesions = _place(_draw_lesions(rng), canvas, liver, rng)
+    lesions = _place(_draw_lesions(rng), points, liver, rng)
     contrasts = tuple(float(rng.choice([-1, 1], p=[0.7, 0.3]) * rng.uniform(35, 60)) for _ in lesions)
     lesion_map = np.zeros(geometry.shape, np.uint8)
     for number, (lesion, contrast) in enumerate(zip(lesions, contrasts, strict=True), start=1):
-        depth = lesion.depth(canvas.points)
+        depth = lesion.depth(points)
         canvas.paint(depth, patient.liver_hu + contrast)
         lesion_map[depth > 0] = number
     return CTStudy(_acquired(canvas.voxels, rng), lesion_map, lesions, contrasts, geometry)
@@ -92,7 +93,9 @@ def _draw_lesions(rng: np.random.Generator) -> list[Lesion]:
     return [draw_lesion(rng, 3, float(volume), rng.uniform(0, 0.2)) for volume in volumes]
 
 
-def _place(lesions: Sequence[Lesion], canvas: Canvas, liver: Depth, rng: np.random.Generator) -> tuple[Lesion, ...]:
+def _place(
+    lesions: Sequence[Lesion], points: npt.NDArray[np.float32], liver: Depth, rng: np.random.Generator
+) -> tuple[Lesion, ...]:
     """Put each lesion where it lies wholly within the liver and clear of the others; leave out what has no room."""
     placed: list[Lesion] = []
     room = liver.copy()
@@ -100,8 +103,8 @@ def _place(lesions: Sequence[Lesion], canvas: Canvas, liver: Depth, rng: np.rand
         free = np.argwhere(room > lesion.reach)
         if len(free) == 0:
             continue
-        moved = lesion.moved_to(canvas.points[tuple(free[rng.integers(len(free))])])
-        room = np.minimum(room, -_CLEARANCE_MM - moved.depth(canvas.points))
+        moved = lesion.moved_to(points[tuple(free[rng.integers(len(free))])])
+        room = np.minimum(room, -_CLEARANCE_MM - moved.depth(points))
         placed.append(moved)
     return tuple(placed)
 
