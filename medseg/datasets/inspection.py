@@ -3,7 +3,7 @@
 import html
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -109,7 +109,16 @@ def inspect_dataset(dataset: Dataset, progress: Progress | None = None) -> Inspe
     Returns:
         Facts of every case. What cannot be read or does not fit is a problem there, never an exception.
     """
-    return Inspection(dataset, tuple(_facts(case, dataset.labels) for case in (progress or iter)(dataset.cases)))
+    facts = [_facts(case, dataset.labels) for case in (progress or iter)(dataset.cases)]
+    usual = Counter(one.geometry.ndim for one in facts if one.geometry).most_common(1)
+    return Inspection(dataset, tuple(_compared(one, usual[0][0]) if usual else one for one in facts))
+
+
+def _compared(one: CaseFacts, usual: int) -> CaseFacts:
+    if one.geometry is None or one.geometry.ndim == usual:
+        return one
+    text = f"the image is {one.geometry.ndim}D where most are {usual}D"
+    return replace(one, problems=(*one.problems, text))
 
 
 def _facts(case: Case, labels: Labels | None) -> CaseFacts:

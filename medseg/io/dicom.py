@@ -18,6 +18,7 @@ from medseg.io.dicom_pixels import inverted, rescaled, stored_slice, stored_volu
 __all__ = ["FirstImage", "first_image", "read_geometry", "read_series", "series_patient"]
 
 T = TypeVar("T")
+_EXPORT_AGAIN = "Fetch or export it again."
 Source = str | Path | Sequence[str | Path]
 
 
@@ -48,14 +49,14 @@ def read_series(source: Source) -> Image:
         MissingExtraError: A decoder is not installed.
     """
     paths = _paths(source)
-    image, warned = _with_warnings(lambda: _read(paths))
+    image, warned = _guarded(paths, lambda: _read(paths))
     return Image(image.voxels, image.geometry, image.modality, image.source, None, (*image.notes, *warned))
 
 
 def read_geometry(source: Source) -> Geometry:
     """The grid of a series from its headers; no pixel is decoded. Raises what `read_series` raises."""
     paths = _paths(source)
-    return _with_warnings(lambda: _grid(paths)[1])[0]
+    return _guarded(paths, lambda: _grid(paths)[1])[0]
 
 
 def series_patient(source: Source) -> str:
@@ -66,7 +67,7 @@ def series_patient(source: Source) -> str:
         InputError: There are several series, or slices of several patients.
     """
     paths = _paths(source)
-    slices = _with_warnings(lambda: one_series(paths))[0][0]
+    slices = _guarded(paths, lambda: one_series(paths))[0][0]
     patients = sorted({str(one.header.get("PatientID", "") or "") for one in slices})
     if len(patients) > 1:
         raise InputError(slices[0].path.parent, f"holds slices of {len(patients)} patients", "Separate them.", "one")
@@ -80,7 +81,7 @@ def first_image(files: Sequence[Path]) -> FirstImage | None:
     """
     try:
         for path in files:
-            slices = _with_warnings(lambda path=path: image_headers([path]))[0][0]  # type: ignore[misc]
+            slices = _guarded(path, lambda path=path: image_headers([path]))[0][0]  # type: ignore[misc]
             if slices:
                 header = slices[0].header
                 return FirstImage(str(header.get("PatientID", "") or ""), slices[0].modality in RADIOGRAPHS)
@@ -139,9 +140,18 @@ def _paths(source: Source) -> Path | list[Path]:
     return path
 
 
-def _with_warnings(work: Callable[[], T]) -> tuple[T, tuple[str, ...]]:
-    """A result, and what pydicom warned of meanwhile; each text once."""
+def _guarded(paths: Path | list[Path], work: Callable[[], T]) -> tuple[T, tuple[str, ...]]:
+    """A result, and what pydicom warned of meanwhile, each text once.
+
+    pydicom converts a value when it is first asked for, so that a broken one can raise anywhere below here.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        result = work()
+        try:
+            result = work()
+        except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, NotImplementedError) as error:
+            where = paths if isinstance(paths, Path) else paths[0].parent
+            raise UnreadableFileError(
+                where, f"has header values that cannot be used ({error})", _EXPORT_AGAIN
+            ) from error
     return result, tuple(dict.fromkeys(str(warning.message).splitlines()[0] for warning in caught))

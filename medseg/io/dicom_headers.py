@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from medseg.errors import InputError, UnreadableFileError
 from medseg.io import formats
@@ -15,6 +15,15 @@ __all__ = ["RADIOGRAPHS", "Slice", "describe_series", "image_headers", "one_seri
 
 RADIOGRAPHS = ("CR", "DX", "MG", "RG", "IO", "PX", "XA", "RF")
 _NOT_IMAGES = ("SEG", "RTSTRUCT", "RTDOSE", "RTPLAN", "RTRECORD", "SR", "PR", "KO", "REG", "RWV", "AU", "ECG", "DOC")
+_BROKEN = (
+    InvalidDicomError,
+    BytesLengthException,
+    EOFError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    NotImplementedError,
+)
 _EXPORT_AGAIN = "Fetch or export it again."
 
 
@@ -101,7 +110,7 @@ def _is_image(one: Slice) -> bool:
         return True
     meta = getattr(one.header, "file_meta", None) or {}
     kind = one.header.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID")
-    if not kind or "Image Storage" in kind.name:
+    if not kind or "Image Storage" in getattr(kind, "name", ""):
         raise UnreadableFileError(one.path, "ends before its pixels", _EXPORT_AGAIN)
     return False
 
@@ -116,7 +125,7 @@ def _header(path: Path) -> Slice | None:
     with path.open("rb") as file:
         try:
             header = pydicom.dcmread(file, stop_before_pixels=True, force=True)
-        except (InvalidDicomError, EOFError, ValueError, KeyError, AttributeError, NotImplementedError) as error:
+        except _BROKEN as error:
             raise UnreadableFileError(path, f"has a broken header ({error})", _EXPORT_AGAIN) from error
         pixels_at = file.tell()
     if "Rows" in header and pixels_at >= path.stat().st_size:

@@ -106,7 +106,7 @@ def _by_pydicom(path: Path, syntax: Any) -> np.ndarray:
         return np.asarray(pydicom.pixels.pixel_array(pydicom.dcmread(path, force=True)))
     except (RuntimeError, NotImplementedError, ImportError) as error:
         text = str(error)
-        if "plugin" in text or "missing required dependencies" in text:
+        if "missing dependencies" in text:
             name = getattr(syntax, "name", syntax)
             raise MissingExtraError(
                 path, f"no decoder of {name} is installed", "Install it with `pip install 'medseg[dicom]'`."

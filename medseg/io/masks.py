@@ -61,7 +61,8 @@ def mask_on_grid(mask: np.ndarray, geometry: Geometry, target: Geometry, where: 
 
 def _rounded(mask: np.ndarray, path: Path) -> np.ndarray:
     whole = np.rint(mask)
-    if not np.isfinite(mask).all() or np.abs(mask - whole).max(initial=0) > _WHOLE:
+    limit = np.iinfo(np.int32).max
+    if not (np.abs(mask) <= limit).all() or np.abs(mask - whole).max(initial=0) > _WHOLE:
         raise LabelError(
             path,
             "holds values that are not whole numbers",

@@ -74,6 +74,8 @@ def _header(path: Path, file: Any) -> Any:
         raise UnreadableFileError(path, "is empty", "Fetch or export it again.")
     if not size or start[_MAGIC[size][0] :][:3] != _MAGIC[size][1]:
         raise UnreadableFileError(path, "is not NIfTI", "Give the file the ending of its real format.")
+    if len(start) < size:
+        raise UnreadableFileError(path, "ends inside its header", "Fetch or export it again.")
     file.seek(0)
     try:
         return _HEADERS[size].from_fileobj(file)
@@ -151,10 +153,19 @@ def _voxels(path: Path, file: Any, header: Any) -> np.ndarray:
     _fill(path, file, stored.data.cast("B"))
     if not dtype.isnative:
         stored = stored.astype(dtype.newbyteorder("="))
-    slope, inter = header.get_slope_inter()
-    if slope is None or (slope, inter) == (1.0, 0.0):
+    slope, inter = _scaling(path, header)
+    if (slope, inter) == (1.0, 0.0):
         return stored
-    return (stored * np.float64(slope) + inter).astype(np.float32)
+    with np.errstate(all="ignore"):  # what overflows becomes infinite, and is noted as such
+        return (stored * np.float64(slope) + inter).astype(np.float32)
+
+
+def _scaling(path: Path, header: Any) -> tuple[float, float]:
+    try:
+        slope, inter = header.get_slope_inter()
+    except HeaderDataError as error:
+        raise UnreadableFileError(path, f"has an unusable scaling ({error})", "Export it again.") from error
+    return (1.0, 0.0) if slope is None else (float(slope), float(inter))
 
 
 def _fill(path: Path, file: Any, buffer: memoryview) -> None:

@@ -1,5 +1,6 @@
 """PNG, JPEG, TIFF and BMP: 2D images, axis 0 the column and axis 1 the row."""
 
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,7 +106,7 @@ def _opened(path: Path) -> Iterator[PIL.Image.Image]:
         ) from error
     except FileNotFoundError as error:
         raise UnreadableFileError(path, "does not exist", "Check the path.") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, EOFError, struct.error) as error:
         raise UnreadableFileError(path, f"cannot be read ({error})", "Fetch or export it again.") from error
 
 

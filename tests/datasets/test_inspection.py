@@ -2,7 +2,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from medseg.datasets import inspect_dataset, open_dataset
+from medseg.geometry import Geometry
+from medseg.image import Image
+from medseg.io import write_image
 from medseg.labels import Labels
 
 Writer = Callable[..., Path]
@@ -45,6 +50,12 @@ def test_every_problem_of_every_case_is_found(paired: Path, volume: Writer) -> N
     assert found["e"] == ""
     assert len(inspection.table) == 5
     assert inspection.summary["label_voxels"] == {"lesion": 0, "7": 120}
+
+
+def test_a_picture_among_volumes_is_a_problem(paired: Path) -> None:
+    flat = Image(np.eye(5, dtype=np.uint8)[np.newaxis], Geometry.from_spacing((5, 5), None))
+    write_image(paired / "images" / "d.png", flat)
+    assert inspect_dataset(open_dataset(paired)).problems == (("d", "the image is 2D where most are 3D"),)
 
 
 def test_without_declared_labels_the_values_found_are_reported(paired: Path, volume: Writer) -> None:

@@ -4,8 +4,10 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.pixels.decoders import JPEG2000LosslessDecoder
+from pydicom.uid import JPEG2000Lossless, RLELossless
 
-from medseg.errors import GeometryError, InputError, UnreadableFileError
+from medseg.errors import GeometryError, InputError, MissingExtraError, UnreadableFileError
 from medseg.io import mask_on_grid, read_geometry, read_image
 from medseg.io.dicom import first_image, series_patient
 from medseg.io.dicom_headers import image_headers
@@ -216,3 +218,28 @@ def test_twelve_bit_mosaics_hold_their_true_values_but_are_no_image(test_data: P
 def test_monochrome1_of_a_real_radiograph_is_the_inverse(test_data: Path) -> None:
     one, other = (read_image(path).voxels for path in sorted((test_data / "dicom_cxr").glob("*.dcm")))
     np.testing.assert_array_equal(one, 255 - other)
+
+
+@pytest.mark.parametrize(("syntax", "off"), [("J2KR", 0), ("JLSL", 0), ("JLSN", 4), ("JPLL", 0), ("RLE", 0)])
+def test_every_compression_of_a_real_slice_gives_its_uncompressed_values(
+    test_data: Path, syntax: str, off: int
+) -> None:
+    folder = test_data / "dicom_transfer_syntaxes"
+    plain, packed = (read_image(folder / f"CT1_{name}.dcm") for name in ("UNC", syntax))
+    assert packed.voxels.dtype == plain.voxels.dtype
+    assert packed.geometry.same_as(plain.geometry, 0)
+    np.testing.assert_allclose(packed.voxels, plain.voxels, atol=off, rtol=0)
+
+
+def test_a_decoder_that_is_not_installed_is_named_with_its_extra(
+    write_series: Series, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_series(VOLUME[:1], **RADIOGRAPH) / "001.dcm"
+    packed = pydicom.dcmread(path)
+    packed.compress(RLELossless, encoding_plugin="pydicom")
+    packed.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    packed.save_as(path)
+    for plugin in list(JPEG2000LosslessDecoder._available):
+        monkeypatch.delitem(JPEG2000LosslessDecoder._available, plugin)
+    with pytest.raises(MissingExtraError, match=r"no decoder of JPEG 2000 .* is installed.*medseg\[dicom\]"):
+        read_image(path)
