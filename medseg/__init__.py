@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from medseg.image import Image, Segmentation
     from medseg.io import read_image, read_mask, write_mask
     from medseg.labels import Label, Labels
+    from medseg.outputs.progress import RichReporter
     from medseg.segmenter import Segmenter
     from medseg.workflow import evaluate, load_model, measure, predict, train
 
@@ -62,6 +63,7 @@ _MODULES = {
     "image": ("Image", "Segmentation"),
     "io": ("read_image", "read_mask", "write_mask"),
     "labels": ("Label", "Labels"),
+    "outputs.progress": ("RichReporter",),
     "segmenter": ("Segmenter",),
     "workflow": ("evaluate", "load_model", "measure", "predict", "train"),
 }
@@ -84,6 +86,7 @@ __all__ = [
     "MissingExtraError",
     "ModelFolderError",
     "OutputError",
+    "RichReporter",
     "Segmentation",
     "Segmenter",
     "TrainingError",

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -62,7 +63,11 @@ def predict_cases(
     rows, tables, timings = [], [], []
     for case in reporter.track(cases, "Predicting", len(cases)):
         begin = time.perf_counter()
-        row = {"case": case.id, "patient": case.patient, "images": " ".join(str(path) for path in case.images)}
+        row: dict[str, Any] = {
+            "case": case.id,
+            "patient": case.patient,
+            "images": " ".join(str(path) for path in case.images),
+        }
         try:
             segmentation, regions = _predict_one(model, case, out, min_voxels, channel_names)
         except OutputError:

@@ -4,7 +4,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -186,17 +186,20 @@ def evaluate(
 
 @app.command()
 def demo(
-    kind: Annotated[str, typer.Option(help="ct or mammogram.")] = "ct",
+    kind: Annotated[Literal["ct", "mammogram"], typer.Option(help="3D or 2D.")] = "ct",
     out: Annotated[Path, _OUT] = Path("medseg-demo"),
     minutes: Annotated[float, typer.Option(min=0.05, help="How long to train.")] = 2.0,
 ) -> None:
     """Generate studies, train on the labelled ones, predict the others, and score and measure the result."""
     from medseg.demonstration import demonstrate
-    from medseg.outputs.console import demonstration_view
+    from medseg.outputs.console import frame_table
 
     with _bars() as reporter:
         shown = demonstrate(kind, out, minutes=minutes, reporter=reporter)
-    _print(demonstration_view(shown))
+    _print(frame_table(shown.predictions.regions, "Regions of the unseen studies", columns=SHOWN_REGIONS))
+    typer.echo(f"Dice on {len(shown.predictions.cases)} unseen studies: {shown.dice:.3f} (Otsu: {shown.otsu_dice:.3f})")
+    for what, path in shown.places.items():
+        typer.echo(f"{what + ':':<22}{path}")
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 import ctypes
 import logging
 import platform
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -36,7 +37,7 @@ def pick_device(wanted: str = "auto") -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def _pick_precision(device: torch.device, wanted: str) -> str:
+def _pick_precision(device: torch.device, wanted: str) -> Any:
     """Lightning Fabric's name of the precision: bf16 where the processor computes in it, else fp32."""
     if wanted != "auto":
         return {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[wanted]

@@ -93,7 +93,9 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
         "seed": settings.seed,
     }
     write_bundle(model_folder, plan, trained.weights, card)
-    return TrainedModel(model_folder, settings.folder, pd.DataFrame(trained.history), split, trained.best, plan.portable)
+    return TrainedModel(
+        model_folder, settings.folder, pd.DataFrame(trained.history), split, trained.best, plan.portable
+    )
 
 
 def load_model(
@@ -201,7 +203,7 @@ def evaluate(
     """
     pairs = find_pairs(Path(predictions), Path(reference))
     known = labels or _recorded_labels(Path(predictions))
-    return evaluate_pairs((reporter or Silent()).track(pairs, "Evaluating", len(pairs)), known)
+    return evaluate_pairs(pairs, known, reporter or Silent())
 
 
 class _HistoryLog:

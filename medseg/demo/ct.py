@@ -17,7 +17,7 @@ __all__ = ["CTStudy", "draw_patient", "scan"]
 
 SHAPE = (96, 96, 36)
 _COUNTS = {0: 0.04, 1: 0.28, 2: 0.34, 3: 0.24, 4: 0.10}
-_DIAMETERS_MM = (17.0, 44.0)
+_DIAMETERS_MM = (20.0, 46.0)
 _CLEARANCE_MM = 4.0
 
 
@@ -62,7 +62,7 @@ def scan(patient: Anatomy, rng: np.random.Generator) -> CTStudy:
     points = canvas.points
     liver = paint_anatomy(canvas, patient)
     lesions = _place(_draw_lesions(rng), points, liver, rng)
-    contrasts = tuple(float(rng.choice([-1, 1], p=[0.7, 0.3]) * rng.uniform(35, 60)) for _ in lesions)
+    contrasts = tuple(float(rng.choice([-1, 1], p=[0.7, 0.3]) * rng.uniform(40, 65)) for _ in lesions)
     lesion_map = np.zeros(geometry.shape, np.uint8)
     for number, (lesion, contrast) in enumerate(zip(lesions, contrasts, strict=True), start=1):
         depth = lesion.depth(points)
@@ -110,8 +110,8 @@ def _place(
 
 
 def _acquired(voxels: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.int16]:
-    """Blur of the scanner, correlated noise of 9 to 14 HU, whole HU of twelve bits."""
+    """Blur of the scanner, correlated noise of 8 to 12 HU, whole HU of twelve bits."""
     noise = ndimage.gaussian_filter(rng.standard_normal(voxels.shape, np.float32), (0.6, 0.6, 0.3))
-    noise *= rng.uniform(9, 14) / noise.std()
+    noise *= rng.uniform(8, 12) / noise.std()
     blurred = ndimage.gaussian_filter(voxels, (0.4, 0.4, 0))
     return np.clip(np.rint(blurred + noise), -1024, 3071).astype(np.int16)

@@ -217,7 +217,7 @@ def _readme(plan: Plan, card: Mapping[str, Any]) -> str:
     values = "\n".join(f"| {label.name} | {label.values[0]} |" for label in plan.label_set.labels)
     facts = "\n".join(f"- {key}: {value}" for key, value in card.items())
     if plan.portable:
-        run = f"""Without medseg, in plain MONAI (`pip install monai nibabel fire pytorch-ignite pillow`), from this folder:
+        run = f"""In plain MONAI, without medseg (`pip install monai nibabel fire pytorch-ignite pillow`), likewise:
 
     {bundle_command(Path())}
 

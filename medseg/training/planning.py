@@ -16,7 +16,7 @@ __all__ = ["make_plan"]
 # Largest patch in voxels or pixels, patch voxels per step, features of the first level and of the deepest.
 _BUDGETS = {
     ("cpu", 2): (256 * 256, 8 * 256 * 256, 24, 192),
-    ("cpu", 3): (64**3, 2 * 40 * 56 * 40, 24, 192),
+    ("cpu", 3): (48**3, 2 * 40 * 56 * 40, 24, 192),
     ("gpu", 2): (512 * 512, 12 * 512 * 512, 32, 512),
     ("gpu", 3): (128**3, 2 * 128**3, 32, 320),
 }

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from safetensors.torch import load_file
 from torch import nn, random

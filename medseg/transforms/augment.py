@@ -40,9 +40,11 @@ def augmentation(plan: Plan, settings: AugmentSettings) -> Compose:
     """
     both = ("image", "label")
     turn = math.radians(settings.rotation_degrees)
-    # Thick slices: a rotation out of their plane would mix slices that are far apart.
-    axes = (turn, 0.0, 0.0) if _thick(plan) and plan.dims == 3 else (turn,) * (1 if plan.dims == 2 else 3)
-    rotations = tuple(reversed(axes)) if plan.dims == 3 else axes
+    rotations: tuple[float, ...] = (turn,) if plan.dims == 2 else (turn, turn, turn)
+    if plan.dims == 3 and plan.spacing_mm is not None:
+        thick = [step > 3 * min(plan.spacing_mm) for step in plan.spacing_mm]
+        # A rotation about another axis than that across thick slices would mix slices that are far apart.
+        rotations = tuple(turn if not any(thick) or thick[axis] else 0.0 for axis in range(3))
     affine = RandAffined(
         both,
         prob=settings.affine,
@@ -52,21 +54,15 @@ def augmentation(plan: Plan, settings: AugmentSettings) -> Compose:
         padding_mode="zeros",
     )
     flips = [RandFlipd(both, prob=0.5, spatial_axis=axis) for axis in settings.flip_axes if axis < plan.dims]
-    image = "image"
+    image, blur = "image", (0.5, 1.0)
     return Compose(
         [
             affine,
             *flips,
             RandGaussianNoised(image, prob=settings.noise, std=0.1),
-            RandGaussianSmoothd(
-                image, prob=settings.blur, **dict.fromkeys(("sigma_x", "sigma_y", "sigma_z"), (0.5, 1.0))
-            ),
+            RandGaussianSmoothd(image, prob=settings.blur, sigma_x=blur, sigma_y=blur, sigma_z=blur),
             RandScaleIntensityd(image, prob=settings.brightness, factors=0.25),
             RandShiftIntensityd(image, prob=settings.brightness, offsets=0.1),
             RandAdjustContrastd(image, prob=settings.gamma, gamma=(0.7, 1.5), retain_stats=True),
         ]
     )
-
-
-def _thick(plan: Plan) -> bool:
-    return plan.spacing_mm is not None and max(plan.spacing_mm) > 3 * min(plan.spacing_mm)
