@@ -58,7 +58,7 @@ def generate(
     """Generate a data set into a folder.
 
     CT: `studies/{train,held_back}/PATIENT/STUDY/SERIES/*.dcm` and `labels/ID.nii.gz` on the grid that a reader
-    finds in the series. Mammograms: `images/{train,held_back}/ID.png` (16 bit) and `labels/ID.png` (0, 255).
+    finds in the series. Mammograms: `studies/{train,held_back}/ID.png` (16 bit) and `labels/ID.png` (0, 255).
     Both: `manifest.csv` (id, patient, image, label, split; "test" for what is held back) and `truth.csv`, a row
     for each lesion with the volume (ml) or area (pixels) of its continuous body. Some patients have two studies.
     Equal arguments give equal bytes. What is there already under the same names is replaced; the manifest comes last.
@@ -144,7 +144,7 @@ def _write_mammogram(out: Path, slot: _Slot, seed: int) -> _Written:
     side: Literal["L", "R"] = "L" if slot.number % 2 else "R"
     study = expose(draw_breast(of_patient), side, of_study)
     case = f"{slot.patient}_{slot.study}_{side}"
-    image, label = Path("images") / slot.part / f"{case}.png", Path("labels") / f"{case}.png"
+    image, label = Path("studies") / slot.part / f"{case}.png", Path("labels") / f"{case}.png"
     _write_png(out / image, study.pixels)
     _write_png(out / label, study.mask)
     rows = [

@@ -10,6 +10,7 @@ import SimpleITK
 from PIL import Image
 from skimage.filters import threshold_otsu
 
+from medseg.datasets import cases_from_inputs, open_dataset
 from medseg.demo.dataset import generate
 from medseg.errors import InputError, OutputError
 
@@ -163,3 +164,12 @@ def test_a_folder_that_cannot_be_written_is_named(kind, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="file"):
         generate(kind, tmp_path / "file", studies=1, held_back=0)
+
+
+def test_both_kinds_are_recognised_as_data_sets_with_a_manifest(ct_studies, mammograms):
+
+    for folder in (ct_studies, mammograms):
+        dataset = open_dataset(folder)
+        assert [case.split for case in dataset.cases][-1] == "test"
+        assert all(case.label is not None for case in dataset.cases)
+        assert cases_from_inputs([folder / "studies" / "held_back"])[0].id == dataset.cases[-1].id
