@@ -234,4 +234,5 @@ def _labels(words: list[str] | None) -> Any:
 def _print(shown: Any) -> None:
     from rich.console import Console
 
-    Console().print(shown)
+    # Written to a file or a pipe there is no width to keep to.
+    Console(width=None if sys.stdout.isatty() else 160).print(shown)

@@ -1,9 +1,9 @@
 """Every number that preprocessing, patching, the network and restoring need; saved with the model."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from medseg.config import Settings
 from medseg.errors import ModelFolderError
@@ -36,6 +36,13 @@ class NetworkPlan(Settings):
     kernels: tuple[tuple[int, ...], ...]
     strides: tuple[tuple[int, ...], ...]
     dropout: float = 0.0
+
+    @model_validator(mode="after")
+    def _levels_agree(self) -> Self:
+        levels = {len(self.features), len(self.kernels), len(self.strides)}
+        if len(levels) > 1 or min(levels) < 3:
+            raise ValueError("features, kernels and strides need one entry a level, and at least 3 levels")
+        return self
 
 
 class Plan(Settings):

@@ -2,7 +2,18 @@
 
 from pathlib import Path
 
-__all__ = ["DICOM_ENDINGS", "ENDINGS", "ITK", "NIFTI", "RASTER", "ending", "is_dicom", "is_readable", "may_be_dicom", "stem"]
+__all__ = [
+    "DICOM_ENDINGS",
+    "ENDINGS",
+    "ITK",
+    "NIFTI",
+    "RASTER",
+    "ending",
+    "is_dicom",
+    "is_readable",
+    "may_be_dicom",
+    "stem",
+]
 
 NIFTI = (".nii.gz", ".nii")
 RASTER = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")

@@ -21,12 +21,14 @@ class Progress:
     Args:
         total_steps: The budget in steps; from minutes once the speed was measured.
         step: Steps done.
+        seconds: Time that these steps and their validations took.
         best: Highest mean validation Dice so far.
         history: A row an epoch: epoch, step, loss, learning_rate, val_dice, val_dice_LABEL.
     """
 
     total_steps: int
     step: int = 0
+    seconds: float = 0.0
     best: float = -1.0
     history: list[dict[str, float]] = field(default_factory=list)
 

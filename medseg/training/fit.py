@@ -16,7 +16,7 @@ from medseg.case import Case
 from medseg.errors import TrainingError
 from medseg.plan import Plan
 from medseg.reporting import Reporter
-from medseg.training.checkpoint import load_checkpoint
+from medseg.training.checkpoint import Progress, load_checkpoint
 from medseg.training.learner import Learner
 from medseg.training.patches import PatchSource
 from medseg.training.settings import LearningSettings, TrainSettings
@@ -71,15 +71,17 @@ def fit(
     """
     folder = settings.folder / "checkpoints"
     last, best = folder / "last.pt", folder / "best.pt"
+    begin = time.monotonic()
     learner = Learner.create(network, settings.learning, fabric)
     if last.exists():
         learner.restore(last)
+        begin -= learner.progress.seconds
         reporter.say(f"Going on after step {learner.progress.step} of {learner.progress.total_steps}")
     else:
         learner.progress.total_steps = _total_steps(learner, source, validation, plan, settings)
     progress = learner.progress
     losses: list[float] = []
-    for images, indices in _batches(source, progress.step, progress.total_steps):
+    for images, indices in _batches(source, progress):
         rate = learner.rate
         losses.append(_checked(learner.step(images, indices), source.names(progress.step)))
         _tell(reporter, learner, losses)
@@ -94,21 +96,35 @@ def fit(
                 progress.best = row["val_dice"]
                 learner.save(best)
         progress.history.append(row)
+        progress.seconds = time.monotonic() - begin
+        _keep_to_minutes(progress, settings)
         learner.save(last)
         on_epoch(progress.history)
     _, states = load_checkpoint(best)
     return Trained(states["mean"], progress.history, progress.best)
 
 
-def _batches(source: PatchSource, start: int, stop: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Batches of the steps, the next one made while the network works on this one."""
+def _batches(source: PatchSource, progress: Progress) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Batches of the steps that are left, the next one made while the network works on this one."""
     with ThreadPoolExecutor(1) as worker:
-        following = worker.submit(source.batch, start)
-        for step in range(start, stop):
+        following = worker.submit(source.batch, progress.step)
+        for step in count(progress.step):
+            if step >= progress.total_steps:
+                return
             batch = following.result()
-            if step + 1 < stop:
-                following = worker.submit(source.batch, step + 1)
+            following = worker.submit(source.batch, step + 1)
             yield batch
+
+
+def _keep_to_minutes(progress: Progress, settings: TrainSettings) -> None:
+    """Correct the steps of a budget in minutes by the speed seen so far, until four fifths are done.
+
+    Other work on the machine makes the speed measured at the start wrong by a factor of two and more.
+    """
+    if settings.minutes is None or progress.step > 0.8 * progress.total_steps:
+        return
+    left = settings.minutes * 60 - progress.seconds
+    progress.total_steps = max(progress.step + int(left * progress.step / progress.seconds), progress.step + 1)
 
 
 def _total_steps(

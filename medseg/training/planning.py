@@ -8,7 +8,7 @@ import numpy as np
 
 from medseg.config import check
 from medseg.labels import Labels
-from medseg.plan import NetworkPlan, Normalisation, Plan
+from medseg.plan import Normalisation, Plan
 from medseg.training.fingerprint import Fingerprint
 
 __all__ = ["make_plan"]
@@ -46,8 +46,10 @@ def make_plan(
     median = _median_working_shape(fingerprint, spacing, longest)
     steps = spacing or (1.0,) * dims
     patch = tuple(overrides.get("patch_size", _patch(median, steps, patch_budget)))
-    strides = _strides(patch, steps)
-    features = tuple(min(width * 2**level, widest) for level in range(len(strides)))
+    network = dict(overrides.get("network", {}))
+    strides = tuple(network.get("strides", _strides(patch, steps)))
+    features = tuple(network.get("features", [min(width * 2**level, widest) for level in range(len(strides))]))
+    strides = strides[: len(features)]  # fewer features than levels: a shallower network
     computed = {
         "dims": dims,
         "channels": tuple(channels),
@@ -59,10 +61,11 @@ def make_plan(
         "crop_above": _crop_above(fingerprint),
         "patch_size": _divisible(patch, strides),
         "batch_size": int(np.clip(round(step_budget / math.prod(patch)), 2, 16)),
-        "network": NetworkPlan(features=features, kernels=_kernels(strides, steps), strides=strides).model_dump(),
+        "network": {"features": features, "kernels": _kernels(strides, steps), "strides": strides} | network,
     }
-    network = {**computed["network"], **overrides.get("network", {})}
-    return check(Plan, {**computed, **overrides, "network": network}, "plan")
+    return check(
+        Plan, {**computed, **overrides, "network": computed["network"], "patch_size": computed["patch_size"]}, "plan"
+    )
 
 
 def _working_grid(fingerprint: Fingerprint, patch_budget: int) -> tuple[tuple[float, ...] | None, int | None]:
