@@ -77,7 +77,7 @@ def expose(breast: Breast, laterality: Literal["L", "R"], rng: np.random.Generat
     for mass in masses:
         inside = mass.depth(points)
         softness = rng.uniform(3, 7)
-        tissue += rng.uniform(0.20, 0.32) * np.clip(0.5 + inside / (2 * softness), 0, 1) * _mottle(rng, 5, 0.06)
+        tissue += rng.uniform(0.23, 0.35) * np.clip(0.5 + inside / (2 * softness), 0, 1) * _mottle(rng, 5, 0.06)
         mask[inside > 0] = MASK_VALUE
     pixels = _detected(thickness * (0.30 + tissue), rng)
     if laterality == "R":
@@ -123,13 +123,13 @@ def _draw_masses(rng: np.random.Generator) -> list[Lesion]:
     count = int(rng.choice(list(_COUNTS), p=list(_COUNTS.values())))
     smallest, largest = np.log(_DIAMETERS_PX)
     diameters = np.sort(np.exp(rng.uniform(smallest, largest, count)))[::-1]
-    return [draw_lesion(rng, 2, float(np.pi / 4 * d**2), rng.uniform(0.04, 0.18)) for d in diameters]
+    return [draw_lesion(rng, 2, float(np.pi / 4 * d**2), rng.uniform(0.03, 0.13)) for d in diameters]
 
 
 def _place(masses: list[Lesion], points: _Picture, room: _Picture, rng: np.random.Generator) -> tuple[Lesion, ...]:
     """Put each mass wholly into the breast, clear of muscle and other masses; leave out what has no room."""
     placed: list[Lesion] = []
-    room = np.minimum(room, points[..., 0])  # not cut by the chest wall
+    room = np.minimum(room, points[..., 0] - _CLEARANCE_PX)  # away from the chest wall, which cuts the picture
     for mass in masses:
         free = np.argwhere(room > mass.reach)
         if len(free) == 0:

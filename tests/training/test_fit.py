@@ -1,0 +1,133 @@
+"""Training: resumed exactly, stopped by name, bounded by its budget."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from medseg.errors import ConfigError, LabelError, TrainingError, UnreadableFileError
+from medseg.reporting import Silent
+from medseg.training.checkpoint import RunningMean, load_checkpoint
+from medseg.training.learner import learning_rate
+from medseg.training.settings import LearningSettings
+from medseg.workflow import train
+
+
+class StopAfter(Silent):
+    """Dies in the middle of the given step, as a killed process would."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def advance(self, text: str, done: float, total: float, note: str = "") -> None:
+        if text == "Training" and done == self.step:
+            raise KeyboardInterrupt
+
+
+def test_a_run_that_is_stopped_goes_on_to_the_same_losses_and_weights(blob_config, tmp_path):
+    whole = train(blob_config, out=tmp_path / "whole", epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        train(blob_config, out=tmp_path / "stopped", epochs=3, reporter=StopAfter(6))
+    assert not (tmp_path / "stopped" / "model").exists()
+    resumed = train(blob_config, out=tmp_path / "stopped", epochs=3)
+    pd.testing.assert_frame_equal(resumed.history, whole.history)
+    weights = [(run.folder / "models" / "model.safetensors").read_bytes() for run in (whole, resumed)]
+    assert weights[0] == weights[1]
+
+
+def test_a_killed_process_is_resumed_by_the_same_command(blob_config, tmp_path):
+    command = [sys.executable, "-W", "ignore", "-m", "medseg", "train", str(blob_config), "epochs=6"]
+    whole = train(blob_config, out=tmp_path / "whole", epochs=6)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    history = tmp_path / "run" / "history.csv"
+    deadline = time.monotonic() + 120
+    while not (history.exists() and len(history.read_text().splitlines()) > 2):
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    subprocess.run(command, check=True, capture_output=True)
+    assert np.allclose(pd.read_csv(history)["loss"], whole.history["loss"], rtol=1e-9)
+
+
+def test_a_finished_run_is_not_overwritten_and_other_settings_are_refused(blob_config, tmp_path):
+    train(blob_config)
+    with pytest.raises(ConfigError, match="already holds a finished model"):
+        train(blob_config)
+    shutil.rmtree(tmp_path / "run" / "model")
+    with pytest.raises(ConfigError, match=r"other settings \(seed\)"):
+        train(blob_config, "seed=1")
+
+
+def test_a_loss_that_is_not_finite_stops_training_and_names_the_cases(blob_config):
+    with pytest.raises(TrainingError, match=r"batch of case\d, case\d.*the loss is nan"):
+        train(blob_config, "learning.learning_rate=1e30", "learning.gradient_clip=1e30", "learning.warmup=0")
+
+
+def test_an_unreadable_case_is_named_before_time_is_wasted(blob_config, blobs, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(blobs, broken)
+    path = broken / "images" / "case3.nii.gz"
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(UnreadableFileError, match=r"case3\.nii\.gz"):
+        train(blob_config, dataset=broken, test=0.0, validation=0.2)
+
+
+def test_labels_nobody_declared_are_named(blob_config):
+    with pytest.raises(LabelError, match=r"case\d.*label values \[4\] are not declared"):
+        train(blob_config, labels={"low": 1})
+
+
+def test_fine_tuning_starts_from_the_earlier_model(blob_config, tmp_path):
+    first = train(blob_config)
+    second = train(blob_config, "learning.learning_rate=1e-9", "plan={}", init=first.folder, out=tmp_path / "second")
+    before, after = (torch.load(run.folder / "models" / "model.pt", weights_only=True) for run in (first, second))
+    assert all(torch.allclose(before[name], after[name], atol=1e-5) for name in before)
+    assert json.loads((second.folder / "plan.json").read_text()) == json.loads((first.folder / "plan.json").read_text())
+
+
+def test_fine_tuning_on_other_structures_is_refused(blob_config, tmp_path):
+    first = train(blob_config)
+    with pytest.raises(LabelError, match="Fine-tune on the same structures"):
+        train(blob_config, labels={"one": 1, "two": 4}, init=first.folder, out=tmp_path / "second")
+
+
+def test_a_budget_in_minutes_becomes_steps(blob_config):
+    trained = train(blob_config, epochs=None, minutes=0.05)
+    steps = trained.history["step"].iloc[-1]
+    assert steps >= 1
+    progress, _ = load_checkpoint(trained.run / "checkpoints" / "last.pt")
+    assert progress.step == progress.total_steps == steps
+
+
+def test_splits_keep_patients_together_and_parts_apart(blob_config):
+    split = train(blob_config).split
+    parts = [{int(case[4:]) // 2 for case in part} for part in (split.train, split.validation, split.test)]
+    assert sum(len(part) for part in parts) == len(set.union(*parts)) == 5
+
+
+def test_the_rate_rises_then_falls_to_zero():
+    settings = LearningSettings(warmup=0.1)
+    rates = [learning_rate(step, 100, settings) for step in range(100)]
+    assert rates[0] == pytest.approx(1e-4)
+    assert max(rates) == rates[10] == pytest.approx(1e-3)
+    assert rates[-1] < 1e-5
+
+
+def test_the_running_mean_follows_quickly_at_first():
+    layer = torch.nn.Linear(1, 1)
+    mean = RunningMean(layer, 0.999)
+    with torch.no_grad():
+        layer.weight.fill_(5.0)
+    for step in range(50):
+        mean.update(layer, step)
+    assert mean.weights["weight"].item() == pytest.approx(5.0, abs=1e-2)
