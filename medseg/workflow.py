@@ -62,9 +62,7 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
     Raises:
         MedsegError: A key is misspelt, a case cannot be read, a loss is not finite, ...
     """
-    from medseg.export.bundle import write_bundle
     from medseg.training.settings import TrainSettings
-    from medseg.training.stages import learn, plan_training, require_same_settings
 
     reporter = reporter or Silent()
     settings = check(TrainSettings, apply_overrides(read_yaml(Path(config)), overrides) | values, config)
@@ -78,6 +76,10 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
         table=settings.cases,
     )
     labels = _declared(dataset.labels, settings.dataset)
+    # Torch is loaded only now, so that a mistake in the config is told at once.
+    from medseg.export.bundle import write_bundle
+    from medseg.training.stages import learn, plan_training, require_same_settings
+
     require_same_settings(settings)
     split = split_by_patient(dataset.labelled, test=settings.test, validation=settings.validation, seed=settings.seed)
     split.save(settings.folder / "split.json")
@@ -92,7 +94,7 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
         "validation Dice": round(trained.best, 4),
         "seed": settings.seed,
     }
-    write_bundle(model_folder, plan, trained.weights, card)
+    write_bundle(model_folder, plan, trained.network, card)
     return TrainedModel(
         model_folder, settings.folder, pd.DataFrame(trained.history), split, trained.best, plan.portable
     )

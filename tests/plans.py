@@ -1,5 +1,11 @@
 """Small plans for tests that need no training."""
 
+from pathlib import Path
+
+import torch
+
+from medseg.export.bundle import write_bundle
+from medseg.networks import build_network
 from medseg.plan import NetworkPlan, Normalisation, Plan
 
 LEVELS_3D = NetworkPlan(features=(4, 8, 8), kernels=((3, 3, 3),) * 3, strides=((1, 1, 1), (2, 2, 2), (2, 2, 2)))
@@ -35,3 +41,12 @@ def plan_2d(**changes) -> Plan:
         "network": LEVELS_2D,
     }
     return Plan(**values | changes)
+
+
+def untrained_model(folder: Path, plan: Plan) -> Path:
+    """A model folder with random weights: its masks are noise, the hardest thing to agree on."""
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        network = build_network(plan)
+    write_bundle(folder, plan, network, {"name": "untrained"})
+    return folder

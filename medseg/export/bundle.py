@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save
+from safetensors.torch import save_model
+from torch import nn
 
 from medseg.atomic import atomic_path, write_text
 from medseg.errors import OutputError
@@ -31,24 +32,24 @@ _SHAPE_MM = (
 _SHAPE_PIXELS = "$lambda x: tuple(max(1, round(n * (@longest_side / max(x.shape[1:])))) for n in x.shape[1:])"
 
 
-def write_bundle(folder: Path, plan: Plan, weights: Mapping[str, torch.Tensor], card: Mapping[str, Any]) -> None:
+def write_bundle(folder: Path, plan: Plan, network: nn.Module, card: Mapping[str, Any]) -> None:
     """Write the model folder.
 
     Args:
         folder: Where it is made: `plan.json`, `README.md`, `configs/` and `models/`.
         plan: The plan that the weights belong to.
-        weights: State dict of the network, float32.
+        network: The plan's network with its weights, float32, on the CPU.
         card: What the model is, in a few JSON values: trained on, scores, seed.
 
     Raises:
         OutputError: Something cannot be written.
     """
-    tensors = {name: tensor.detach().cpu().float().contiguous() for name, tensor in weights.items()}
     try:
         with atomic_path(folder / "models" / "model.safetensors") as unfinished:
-            unfinished.write_bytes(save(tensors))
+            save_model(network, str(unfinished))
+            unfinished.chmod(0o644)  # safetensors would let nobody else read it
         with atomic_path(folder / "models" / "model.pt") as unfinished:
-            torch.save(tensors, unfinished)
+            torch.save(network.state_dict(), unfinished)
     except RuntimeError as error:
         raise OutputError(folder, f"the weights cannot be written ({error})", "Free some space there.") from error
     write_json(folder / "configs" / "metadata.json", _metadata(plan, card))
@@ -104,7 +105,7 @@ def _inference(plan: Plan) -> dict[str, Any]:
             "target_labels": list(labels.written_values),
         },
         "mask_dtype": f"$np.{labels.from_indices(np.zeros(1, np.uint8)).dtype}",
-        "orientation": {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS", "labels": None},
+        "orientation": {"_target_": "Orientationd", "keys": "native", "axcodes": "RAS", "labels": None},
         "postprocessing": {"_target_": "Compose", "transforms": _postprocessing(plan)},
         "handlers": [
             {
@@ -130,13 +131,14 @@ def _inference(plan: Plan) -> dict[str, Any]:
 
 
 def _preprocessing(plan: Plan) -> list[Any]:
+    """`native` stays as it is after turning to RAS, for the way back; `image` becomes what the network sees."""
+    normalised = "torch.cat([torch.as_tensor(t(d['native'][i : i + 1])) for i, t in enumerate(@normalise)])"
     return [
-        {"_target_": "LoadImaged", "keys": "image"},
-        {"_target_": "EnsureChannelFirstd", "keys": "image"},
+        {"_target_": "CopyItemsd", "keys": "image", "names": "native"},
+        {"_target_": "LoadImaged", "keys": "native"},
+        {"_target_": "EnsureChannelFirstd", "keys": "native"},
         *(["@orientation"] if plan.dims == 3 else []),
-        "$lambda d: {**d, 'native': d['image']}",
-        "$lambda d: {**d, 'image': torch.cat([torch.as_tensor(t(d['image'][i : i + 1])) "
-        "for i, t in enumerate(@normalise)])}",
+        f"$lambda d: {{**d, 'image': {normalised}}}",
         _resized(plan, "image", "@working_shape(d['native'])"),
     ]
 

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load
+from safetensors.torch import load_model as read_weights
 
 from medseg.device import open_fabric
 from medseg.errors import ModelFolderError
@@ -35,12 +35,13 @@ def load_model(
     plan = read_plan(root / "plan.json")
     path = root / "models" / "model.safetensors"
     fabric = open_fabric(device, "fp32" if portable else precision)
-    network = build_network(plan)
     try:
         content = path.read_bytes()
-        network.load_state_dict(load(content))
     except OSError as error:
         raise ModelFolderError(path, f"cannot be read ({error})", "Restore the file, or train again.") from error
+    network = build_network(plan)
+    try:
+        read_weights(network, path)
     except (SafetensorError, RuntimeError) as error:
         found = f"does not fit plan.json ({str(error).splitlines()[0]})"
         raise ModelFolderError(path, found, "Plan and weights must come from one training.") from error

@@ -59,6 +59,8 @@ class NetworkSegmenter:
     def _doubts(self, image: Image) -> list[str]:
         """What makes the result less trustworthy, in numbers."""
         doubts = []
+        if image.voxels.min() == image.voxels.max():
+            doubts.append("the image is constant")
         if not np.isfinite(image.voxels[0].reshape(-1)[::997]).all():
             doubts.append("non-finite voxels were taken as 0")
         if self.plan.spacing_mm and image.geometry.spacing_known:

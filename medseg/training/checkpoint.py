@@ -38,14 +38,24 @@ class RunningMean:
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.weights = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        self.weights = {name: tensor.clone() for name, tensor in _weights(network).items()}
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
         """Move towards the network's weights after `step` steps."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        fresh = network.state_dict()
-        torch._foreach_lerp_(list(self.weights.values()), [fresh[name] for name in self.weights], 1 - decay)
+        torch._foreach_lerp_(list(self.weights.values()), list(_weights(network).values()), 1 - decay)
+
+    def copy_into(self, network: nn.Module) -> None:
+        """Give a network these weights."""
+        for name, tensor in _weights(network).items():
+            tensor.copy_(self.weights[name])
+
+
+def _weights(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Each weight once: a state dict of MONAI's DynUNet names most of them twice."""
+    named = (*network.named_parameters(), *network.named_buffers())
+    return {name: tensor.detach() for name, tensor in named if tensor.is_floating_point()}
 
 
 def save_checkpoint(path: Path, progress: Progress, **states: Any) -> None:

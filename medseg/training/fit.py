@@ -16,7 +16,7 @@ from medseg.case import Case
 from medseg.errors import TrainingError
 from medseg.plan import Plan
 from medseg.reporting import Reporter
-from medseg.training.checkpoint import Progress, load_checkpoint
+from medseg.training.checkpoint import Progress
 from medseg.training.learner import Learner
 from medseg.training.patches import PatchSource
 from medseg.training.settings import LearningSettings, TrainSettings
@@ -33,13 +33,13 @@ class Trained:
     """What training leaves.
 
     Args:
-        weights: State dict of the best running mean, float32 on the CPU.
+        network: With the running mean of the weights that was best, float32, on the CPU.
         history: A row an epoch: epoch, step, loss, learning_rate, val_dice, val_dice_LABEL (absent where an epoch
             had no validation).
         best: Highest mean validation Dice.
     """
 
-    weights: dict[str, torch.Tensor]
+    network: nn.Module
     history: list[Row]
     best: float
 
@@ -91,7 +91,7 @@ def fit(
         row = {"epoch": epoch, "step": progress.step, "loss": sum(losses) / len(losses), "learning_rate": rate}
         losses = []
         if _validation_due(epoch, progress.step, progress.total_steps, settings.learning):
-            row |= validate(network, learner.mean.weights, validation, plan, fabric)
+            row |= validate(network, learner.mean, validation, plan, fabric)
             if row["val_dice"] > progress.best:
                 progress.best = row["val_dice"]
                 learner.save(best)
@@ -100,8 +100,11 @@ def fit(
         _keep_to_minutes(progress, settings)
         learner.save(last)
         on_epoch(progress.history)
-    _, states = load_checkpoint(best)
-    return Trained(states["mean"], progress.history, progress.best)
+    # What came after the best validation is in `last`, and in no way needed any more.
+    history, dice = list(progress.history), progress.best
+    learner.restore(best)
+    learner.mean.copy_into(network)
+    return Trained(network.eval().cpu(), history, dice)
 
 
 def _batches(source: PatchSource, progress: Progress) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -137,7 +140,7 @@ def _total_steps(
     begin = time.monotonic()
     budget = settings.minutes * 60
     trial = Learner.create(copy.deepcopy(learner.network), learning, learner.fabric, total_steps=1_000_000)
-    validate(trial.network, trial.mean.weights, validation, plan, learner.fabric)
+    validate(trial.network, trial.mean, validation, plan, learner.fabric)
     validating = time.monotonic() - begin
     seconds: list[float] = []
     for step in count():

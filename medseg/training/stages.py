@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 
-from safetensors.torch import load_file
+from safetensors.torch import load_model
 from torch import nn, random
 
 from medseg.atomic import write_text
@@ -100,5 +100,5 @@ def _start(plan: Plan, settings: TrainSettings) -> nn.Module:
         random.manual_seed(settings.seed)
         network = build_network(plan)
     if settings.init is not None:
-        network.load_state_dict(load_file(model_root(settings.init) / "models" / "model.safetensors"))
+        load_model(network, model_root(settings.init) / "models" / "model.safetensors")
     return network

@@ -1,10 +1,9 @@
 """Dice of the running mean of the weights on the validation cases, each on its native grid."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import torch
 from lightning_fabric import Fabric
 from torch import nn
 
@@ -14,20 +13,21 @@ from medseg.inference.windows import window_logits
 from medseg.io import read_image
 from medseg.plan import Plan
 from medseg.training.cases import read_indices
+from medseg.training.checkpoint import RunningMean
 from medseg.transforms.prepare import prepare, restore
 
 __all__ = ["validate"]
 
 
 def validate(
-    network: nn.Module, weights: Mapping[str, torch.Tensor], cases: Sequence[Case], plan: Plan, fabric: Fabric
+    network: nn.Module, mean: RunningMean, cases: Sequence[Case], plan: Plan, fabric: Fabric
 ) -> dict[str, float]:
     """Mean Dice over cases of each label (`val_dice_LABEL`) and their mean (`val_dice`, 0 where undefined).
 
     Cases are read afresh each time, so that memory does not grow with their number.
     """
     judged = copy.deepcopy(network).eval()
-    judged.load_state_dict(dict(weights))
+    mean.copy_into(judged)
     labels = plan.label_set
     scores = []
     for case in cases:

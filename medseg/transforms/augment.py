@@ -1,21 +1,15 @@
 """Training patches made more varied, with MONAI's random transforms."""
 
 import math
+from typing import TYPE_CHECKING
 
-from monai.transforms import (
-    Compose,
-    RandAdjustContrastd,
-    RandAffined,
-    RandFlipd,
-    RandGaussianNoised,
-    RandGaussianSmoothd,
-    RandScaleIntensityd,
-    RandShiftIntensityd,
-)
 from pydantic import Field
 
 from medseg.config import Settings
 from medseg.plan import Plan
+
+if TYPE_CHECKING:
+    from monai.transforms import Compose
 
 __all__ = ["AugmentSettings", "augmentation"]
 
@@ -33,11 +27,23 @@ class AugmentSettings(Settings):
     brightness: float = 0.15
 
 
-def augmentation(plan: Plan, settings: AugmentSettings) -> Compose:
+def augmentation(plan: Plan, settings: AugmentSettings) -> "Compose":
     """A dictionary transform of "image" (float, (C, *patch)) and "label" (class indices, (1, *patch)).
 
     Seed it for each patch with `set_random_state`, and the same patch comes out again.
     """
+    # Not at the top: the settings have to be checked without waiting for MONAI and torch.
+    from monai.transforms import (
+        Compose,
+        RandAdjustContrastd,
+        RandAffined,
+        RandFlipd,
+        RandGaussianNoised,
+        RandGaussianSmoothd,
+        RandScaleIntensityd,
+        RandShiftIntensityd,
+    )
+
     both = ("image", "label")
     turn = math.radians(settings.rotation_degrees)
     rotations: tuple[float, ...] = (turn,) if plan.dims == 2 else (turn, turn, turn)

@@ -1,5 +1,6 @@
 """Intensities to numbers around 0, each method one MONAI transform, so that a bundle can name it too."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,5 +31,8 @@ def normalise(voxels: torch.Tensor, plan: Sequence[Normalisation]) -> torch.Tens
     for channel, normalisation in zip(voxels.split(1), plan, strict=True):
         spec = monai_transform(normalisation)
         transform = getattr(monai.transforms, spec.pop("_target_"))(**spec)
-        channels.append(convert_to_tensor(transform(channel), track_meta=False))
+        with warnings.catch_warnings():
+            # A constant image has no range to divide by: MONAI warns and leaves it constant, as it should be.
+            warnings.simplefilter("ignore")
+            channels.append(convert_to_tensor(transform(channel), track_meta=False))
     return torch.cat(channels)

@@ -47,7 +47,8 @@ def prepare(image: Image, plan: Plan, *, crop: bool = True) -> Prepared:
     """
     _require_fit(image, plan)
     turn = image.geometry.to_canonical
-    voxels = torch.from_numpy(np.ascontiguousarray(turn.apply(image.voxels), dtype=np.float32))
+    # A copy always: torch refuses the negative stride that a flipped axis of one voxel keeps.
+    voxels = torch.from_numpy(np.array(turn.apply(image.voxels), dtype=np.float32, order="C"))
     voxels = torch.nan_to_num(voxels, nan=0.0, posinf=0.0, neginf=0.0)
     canonical = image.geometry.reoriented(turn)
     box = _body_box(voxels, plan.crop_above if crop else None)
@@ -59,7 +60,7 @@ def prepare(image: Image, plan: Plan, *, crop: bool = True) -> Prepared:
 
 def prepare_labels(indices: np.ndarray, restoration: Restoration) -> torch.Tensor:
     """Class indices (uint8, native grid) on the network's grid: linear per class, then the largest wins."""
-    turned = np.ascontiguousarray(restoration.turn.apply(indices)[restoration.box])
+    turned = np.array(restoration.turn.apply(indices)[restoration.box], order="C")
     native = torch.from_numpy(turned)
     if turned.shape == restoration.working_shape:
         return native
