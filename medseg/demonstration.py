@@ -18,13 +18,19 @@ from medseg.workflow import TrainedModel, evaluate, predict, train
 
 __all__ = ["Demonstration", "demonstrate"]
 
-_STUDIES = {"ct": (16, 5), "mammogram": (48, 12)}  # to learn from, held back
+_STUDIES = {"ct": (16, 5), "mammogram": (96, 12)}  # to learn from, held back
 _LESION = {"ct": 1, "mammogram": 255}
-# A narrow network and small patches: minutes on two cores have to be enough.
+# Narrow networks, small patches and a high rate: minutes on two cores have to be enough.
 _PLAN = {
     "ct": {"patch_size": [64, 64, 32], "network": {"features": [16, 32, 64, 128]}},
-    "mammogram": {"network": {"features": [16, 32, 64, 128, 128, 128]}},
+    "mammogram": {
+        "longest_side": 208,
+        "patch_size": [160, 208],
+        "batch_size": 6,
+        "network": {"features": [16, 32, 64, 128, 128]},
+    },
 }
+_LEARNING = {"learning_rate": 3e-3, "foreground": 0.66, "steps_per_epoch": 25, "validations": 5}
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +122,7 @@ def _config(kind: Kind, folder: Path, minutes: float) -> Path:
         "out": str(folder / "run"),
         "minutes": minutes,
         "plan": _PLAN[kind],
-        "learning": {"steps_per_epoch": 25, "validations": 5},
+        "learning": _LEARNING,
     }
     path = folder / "config.yaml"
     write_text(path, yaml.safe_dump(settings, sort_keys=False))

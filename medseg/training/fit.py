@@ -149,7 +149,8 @@ def _total_steps(
         seconds.append(time.monotonic() - before)
         if step >= 5 and time.monotonic() - begin - validating > _CALIBRATION * budget:
             break
-    left = budget - (time.monotonic() - begin) - learning.validations * validating
+    # The first validation also warms up; it must not make a short budget vanish.
+    left = max(budget - (time.monotonic() - begin) - learning.validations * validating, budget / 2)
     per_step = sum(seconds[2:]) / len(seconds[2:])  # the first two also warm the kernels up
     return max(1, int(left / per_step))
 

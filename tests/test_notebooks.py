@@ -1,0 +1,30 @@
+"""Every notebook runs from top to bottom, in a fast form of its parameters, and is committed with its pictures."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+FAST = {"01_quickstart": {"STUDIES, HELD_BACK, MINUTES = 16, 4, 2.5": "STUDIES, HELD_BACK, MINUTES = 4, 1, 0.1"}}
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@each_notebook
+def test_a_notebook_runs(path, tmp_path):
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        for slow, fast in FAST[path.stem].items():
+            if "parameters" in cell.metadata.get("tags", ()):
+                assert slow in cell.source
+                cell.source = cell.source.replace(slow, fast)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+
+
+@each_notebook
+def test_a_notebook_is_committed_with_its_pictures_and_small(path):
+    assert path.stat().st_size < 1_000_000
+    outputs = [output for cell in nbformat.read(path, as_version=4).cells for output in cell.get("outputs", ())]
+    assert any("image/png" in output.get("data", {}) or "<img" in str(output) for output in outputs)
+    assert not any(output.output_type == "error" for output in outputs)
