@@ -48,7 +48,7 @@ class TrainedModel:
 
 
 def train(config: str | Path, *overrides: str, reporter: Reporter | None = None, **values: Any) -> TrainedModel:
-    """Train on the labelled cases of a data set, or go on with a run that was killed.
+    """Train on the labelled cases of a data set, or go on with a run that was killed; a finished one is left as it is.
 
     Args:
         config: A YAML file; `medseg.training.settings.TrainSettings` says what it may hold.
@@ -67,14 +67,14 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
     reporter = reporter or Silent()
     settings = check(TrainSettings, apply_overrides(read_yaml(Path(config)), overrides) | values, config)
     model_folder = settings.folder / "model"
-    if (model_folder / "plan.json").exists():
-        raise ConfigError(settings.folder, "already holds a finished model", "Choose another out=..., or delete it.")
     dataset = open_dataset(
         settings.dataset,
         layout=settings.layout,
         labels=Labels.from_config(settings.labels) if settings.labels else None,
         table=settings.cases,
     )
+    for warning in dataset.warnings:
+        reporter.say(f"Warning: {warning}")
     labels = _declared(dataset.labels, settings.dataset)
     # Torch is loaded only now, so that a mistake in the config is told at once.
     from medseg.export.bundle import write_bundle
@@ -82,7 +82,7 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
 
     require_same_settings(settings)
     split = split_by_patient(dataset.labelled, test=settings.test, validation=settings.validation, seed=settings.seed)
-    split.save(settings.folder / "split.json")
+    _keep(split, settings.folder / "split.json")
     by_id = {case.id: case for case in dataset.cases}
     training, validation = ([by_id[i] for i in part] for part in (split.train, split.validation))
     plan = plan_training(training, labels, dataset.channels, settings, reporter)
@@ -222,6 +222,13 @@ class _HistoryLog:
         write_csv(self.folder / "history.csv", table)
         if "val_dice" in history[-1]:
             write_curves(self.folder / "curves.png", table)
+
+
+def _keep(split: Split, path: Path) -> None:
+    """Save the split; a run that goes on must go on with the same cases."""
+    if path.exists() and Split.load(path) != split:
+        raise ConfigError(path, "the data set has other cases than when this run began", "Choose another out=...")
+    split.save(path)
 
 
 def _declared(labels: Labels | None, dataset: Path) -> Labels:

@@ -76,7 +76,8 @@ def fit(
     if last.exists():
         learner.restore(last)
         begin -= learner.progress.seconds
-        reporter.say(f"Going on after step {learner.progress.step} of {learner.progress.total_steps}")
+        done, total = learner.progress.step, learner.progress.total_steps
+        reporter.say(f"Going on after step {done} of {total}" if done < total else "This run is finished already")
     else:
         learner.progress.total_steps = _total_steps(learner, source, validation, plan, settings)
     progress = learner.progress

@@ -81,7 +81,16 @@ def learn(
     reporter: Reporter,
     on_epoch: Callable[[Sequence[Row]], None],
 ) -> Trained:
-    """Prepare the cases and train the plan's network to the end of the budget."""
+    """Prepare the cases and train the plan's network to the end of the budget.
+
+    Raises:
+        ConfigError: There is not one class weight for each class.
+        MedsegError: A case cannot be read, or the loss is not finite.
+    """
+    weights, classes = settings.learning.class_weights, plan.label_set.classes
+    if weights is not None and len(weights) != classes:
+        mend = "Give one for the background and one for each label."
+        raise ConfigError("learning.class_weights", f"{len(weights)} weights", mend, str(classes))
     fabric = open_fabric(settings.learning.device, settings.learning.precision)
     cached = cache_cases(training, plan, settings.folder / "cache", reporter, settings.seed)
     augment = augmentation(plan, settings.augment)

@@ -59,13 +59,33 @@ def test_a_killed_process_is_resumed_by_the_same_command(blob_config, tmp_path):
     assert np.allclose(pd.read_csv(history)["loss"], whole.history["loss"], rtol=1e-9)
 
 
-def test_a_finished_run_is_not_overwritten_and_other_settings_are_refused(blob_config, tmp_path):
+def test_a_finished_run_is_left_as_it_is(blob_config):
+    first = train(blob_config)
+    written = (first.folder / "models" / "model.safetensors").read_bytes()
+    again = train(blob_config)
+    assert (again.folder / "models" / "model.safetensors").read_bytes() == written
+    pd.testing.assert_frame_equal(again.history, first.history)
+
+
+def test_a_run_with_other_settings_is_not_overwritten(blob_config):
     train(blob_config)
-    with pytest.raises(ConfigError, match="already holds a finished model"):
-        train(blob_config)
-    shutil.rmtree(tmp_path / "run" / "model")
     with pytest.raises(ConfigError, match=r"other settings \(seed\)"):
         train(blob_config, "seed=1")
+
+
+def test_a_run_whose_data_set_has_changed_is_not_continued(blob_config, blobs, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(blobs, data)
+    train(blob_config, dataset=data)
+    for folder in ("images", "labels"):
+        (data / folder / "case9.nii.gz").unlink()
+    with pytest.raises(ConfigError, match="other cases than when this run began"):
+        train(blob_config, dataset=data)
+
+
+def test_class_weights_must_be_one_for_each_class(blob_config):
+    with pytest.raises(ConfigError, match="2 weights, expected 3"):
+        train(blob_config, "learning.class_weights=[1, 2]")
 
 
 def test_a_loss_that_is_not_finite_stops_training_and_names_the_cases(blob_config):
