@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
+from medseg.atomic import write_csv
 from medseg.case import Case
 from medseg.errors import MedsegError, OutputError
 from medseg.image import Segmentation
 from medseg.io import read_image, write_mask
 from medseg.outputs.preview import write_preview
-from medseg.outputs.tables import write_csv
 from medseg.regions import empty_table, measure_regions
 from medseg.reporting import Reporter
 from medseg.segmenter import Segmenter
@@ -76,6 +76,7 @@ def predict_cases(
             # The night's run goes on whatever one study does to it; what we did not foresee is named as such.
             reason = str(error) if isinstance(error, MedsegError) else f"unexpected {type(error).__name__}: {error}"
             rows.append({**row, "status": "failed", "error": reason})
+            _discard(out / case.id)
         else:
             notes = "; ".join(segmentation.notes)
             rows.append({**row, "status": "done", "regions": len(regions), "warnings": notes})
@@ -102,3 +103,9 @@ def _predict_one(
     write_preview(out / case.id / "preview.png", image, segmentation)
     write_mask(out / case.id / f"mask.{ending}", segmentation)
     return segmentation, regions
+
+
+def _discard(folder: Path) -> None:
+    """Remove what an earlier run left of a case, so that no old mask stands for one that failed."""
+    for name in ("mask.nii.gz", "mask.png", "preview.png"):
+        (folder / name).unlink(missing_ok=True)

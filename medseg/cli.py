@@ -141,8 +141,8 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Measure every region of a mask: size, diameters, place and intensities."""
+    from medseg.atomic import write_csv
     from medseg.outputs.console import frame_table
-    from medseg.outputs.tables import write_csv
     from medseg.workflow import measure as run
 
     table = run(image, mask, _labels(label), min_voxels=min_voxels)

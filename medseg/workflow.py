@@ -145,8 +145,8 @@ def predict(
     if part is not None:
         cases = _of_part(cases, part, model)
     plan = opened.plan.model_dump(mode="json")
-    settings = {"precision": opened.fabric._precision.precision, "crop": opened.crop, "min_voxels": min_voxels}
-    write_run(Path(out) / "run.json", plan, opened.hash, command, **settings)
+    settings = {"precision": opened.precision, "crop": opened.crop, "min_voxels": min_voxels}
+    write_run(Path(out) / "run.json", plan, opened.hash, command, settings)
     channels = opened.plan.channels if len(opened.plan.channels) > 1 else None
     return predict_cases(opened, cases, Path(out), reporter or Silent(), min_voxels=min_voxels, channel_names=channels)
 
@@ -215,8 +215,8 @@ class _HistoryLog:
         self.folder = folder
 
     def __call__(self, history: Sequence[dict[str, float]]) -> None:
+        from medseg.atomic import write_csv
         from medseg.outputs.curves import write_curves
-        from medseg.outputs.tables import write_csv
 
         table = pd.DataFrame(history)
         write_csv(self.folder / "history.csv", table)
@@ -246,8 +246,7 @@ def _of_part(cases: Sequence[Case], part: str, model: Any) -> list[Case]:
     if path is None or part not in parts:
         found = f"no split.json beside {run}" if path is None else "is not a part of a split"
         raise ConfigError(f"part {part}", found, "Pass the run's folder, and one of train, validation, test.")
-    wanted = set(getattr(Split.load(path), part))
-    return [case for case in cases if case.id in wanted]
+    return Split.load(path).part(part, cases)
 
 
 def _recorded_labels(predictions: Path) -> Labels | None:

@@ -45,6 +45,17 @@ def test_a_bad_case_is_a_row_with_its_reason_and_the_others_go_on(model, blobs, 
     assert (done.cases["status"] == "done").sum() == 8
 
 
+def test_a_case_that_fails_leaves_no_mask_of_an_earlier_run(model, blobs, tmp_path):
+    (tmp_path / "in").mkdir()
+    study = tmp_path / "in" / "case.nii.gz"
+    shutil.copy(blobs / "images" / "case1.nii.gz", study)
+    medseg.predict(model, study, tmp_path / "out")
+    assert (tmp_path / "out" / "case" / "mask.nii.gz").exists()
+    study.write_bytes(b"broken meanwhile")
+    assert len(medseg.predict(model, study, tmp_path / "out").failed) == 1
+    assert list((tmp_path / "out" / "case").iterdir()) == []
+
+
 def test_a_failure_that_nobody_foresaw_is_a_row_too(blobs, tmp_path):
     class Broken:
         labels = medseg.Labels.from_config({"a": 1})

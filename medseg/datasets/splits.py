@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from medseg.atomic import write_text
 from medseg.case import Case
 from medseg.errors import DatasetError
-from medseg.io.writing import write_bytes
 
 __all__ = ["Split", "split_by_patient"]
 
@@ -27,7 +27,7 @@ class Split:
         Raises:
             OutputError: The file cannot be written.
         """
-        write_bytes(path, (json.dumps(asdict(self), indent=1) + "\n").encode())
+        write_text(path, json.dumps(asdict(self), indent=1) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> "Split":

@@ -1,7 +1,6 @@
 """Whole generated data sets: studies as a hospital would hand them over, labels, a manifest and the truth."""
 
 import csv
-import gzip
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +9,13 @@ from typing import Literal
 
 import numpy as np
 
-from medseg.atomic import atomic_path, write_text
+from medseg.atomic import write_text
 from medseg.demo.lesions import Lesion
 from medseg.errors import InputError
 from medseg.geometry import Geometry
+from medseg.image import Image, Segmentation
+from medseg.io import write_image, write_mask
+from medseg.labels import Labels
 from medseg.reporting import Reporter, Silent
 
 __all__ = ["Kind", "generate"]
@@ -124,7 +126,7 @@ def _write_ct(out: Path, slot: _Slot, seed: int) -> _Written:
     case = f"{slot.patient}_{slot.study}_{_SERIES}"
     label = Path("labels") / f"{case}.nii.gz"
     geometry = stored_geometry(study.geometry)
-    _write_nifti(out / label, study.mask, geometry)
+    write_mask(out / label, Segmentation(study.mask, geometry, Labels.from_config({"lesion": 1})))
     rows = [
         _where(case, number, lesion, "mm")
         | {
@@ -145,8 +147,9 @@ def _write_mammogram(out: Path, slot: _Slot, seed: int) -> _Written:
     study = expose(draw_breast(of_patient), side, of_study)
     case = f"{slot.patient}_{slot.study}_{side}"
     image, label = Path("studies") / slot.part / f"{case}.png", Path("labels") / f"{case}.png"
-    _write_png(out / image, study.pixels)
-    _write_png(out / label, study.mask)
+    grid = Geometry.from_spacing(study.pixels.shape, None)
+    write_image(out / image, Image(study.pixels[np.newaxis], grid))
+    write_mask(out / label, Segmentation(study.mask, grid, Labels.from_config({"lesion": 255})))
     rows = [
         _where(case, number, mass, "px") | {"area_px": f"{mass.size:.1f}"}
         for number, mass in enumerate(study.masses, start=1)
@@ -176,23 +179,3 @@ def _write_rows(path: Path, rows: Sequence[dict[str, str]], columns: Sequence[st
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())
-
-
-def _write_nifti(path: Path, mask: np.ndarray, geometry: Geometry) -> None:
-    """A label map, gzipped with time 0 so that equal masks are equal bytes."""
-    import nibabel
-
-    image = nibabel.Nifti1Image(mask, geometry.affine)
-    image.header.set_xyzt_units("mm")
-    image.set_sform(geometry.affine, code=1)
-    image.set_qform(geometry.affine, code=1)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(gzip.compress(image.to_bytes(), 6, mtime=0))
-
-
-def _write_png(path: Path, pixels: np.ndarray) -> None:
-    """A grey picture of 8 or 16 bits; an array (x, y) becomes rows of columns."""
-    from PIL import Image
-
-    with atomic_path(path) as temporary:
-        Image.fromarray(np.ascontiguousarray(pixels.T)).save(temporary, format="PNG")

@@ -15,10 +15,9 @@ import torch
 from safetensors.torch import save_model
 from torch import nn
 
-from medseg.atomic import atomic_path, write_text
+from medseg.atomic import atomic_path, write_json, write_text
 from medseg.errors import OutputError
 from medseg.networks.unet import dynunet_arguments
-from medseg.outputs.tables import write_json
 from medseg.plan import Plan
 from medseg.transforms.normalise import monai_transform
 

@@ -39,6 +39,11 @@ class NetworkSegmenter:
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", self.plan.label_set)
 
+    @property
+    def precision(self) -> str:
+        """Lightning's name of the precision in which the network runs."""
+        return str(self.fabric.strategy.precision.precision)
+
     def segment(self, image: Image | str | Path, *, probabilities: bool = False) -> Segmentation:
         """Segment an image, or the file or DICOM folder of one.
 

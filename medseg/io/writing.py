@@ -1,20 +1,19 @@
 """Masks and images into files: complete or not at all, the same bytes for the same input."""
 
-import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from medseg.atomic import atomic_path
 from medseg.errors import OutputError
 from medseg.geometry import Geometry
 from medseg.image import Image, Segmentation
 from medseg.io import formats
 
-__all__ = ["write_bytes", "write_image", "write_mask"]
+__all__ = ["write_image", "write_mask"]
 
 _LEVEL = 1  # isal's second of four: masks are small anyway, and reading speed does not depend on it
 _NIFTI_TYPES = (np.uint8, np.int16, np.uint16, np.int32)  # smallest first
@@ -47,30 +46,13 @@ def write_image(path: str | Path, image: Image) -> None:
     _write(Path(path), image.voxels[0], image.geometry, image.header)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """A whole file, by way of a temporary name beside it, so that it is never seen half-written.
-
-    Raises:
-        OutputError: The folder cannot be made or the file cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
-            file.write(content)
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        reason = error.strerror or str(error)
-        raise OutputError(path, f"cannot be written ({reason})", "Choose a folder with room and permission.") from error
-
-
 def _write(path: Path, array: np.ndarray, geometry: Geometry, header: Any) -> None:
     if path.is_dir():
         raise OutputError(path, "is a folder", "Name a file, such as mask.nii.gz.")
     encode = _encoder(path, geometry)
-    write_bytes(path, encode(path, array, geometry, header))
+    content = encode(path, array, geometry, header)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def _encoder(path: Path, geometry: Geometry) -> Callable[[Path, np.ndarray, Geometry, Any], bytes]:

@@ -5,14 +5,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from medseg.outputs.tables import write_json
+from medseg.atomic import write_json
 
 __all__ = ["write_run"]
 
 _PACKAGES = ("medseg", "torch", "monai", "numpy", "nibabel", "SimpleITK", "connected-components-3d")
 
 
-def write_run(path: Path, plan: dict[str, Any], model_hash: str, command: str, **settings: Any) -> None:
+def write_run(path: Path, plan: dict[str, Any], model_hash: str, command: str, settings: dict[str, Any]) -> None:
     """Write model hash, plan, settings, versions and command; nothing that differs between equal runs."""
     write_json(
         path,

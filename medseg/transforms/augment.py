@@ -18,9 +18,10 @@ class AugmentSettings(Settings):
     """How strongly training patches are varied; each probability is for one patch."""
 
     flip_axes: tuple[int, ...] = Field((0,), description="Axes of the RAS grid that may be mirrored; 0 is left-right.")
-    affine: float = Field(0.3, description="Probability of a rotation and a change of size.")
+    affine: float = Field(0.3, description="Probability of a rotation, a change of size and a shift.")
     rotation_degrees: float = 15.0
     scale: float = Field(0.15, description="Sizes between 1 - scale and 1 + scale.")
+    shift: float = Field(0.05, description="Shifts up to this share of the patch.")
     noise: float = 0.15
     blur: float = 0.1
     gamma: float = 0.3
@@ -56,6 +57,7 @@ def augmentation(plan: Plan, settings: AugmentSettings) -> "Compose":
         prob=settings.affine,
         rotate_range=rotations,
         scale_range=(settings.scale,) * plan.dims,
+        translate_range=[settings.shift * size for size in plan.patch_size],
         mode=("bilinear", "nearest"),
         padding_mode="zeros",
     )

@@ -36,7 +36,7 @@ def test_a_seed_gives_the_same_patch_again_and_another_seed_another(plan, shape)
 
 def test_thick_slices_are_only_turned_in_their_plane():
     plan = plan_3d(spacing_mm=(0.5, 0.5, 4.0))
-    settings = AugmentSettings(affine=1, noise=0, blur=0, gamma=0, brightness=0, scale=0, flip_axes=())
+    settings = AugmentSettings(affine=1, noise=0, blur=0, gamma=0, brightness=0, scale=0, shift=0, flip_axes=())
     transform = augmentation(plan, settings)
     transform.set_random_state(1)
     planes = torch.arange(6.0).expand(1, 12, 12, 6).clone()
