@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_model
 from torch import nn
 
 from medseg.atomic import atomic_path, write_json, write_text
 from medseg.errors import OutputError
 from medseg.networks.unet import dynunet_arguments
+from medseg.networks.weights import weight_bytes
 from medseg.plan import Plan
 from medseg.transforms.normalise import monai_transform
 
@@ -45,8 +45,7 @@ def write_bundle(folder: Path, plan: Plan, network: nn.Module, card: Mapping[str
     """
     try:
         with atomic_path(folder / "models" / "model.safetensors") as unfinished:
-            save_model(network, str(unfinished))
-            unfinished.chmod(0o644)  # safetensors would let nobody else read it
+            unfinished.write_bytes(weight_bytes(network))
         with atomic_path(folder / "models" / "model.pt") as unfinished:
             torch.save(network.state_dict(), unfinished)
     except RuntimeError as error:

@@ -4,12 +4,12 @@ import hashlib
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_model as read_weights
 
 from medseg.device import open_fabric
 from medseg.errors import ModelFolderError
 from medseg.inference.network_segmenter import NetworkSegmenter
 from medseg.networks import build_network
+from medseg.networks.weights import read_weights
 from medseg.plan import model_root, read_plan
 
 __all__ = ["load_model"]
@@ -42,8 +42,8 @@ def load_model(
     network = build_network(plan)
     try:
         read_weights(network, path)
-    except (SafetensorError, RuntimeError) as error:
-        found = f"does not fit plan.json ({str(error).splitlines()[0]})"
+    except (SafetensorError, ValueError) as error:
+        found = f"does not fit plan.json ({error})"
         raise ModelFolderError(path, found, "Plan and weights must come from one training.") from error
     ready = network.eval().to(fabric.device)
     return NetworkSegmenter(ready, plan, fabric, crop=not portable, hash=hashlib.sha256(content).hexdigest())

@@ -10,6 +10,7 @@ from torch import nn
 
 from medseg.atomic import atomic_path
 from medseg.errors import UnreadableFileError
+from medseg.networks.weights import named_weights
 
 __all__ = ["Progress", "RunningMean", "load_checkpoint", "save_checkpoint"]
 
@@ -53,9 +54,8 @@ class RunningMean:
 
 
 def _weights(network: nn.Module) -> dict[str, torch.Tensor]:
-    """Each weight once: a state dict of MONAI's DynUNet names most of them twice."""
-    named = (*network.named_parameters(), *network.named_buffers())
-    return {name: tensor.detach() for name, tensor in named if tensor.is_floating_point()}
+    """What has a mean: not the counters among the buffers."""
+    return {name: tensor for name, tensor in named_weights(network).items() if tensor.is_floating_point()}
 
 
 def save_checkpoint(path: Path, progress: Progress, **states: Any) -> None:

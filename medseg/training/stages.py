@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from safetensors.torch import load_model
+from safetensors import SafetensorError
 from torch import nn, random
 
 from medseg.atomic import write_text
 from medseg.case import Case
 from medseg.config import check
 from medseg.device import open_fabric, pick_device
-from medseg.errors import ConfigError, LabelError
+from medseg.errors import ConfigError, LabelError, ModelFolderError
 from medseg.labels import Labels
 from medseg.networks import build_network
+from medseg.networks.weights import read_weights
 from medseg.plan import Plan, model_root, read_plan
 from medseg.reporting import Reporter
 from medseg.training.cache import cache_cases
@@ -64,6 +66,7 @@ def plan_training(
                 "labels", ", ".join(labels.names), "Fine-tune on the same structures.", f"{names} as in init"
             )
         merged = {**earlier.model_dump(), "labels": labels.to_config(), **settings.plan}
+        merged["network"] = {**earlier.network.model_dump(), **settings.plan.get("network", {})}
         plan = check(Plan, merged, "plan")
     else:
         fingerprint = take_fingerprint(cases, labels, reporter, settings.modality, settings.seed)
@@ -109,5 +112,13 @@ def _start(plan: Plan, settings: TrainSettings) -> nn.Module:
         random.manual_seed(settings.seed)
         network = build_network(plan)
     if settings.init is not None:
-        load_model(network, model_root(settings.init) / "models" / "model.safetensors")
+        _start_from(network, model_root(settings.init) / "models" / "model.safetensors")
     return network
+
+
+def _start_from(network: nn.Module, path: Path) -> None:
+    try:
+        read_weights(network, path)
+    except (OSError, SafetensorError, ValueError) as error:
+        mend = "Pass a whole model folder as init, and override nothing of its network."
+        raise ModelFolderError(path, f"cannot be started from ({error})", mend) from error

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from medseg.errors import ConfigError, LabelError, TrainingError, UnreadableFileError
+from medseg.errors import ConfigError, LabelError, ModelFolderError, TrainingError, UnreadableFileError
 from medseg.reporting import Silent
 from medseg.training.checkpoint import RunningMean, load_checkpoint
 from medseg.training.learner import learning_rate
@@ -119,6 +119,13 @@ def test_fine_tuning_on_other_structures_is_refused(blob_config, tmp_path):
     first = train(blob_config)
     with pytest.raises(LabelError, match="Fine-tune on the same structures"):
         train(blob_config, labels={"one": 1, "two": 4}, init=first.folder, out=tmp_path / "second")
+
+
+def test_fine_tuning_from_a_broken_model_folder_is_refused(blob_config, tmp_path):
+    first = train(blob_config)
+    (first.folder / "models" / "model.safetensors").write_bytes(b"broken")
+    with pytest.raises(ModelFolderError, match="cannot be started from"):
+        train(blob_config, init=first.folder, out=tmp_path / "second")
 
 
 def test_a_budget_in_minutes_becomes_steps(blob_config):
