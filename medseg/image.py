@@ -55,6 +55,9 @@ class Image:
         """The same image with other voxels on the same grid."""
         return replace(self, voxels=voxels)
 
+    def __repr__(self) -> str:
+        return f"Image({self.channels} channel(s) of {self.voxels.dtype}, {self.geometry.describe()})"
+
     def _repr_html_(self) -> str:
         return html_figure(self.voxels[0], self.geometry, f"{self.geometry.describe()}, {self.channels} channel(s)")
 
@@ -91,6 +94,9 @@ class Segmentation:
         """Boolean mask of one label, by name."""
         label = self.labels.labels[self.labels.names.index(name)]
         return np.isin(self.mask, label.values)
+
+    def __repr__(self) -> str:
+        return f"Segmentation({', '.join(self.labels.names)}; {self.geometry.describe()})"
 
     def _repr_html_(self) -> str:
         shown = self.mask if self.image is None else self.image.voxels[0]

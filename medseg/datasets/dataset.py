@@ -47,6 +47,9 @@ class Dataset:
         """Every patient once, sorted."""
         return tuple(sorted({case.patient for case in self.cases}))
 
+    def __repr__(self) -> str:
+        return f"Dataset({self.root}, {self.layout}: {len(self.cases)} cases, {len(self.labelled)} labelled)"
+
     def _repr_html_(self) -> str:
         names = ", ".join(self.labels.names) if self.labels else "labels not declared"
         title = (

@@ -91,6 +91,9 @@ class Inspection:
         found = {name for one in self.facts for name in one.label_voxels}
         return declared + sorted(found - set(declared), key=lambda name: (len(name), name))
 
+    def __repr__(self) -> str:
+        return f"Inspection({len(self.facts)} cases, {len(self.problems)} problems)"
+
     def _repr_html_(self) -> str:
         problems = "".join(f"<li>{html.escape(name)}: {html.escape(text)}</li>" for name, text in self.problems)
         listed = (
