@@ -17,8 +17,18 @@ _CHANNEL = re.compile(r"image(_\d+)?")
 
 
 def recognises(root: Path) -> bool:
-    """Whether this is a CSV file, or a folder with a `manifest.csv`."""
-    return (root.is_file() and root.suffix.lower() == ".csv") or (root / FILE).is_file()
+    """Whether this is a CSV file, or a folder with a `manifest.csv` that names cases or images.
+
+    Folders hold other tables by that name too; with none of our columns it is one of those.
+    """
+    if root.is_file():
+        return root.suffix.lower() == ".csv"
+    try:
+        with (root / FILE).open(encoding="utf-8-sig", errors="replace") as file:
+            names = {name.strip(' "\r\n') for name in file.readline().split(",")}
+    except OSError:
+        return False
+    return bool(names & {"id", "patient", "image"})
 
 
 def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:

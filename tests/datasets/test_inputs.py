@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
 from medseg.datasets import cases_from_inputs
@@ -73,3 +74,9 @@ def test_each_real_radiograph_of_a_folder_is_a_case(test_data: Path) -> None:
     cases = cases_from_inputs([test_data / "dicom_cxr"])
     assert [case.id for case in cases][1] == "Fake_MONOHR1"
     assert len(cases) == 2
+
+
+def test_a_folder_with_a_table_of_another_kind_is_walked(tmp_path):
+    (tmp_path / "manifest.csv").write_text("file,description\na.png,a picture\n")
+    PIL.Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    assert [case.id for case in cases_from_inputs([tmp_path])] == ["a"]
