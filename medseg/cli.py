@@ -159,7 +159,9 @@ def evaluate(
     predictions: Annotated[Path, typer.Argument(help="What predict wrote, a folder of masks, or one mask.")],
     reference: Annotated[Path, typer.Argument(help="Data set, folder of masks, or one mask.")],
     label: Label = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the tables.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the tables; PREDICTIONS/evaluation if not given.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Score masks against references on the native grid: Dice, IoU, precision, recall, accuracy.

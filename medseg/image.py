@@ -1,6 +1,6 @@
 """Voxels with their grid: an `Image`, and a `Segmentation` on the native grid of its image."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +50,6 @@ class Image:
     def channels(self) -> int:
         """Number of channels."""
         return self.voxels.shape[0]
-
-    def with_voxels(self, voxels: np.ndarray) -> "Image":
-        """The same image with other voxels on the same grid."""
-        return replace(self, voxels=voxels)
 
     def __repr__(self) -> str:
         return f"Image({self.channels} channel(s) of {self.voxels.dtype}, {self.geometry.describe()})"

@@ -28,6 +28,11 @@ _SHAPE_MM = (
     "$lambda x: tuple(max(1, round(n * s / t)) for n, s, t in zip(x.shape[1:], "
     "monai.data.utils.affine_to_spacing(x.affine, len(x.shape) - 1).tolist(), @spacing_mm))"
 )
+# As io/raster.py: ITU-R 601 luminance of colours; transparency has no part in it.
+_GREY = (
+    "$lambda d: {**d, 'native': d['native'][:1] if d['native'].shape[0] < 3 else "
+    "torch.round(0.299 * d['native'][:1] + 0.587 * d['native'][1:2] + 0.114 * d['native'][2:3])}"
+)
 _SHAPE_PIXELS = "$lambda x: tuple(max(1, round(n * (@longest_side / max(x.shape[1:])))) for n in x.shape[1:])"
 
 
@@ -135,7 +140,7 @@ def _preprocessing(plan: Plan) -> list[Any]:
         {"_target_": "CopyItemsd", "keys": "image", "names": "native"},
         {"_target_": "LoadImaged", "keys": "native"},
         {"_target_": "EnsureChannelFirstd", "keys": "native"},
-        *(["@orientation"] if plan.dims == 3 else []),
+        "@orientation" if plan.dims == 3 else _GREY,
         f"$lambda d: {{**d, 'image': {normalised}}}",
         _resized(plan, "image", "@working_shape(d['native'])"),
     ]

@@ -15,7 +15,7 @@ from medseg.io.dicom_grid import radiograph_grid, sorted_with_grid
 from medseg.io.dicom_headers import RADIOGRAPHS, Slice, image_headers, one_series
 from medseg.io.dicom_pixels import inverted, rescaled, stored_slice, stored_volume
 
-__all__ = ["FirstImage", "first_image", "read_geometry", "read_series", "series_patient"]
+__all__ = ["FirstImage", "first_image", "read_geometry", "read_series"]
 
 T = TypeVar("T")
 _EXPORT_AGAIN = "Fetch or export it again."
@@ -57,21 +57,6 @@ def read_geometry(source: Source) -> Geometry:
     """The grid of a series from its headers; no pixel is decoded. Raises what `read_series` raises."""
     paths = _paths(source)
     return _guarded(paths, lambda: _grid(paths)[1])[0]
-
-
-def series_patient(source: Source) -> str:
-    """The PatientID of a series; empty where the header has none.
-
-    Raises:
-        UnreadableFileError: There is no image, or a broken one.
-        InputError: There are several series, or slices of several patients.
-    """
-    paths = _paths(source)
-    slices = _guarded(paths, lambda: one_series(paths))[0][0]
-    patients = sorted({str(one.header.get("PatientID", "") or "") for one in slices})
-    if len(patients) > 1:
-        raise InputError(slices[0].path.parent, f"holds slices of {len(patients)} patients", "Separate them.", "one")
-    return patients[0]
 
 
 def first_image(files: Sequence[Path]) -> FirstImage | None:

@@ -67,7 +67,7 @@ def take_fingerprint(
         shapes.append(canonical.shape)
         spacings.append(canonical.spacing_mm if canonical.spacing_known else None)
         found.append(image.modality)
-        borders.append(_dark_border(image))
+        borders.append(_dark_border(image.voxels[0], modality or image.modality))
         samples.append(_labelled_voxels(image, read_indices(case, labels, image), rng))
     if first is None:
         raise DatasetError("training part", "no labelled case", "Lower `test` and `validation`, or label more cases.")
@@ -88,11 +88,10 @@ def _labelled_voxels(image: Image, indices: np.ndarray, rng: np.random.Generator
     return [channel.reshape(-1)[chosen].astype(np.float32) for channel in image.voxels]
 
 
-def _dark_border(image: Image) -> bool:
+def _dark_border(voxels: np.ndarray, modality: str) -> bool:
     """Whether most voxels of the outermost faces are air (CT) or exactly 0."""
-    voxels = image.voxels[0]
     faces = np.concatenate([voxels.take(i, axis).reshape(-1) for axis in range(voxels.ndim) for i in (0, -1)])
-    return bool((faces < -500 if image.modality == "CT" else faces == 0).mean() > 0.5)
+    return bool((faces < -500 if modality == "CT" else faces == 0).mean() > 0.5)
 
 
 def _require_alike(case: Case, image: Image, first: Image) -> None:

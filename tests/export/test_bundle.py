@@ -76,9 +76,10 @@ def test_volumes_are_segmented_alike(affine, normalisation, tmp_path):
     assert np.allclose(written.affine, ours.geometry.affine, atol=1e-5)
 
 
-def test_a_radiograph_is_segmented_alike(tmp_path):
+@pytest.mark.parametrize("shape", [(90, 70), (90, 70, 3), (90, 70, 4)], ids=["grey", "colour", "transparency"])
+def test_a_radiograph_is_segmented_alike(shape, tmp_path):
     model = untrained_model(tmp_path / "model", plan_2d())
-    pixels = np.random.default_rng(0).integers(0, 255, (90, 70), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
     Picture.fromarray(pixels).save(tmp_path / "chest.png")
     written = run_in_plain_monai(model, tmp_path / "chest.png", tmp_path / "out", tmp_path)
     ours = medseg.load_model(model, portable=True).segment(tmp_path / "chest.png")

@@ -62,6 +62,11 @@ def test_radiographs_with_spacing_are_planned_in_millimetres():
     assert not plan.portable
 
 
+def test_several_files_a_case_are_more_than_the_bundle_takes():
+    plan = make_plan(fingerprint([(64, 64, 64)], [(1, 1, 1)], channels=2), LABELS, ("t1", "t2"), {})
+    assert not plan.portable
+
+
 def test_every_patch_can_be_halved_as_often_as_the_network_does():
     for shape in [(31, 47, 22), (200, 180, 60), (64, 64, 5), (17, 300, 120)]:
         plan = make_plan(fingerprint([shape], [(1, 1, 2.2)]), LABELS, ("t1",), {})
