@@ -12,7 +12,8 @@ from medseg.atomic import write_csv
 from medseg.case import Case
 from medseg.errors import MedsegError, OutputError
 from medseg.image import Segmentation
-from medseg.io import read_image, write_mask
+from medseg.io import read_case_image, write_mask
+from medseg.options import ReadOptions
 from medseg.outputs.preview import write_preview
 from medseg.regions import empty_table, measure_regions
 from medseg.reporting import Reporter
@@ -54,6 +55,7 @@ def predict_cases(
     *,
     min_voxels: int = 0,
     channel_names: Sequence[str] | None = None,
+    reading: ReadOptions | None = None,
 ) -> Predictions:
     """Segment and measure every case; what fails is a row with its reason.
 
@@ -69,7 +71,7 @@ def predict_cases(
             "images": " ".join(str(path) for path in case.images),
         }
         try:
-            segmentation, regions = _predict_one(model, case, out, min_voxels, channel_names)
+            segmentation, regions = _predict_one(model, case, out, min_voxels, channel_names, reading)
         except OutputError:
             raise
         except Exception as error:
@@ -92,9 +94,14 @@ def predict_cases(
 
 
 def _predict_one(
-    model: Segmenter, case: Case, out: Path, min_voxels: int, channel_names: Sequence[str] | None
+    model: Segmenter,
+    case: Case,
+    out: Path,
+    min_voxels: int,
+    channel_names: Sequence[str] | None,
+    reading: ReadOptions | None,
 ) -> tuple[Segmentation, pd.DataFrame]:
-    image = read_image(case.images)
+    image = read_case_image(case, reading)
     segmentation = model.segment(image)
     regions = measure_regions(
         image, segmentation.mask, model.labels, case=case.id, min_voxels=min_voxels, channel_names=channel_names

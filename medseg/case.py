@@ -14,8 +14,9 @@ class Case:
     Args:
         id: Unique within a data set and safe as a folder name.
         patient: Whose it is; splits keep patients together.
-        images: One file, or folder of a DICOM series, for each channel.
-        label: The reference mask, where there is one.
+        images: One file, folder of a DICOM series, or address inside one (`medseg.address`), for each channel.
+        masks: The files of the reference mask: none, one, or several whose labels are united.
+        spacing_mm: Pixel spacing that the data set states for images whose files have none.
         split: "train", "validation" or "test" where the data set fixes it, else empty.
         columns: Everything else that a case table says of it.
     """
@@ -23,6 +24,7 @@ class Case:
     id: str
     patient: str
     images: tuple[Path, ...]
-    label: Path | None = None
+    masks: tuple[Path, ...] = ()
     split: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
+    spacing_mm: tuple[float, ...] | None = None

@@ -1,6 +1,7 @@
 """Voxels with their grid: an `Image`, and a `Segmentation` on the native grid of its image."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ class Image:
         source: The file or folder it was read from.
         header: The source's own header where a written mask must carry it over (nibabel's for NIfTI).
         notes: Warnings that arose while reading.
+        unit: What the values are in ("HU", "SUVbw", "Bq/ml"), empty where unknown.
+        facts: What the header says of it by name: "laterality", "view", "burned_in_annotation", ...
 
     Raises:
         GeometryError: The voxels are not of the geometry's shape.
@@ -36,6 +39,8 @@ class Image:
     source: Path | None = None
     header: Any = None
     notes: tuple[str, ...] = ()
+    unit: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.voxels.ndim != self.geometry.ndim + 1 or self.voxels.shape[1:] != self.geometry.shape:
@@ -63,7 +68,8 @@ class Segmentation:
     """A label map on the native grid of its image.
 
     Args:
-        mask: File values, shape (x, y[, z]).
+        mask: File values, shape (x, y[, z]); of labels that may overlap, one binary channel a label, shape
+            (labels, x, y[, z]).
         geometry: The image's grid.
         labels: What the values mean.
         probabilities: Of the foreground labels, shape (labels, x, y[, z]), where they were asked for.
@@ -79,7 +85,8 @@ class Segmentation:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.mask.shape != self.geometry.shape:
+        wanted = self.geometry.shape if self.labels.exclusive else (len(self.labels.labels), *self.geometry.shape)
+        if self.mask.shape != wanted:
             raise GeometryError(
                 "segmentation",
                 f"a mask of shape {self.mask.shape} on a grid of {self.geometry.shape}",
@@ -88,8 +95,10 @@ class Segmentation:
 
     def of(self, name: str) -> np.ndarray:
         """Boolean mask of one label, by name."""
-        label = self.labels.labels[self.labels.names.index(name)]
-        return np.isin(self.mask, label.values)
+        index = self.labels.names.index(name)
+        if not self.labels.exclusive:
+            return self.mask[index] != 0
+        return np.isin(self.mask, self.labels.labels[index].values)
 
     def __repr__(self) -> str:
         return f"Segmentation({', '.join(self.labels.names)}; {self.geometry.describe()})"
@@ -97,4 +106,11 @@ class Segmentation:
     def _repr_html_(self) -> str:
         shown = self.mask if self.image is None else self.image.voxels[0]
         caption = f"{', '.join(self.labels.names)} on {self.geometry.describe()}"
-        return html_figure(shown, self.geometry, caption, self.labels.to_indices(self.mask), self.labels)
+        return html_figure(shown, self.geometry, caption, self._indices(), self.labels)
+
+    def _indices(self) -> np.ndarray:
+        """Class indices to draw; of overlapping labels, the last one on top."""
+        if self.labels.exclusive:
+            return self.labels.to_indices(self.mask)
+        order = np.arange(1, len(self.mask) + 1, dtype=np.uint8).reshape(-1, *[1] * self.geometry.ndim)
+        return ((self.mask != 0) * order).max(axis=0)

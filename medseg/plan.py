@@ -9,6 +9,7 @@ from medseg.config import Settings
 from medseg.errors import ModelFolderError
 from medseg.geometry import Geometry
 from medseg.labels import Labels
+from medseg.options import ReadOptions
 
 __all__ = ["NetworkPlan", "Normalisation", "Plan", "model_root", "read_plan"]
 
@@ -68,6 +69,7 @@ class Plan(Settings):
     network: NetworkPlan
     overlap: float = 0.5
     portable: bool = True
+    reading: ReadOptions = ReadOptions()
 
     @property
     def label_set(self) -> Labels:

@@ -14,8 +14,9 @@ from medseg.datasets import Split, cases_from_inputs, open_dataset, split_by_pat
 from medseg.errors import ConfigError
 from medseg.evaluation import Evaluation, evaluate_pairs, find_pairs
 from medseg.image import Image, Segmentation
-from medseg.io import mask_on_grid, read_image, read_mask
+from medseg.io import read_image, read_mask
 from medseg.labels import Labels
+from medseg.options import ReadOptions
 from medseg.regions import labels_of, measure_regions
 from medseg.reporting import Reporter, Silent
 
@@ -117,6 +118,7 @@ def predict(
     part: str | None = None,
     portable: bool = False,
     min_voxels: int = 0,
+    reading: ReadOptions | None = None,
     command: str = "",
     reporter: Reporter | None = None,
 ) -> "Predictions":
@@ -130,6 +132,7 @@ def predict(
         part: Only this part ("test", "validation", "train") of the split that the model was trained with.
         portable: Predict exactly as the bundle does in plain MONAI.
         min_voxels: Regions with fewer voxels are left out of the table.
+        reading: How files become images; as in training where left out.
         command: The command line, for `run.json`.
         reporter: Told of the progress.
 
@@ -145,10 +148,24 @@ def predict(
     if part is not None:
         cases = _of_part(cases, part, model)
     plan = opened.plan.model_dump(mode="json")
-    settings = {"precision": opened.precision, "crop": opened.crop, "min_voxels": min_voxels}
+    reading = reading or opened.plan.reading
+    settings = {
+        "reading": reading.model_dump(),
+        "precision": opened.precision,
+        "crop": opened.crop,
+        "min_voxels": min_voxels,
+    }
     write_run(Path(out) / "run.json", plan, opened.hash, command, settings)
     channels = opened.plan.channels if len(opened.plan.channels) > 1 else None
-    return predict_cases(opened, cases, Path(out), reporter or Silent(), min_voxels=min_voxels, channel_names=channels)
+    return predict_cases(
+        opened,
+        cases,
+        Path(out),
+        reporter or Silent(),
+        min_voxels=min_voxels,
+        channel_names=channels,
+        reading=reading,
+    )
 
 
 def measure(
@@ -157,6 +174,7 @@ def measure(
     labels: Labels | None = None,
     *,
     min_voxels: int = 0,
+    options: ReadOptions | None = None,
 ) -> pd.DataFrame:
     """The region table of any mask; loads no torch.
 
@@ -165,6 +183,7 @@ def measure(
         mask: A segmentation or a label map on the image's grid.
         labels: What the values mean; every value but 0 is a label of its own where left out.
         min_voxels: Regions with fewer voxels are left out.
+        options: How to read, where there is a choice.
 
     Returns:
         A row a region; `medseg.regions.schema` says what the columns mean.
@@ -172,11 +191,10 @@ def measure(
     Raises:
         GridMismatchError: The mask lies on another grid than the image.
     """
-    read = image if isinstance(image, Image) else read_image(image)
+    read = image if isinstance(image, Image) else read_image(image, options=options)
     if isinstance(mask, Segmentation):
         return measure_regions(read, mask.mask, labels or mask.labels, min_voxels=min_voxels)
-    values, geometry = read_mask(mask)
-    placed = mask_on_grid(values, geometry, read.geometry, str(mask))
+    placed, _grid = read_mask(mask, on=read.geometry, labels=labels, options=options)
     return measure_regions(
         read, placed, labels or labels_of(placed), case=Path(mask).name.split(".")[0], min_voxels=min_voxels
     )

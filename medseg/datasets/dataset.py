@@ -40,7 +40,7 @@ class Dataset:
     @property
     def labelled(self) -> tuple[Case, ...]:
         """The cases that have a label."""
-        return tuple(case for case in self.cases if case.label is not None)
+        return tuple(case for case in self.cases if case.masks)
 
     @property
     def patients(self) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ class Dataset:
         rows = "".join(
             f"<tr><td>{html.escape(case.id)}</td><td>{html.escape(case.patient)}</td>"
             f"<td>{html.escape(', '.join(path.name for path in case.images))}</td>"
-            f"<td>{html.escape(case.label.name if case.label else '')}</td></tr>"
+            f"<td>{html.escape(', '.join(path.name for path in case.masks))}</td></tr>"
             for case in self.cases[:_SHOWN]
         )
         more = f"<p>… and {len(self) - _SHOWN} more</p>" if len(self) > _SHOWN else ""

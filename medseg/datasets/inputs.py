@@ -73,7 +73,7 @@ def _walk(root: Path) -> Iterator[Case]:
 
 def _dicom_cases(folder: Path, files: list[Path], root: Path) -> Iterator[Case]:
     """The series that a folder holds, or its radiographs; nothing where no file is an image (an RTSTRUCT, say)."""
-    from medseg.io.dicom import first_image
+    from medseg.io.dicom.series import first_image
 
     first = first_image(files)
     if first is None:
@@ -89,7 +89,7 @@ def _dicom_cases(folder: Path, files: list[Path], root: Path) -> Iterator[Case]:
 
 
 def _patient(path: Path) -> str:
-    from medseg.io.dicom import first_image
+    from medseg.io.dicom.series import first_image
 
     first = first_image([path])
     return first.patient if first else ""

@@ -12,8 +12,9 @@ from medseg.case import Case
 from medseg.datasets.dataset import Dataset
 from medseg.errors import MedsegError
 from medseg.geometry import Geometry
-from medseg.io import mask_on_grid, read_image, read_mask
+from medseg.io import read_case_image, read_case_mask
 from medseg.labels import Labels
+from medseg.options import ReadOptions
 
 if TYPE_CHECKING:
     import pandas
@@ -102,17 +103,20 @@ class Inspection:
         return self.dataset._repr_html_() + listed + self.table.to_html(index=False, max_rows=20)
 
 
-def inspect_dataset(dataset: Dataset, progress: Progress | None = None) -> Inspection:
+def inspect_dataset(
+    dataset: Dataset, progress: Progress | None = None, options: ReadOptions | None = None
+) -> Inspection:
     """Read every image and mask of a data set.
 
     Args:
         dataset: What `open_dataset` found.
         progress: Wraps the cases to show how far it has come; must yield each of them.
+        options: How to read, where there is a choice.
 
     Returns:
         Facts of every case. What cannot be read or does not fit is a problem there, never an exception.
     """
-    facts = [_facts(case, dataset.labels) for case in (progress or iter)(dataset.cases)]
+    facts = [_facts(case, dataset.labels, options) for case in (progress or iter)(dataset.cases)]
     usual = Counter(one.geometry.ndim for one in facts if one.geometry).most_common(1)
     return Inspection(dataset, tuple(_compared(one, usual[0][0]) if usual else one for one in facts))
 
@@ -124,18 +128,18 @@ def _compared(one: CaseFacts, usual: int) -> CaseFacts:
     return replace(one, problems=(*one.problems, text))
 
 
-def _facts(case: Case, labels: Labels | None) -> CaseFacts:
+def _facts(case: Case, labels: Labels | None, options: ReadOptions | None) -> CaseFacts:
     try:
-        image = read_image(case.images)
+        image = read_case_image(case, options)
     except MedsegError as error:
         return CaseFacts(case, problems=(str(error),))
     geometry, dtype, notes = image.geometry, str(image.voxels.dtype), image.notes
     problems = _image_problems(image.voxels)
     del image  # the mask of a large volume need not lie in memory beside it
     counts: dict[str, int] = {}
-    if case.label is not None:
+    if case.masks:
         try:
-            mask = mask_on_grid(*read_mask(case.label), geometry, where=case.label)
+            mask = read_case_mask(case, geometry, labels, options)
             counts, found = _counted(mask, labels)
             problems += found
         except MedsegError as error:

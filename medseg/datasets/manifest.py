@@ -65,9 +65,9 @@ def _case(folder: Path, row: dict[str, str], channels: list[str], where: str) ->
     if split not in ("", *SPLITS):
         raise DatasetError(where, f"unknown split {split!r}", "Mend it, or leave it empty.", ", ".join(SPLITS))
     images = tuple(_existing(folder, row[channel], channel, where) for channel in channels)
-    label = _existing(folder, row["label"], "label", where) if row.get("label") else None
+    masks = (_existing(folder, row["label"], "label", where),) if row.get("label") else ()
     known = {"id", "patient", "split", "label", *channels}
-    return Case(name, patient, images, label, split, {key: value for key, value in row.items() if key not in known})
+    return Case(name, patient, images, masks, split, {key: value for key, value in row.items() if key not in known})
 
 
 def _existing(folder: Path, text: str, column: str, where: str) -> Path:

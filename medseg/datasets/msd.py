@@ -68,7 +68,7 @@ def _case(root: Path, image: Any, label: Any) -> Case:
     if isinstance(image, dict):
         image = image.get("image")
     path = _below(root, image)
-    return Case(stem(path), stem(path), (path,), None if label is None else _below(root, label))
+    return Case(stem(path), stem(path), (path,), () if label is None else (_below(root, label),))
 
 
 def _below(root: Path, name: Any) -> Path:

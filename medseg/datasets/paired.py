@@ -32,7 +32,7 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
     masks = _by_name(folders[0], with_folders=False)
     if not images:
         raise DatasetError(root / "images", "holds no image", "Put one file, or one folder of a DICOM series, a case.")
-    cases = [Case(name, name, (path,), masks.get(name)) for name, path in images.items()]
+    cases = [Case(name, name, (path,), (masks[name],) if name in masks else ()) for name, path in images.items()]
     warnings = _unmatched(images, masks, folders[0].name)
     if table is not None:
         cases, spare = apply_case_table(cases, root, table)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medseg.atomic import json_text, write_csv, write_json
-from medseg.errors import DatasetError, MedsegError
-from medseg.evaluation.pairs import Pair
+from medseg.errors import DatasetError, GridMismatchError, MedsegError
+from medseg.evaluation.pairs import Masks, Pair
 from medseg.evaluation.summary import score_case, scores_table, summarise
 from medseg.labels import Labels, labels_of
 from medseg.reporting import Reporter, Silent
@@ -101,32 +101,31 @@ def evaluate_pairs(pairs: Iterable[Pair], labels: Labels | None = None, reporter
     failures: list[tuple[str, str]] = []
     for case, prediction, reference in reporter.track(pairs, "scoring", len(pairs)):
         try:
-            rows += score_case(*_on_one_grid(case, prediction, reference), known, case)
+            rows += score_case(*_on_one_grid(prediction, reference, labels), known, case)
         except MedsegError as error:
             failures.append((case, str(error)))
     cases = scores_table(rows)
     return Evaluation(cases, summarise(cases), tuple(failures))
 
 
-def _on_one_grid(case: str, prediction: Path, reference: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Both masks on the reference's grid; the prediction may be stored in another axis order, never resampled."""
-    from medseg.io import mask_on_grid, read_mask
+def _on_one_grid(prediction: Path, reference: Masks, labels: Labels | None) -> tuple[np.ndarray, np.ndarray]:
+    """Both masks on the prediction's grid; the reference may be stored in another axis order, never resampled."""
+    from medseg.io import read_mask
 
-    predicted, geometry = read_mask(prediction)
-    true, native = read_mask(reference)
-    return mask_on_grid(predicted, geometry, native, f"{case}: {prediction}"), true
+    predicted, grid = read_mask(prediction, labels=labels)
+    try:
+        return predicted, read_mask(reference, on=grid, labels=labels)[0]
+    except GridMismatchError as error:
+        raise GridMismatchError(f"{prediction} and its reference", str(error), "Score masks of one image.") from error
 
 
 def _labels_in(pairs: Sequence[Pair], reporter: Reporter) -> Labels:
     """Labels for all values in all masks that can be read; those that cannot become failures later."""
-    from medseg.io import read_mask
-
     found: set[int] = set()
-    for _case, *paths in reporter.track(pairs, "looking for labels", len(pairs)):
-        for path in paths:
-            try:
-                mask, _geometry = read_mask(path)
-            except MedsegError:
-                continue
-            found |= {int(value) for value in np.unique(mask)}
+    for _case, prediction, reference in reporter.track(pairs, "looking for labels", len(pairs)):
+        try:
+            masks = _on_one_grid(prediction, reference, None)
+        except MedsegError:
+            continue
+        found |= {int(value) for mask in masks for value in np.unique(mask)}
     return labels_of(np.array(sorted(found), dtype=np.int64), where="masks")

@@ -1,6 +1,7 @@
 """Finds which predicted mask belongs to which reference: by case id, which is the file's or its folder's name."""
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
 
 from medseg.errors import DatasetError, UnreadableFileError
@@ -8,7 +9,8 @@ from medseg.errors import DatasetError, UnreadableFileError
 __all__ = ["MASK_ENDINGS", "Pair", "find_pairs"]
 
 MASK_ENDINGS = (".nii.gz", ".nii", ".png", ".tif", ".tiff", ".bmp", ".nrrd", ".mha", ".mhd")
-Pair = tuple[str, Path, Path]  # case id, prediction, reference
+Masks = Path | tuple[Path, ...]  # a mask in one file or in several
+Pair = tuple[str, Path, Masks]  # case id, prediction, reference
 _OWN_NAME = "mask"  # `medseg predict` writes <case>/mask.nii.gz or <case>/mask.png
 _RECORD = "cases.csv"
 
@@ -54,11 +56,13 @@ def _existing(path: str | Path) -> Path:
     return Path(path)
 
 
-def _references(where: Path) -> dict[str, Path]:
+def _references(where: Path) -> dict[str, Masks]:
     """Masks as `_masks` finds them, or the labels of a data set where the folder has no mask of its own."""
     from medseg.datasets import open_dataset
 
-    return _masks(where) or {case.id: case.label for case in open_dataset(where).cases if case.label is not None}
+    own: dict[str, Masks] = {**_masks(where)}
+    labelled = () if own else open_dataset(where).labelled
+    return own or {case.id: case.masks[0] if len(case.masks) == 1 else case.masks for case in labelled}
 
 
 def _masks(where: Path) -> dict[str, Path]:
@@ -95,6 +99,6 @@ def _recorded(predictions: Path) -> list[str]:
         return [row["case"] for row in csv.DictReader(lines) if row.get("case")]
 
 
-def _some(masks: dict[str, Path]) -> str:
+def _some(masks: Iterable[str]) -> str:
     names = sorted(masks)
     return ", ".join(names[:2]) + (" …" if len(names) > 2 else "")

@@ -53,7 +53,7 @@ class NetworkSegmenter:
         Raises:
             InputError: The image cannot be read, or its channels or dimensions are not the model's.
         """
-        read = image if isinstance(image, Image) else read_image(image)
+        read = image if isinstance(image, Image) else read_image(image, options=self.plan.reading)
         prepared = prepare(read, self.plan, crop=self.crop)
         with self.fabric.autocast():
             logits = window_logits(self.network, self.fabric.to_device(prepared.voxels), self.plan)

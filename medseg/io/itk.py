@@ -9,11 +9,12 @@ import SimpleITK
 from medseg.errors import GeometryError, UnreadableFileError
 from medseg.geometry import Geometry
 from medseg.image import Image
+from medseg.options import ReadOptions
 
 __all__ = ["read", "read_geometry"]
 
 
-def read(path: Path) -> Image:
+def read(path: Path, inside: str = "", options: ReadOptions | None = None) -> Image:
     """An NRRD or MetaImage file as one channel in its stored type.
 
     Raises:
@@ -32,7 +33,7 @@ def read(path: Path) -> Image:
     return Image(voxels.T[np.newaxis], _geometry(path, reader), source=path)
 
 
-def read_geometry(path: Path) -> Geometry:
+def read_geometry(path: Path, inside: str = "", options: ReadOptions | None = None) -> Geometry:
     """The grid alone; no voxel is read. Raises what `read` raises."""
     return _geometry(path, _information(path))
 

@@ -14,6 +14,7 @@ from nibabel.spatialimages import HeaderDataError
 from medseg.errors import GeometryError, UnreadableFileError
 from medseg.geometry import Geometry
 from medseg.image import Image
+from medseg.options import ReadOptions
 
 __all__ = ["read", "read_geometry"]
 
@@ -25,7 +26,7 @@ _BROKEN_STREAM: type[Exception] = isal_zlib.error  # type: ignore[assignment]
 _LARGEST_RATIO = 1100  # deflate cannot shrink more than 1032 times
 
 
-def read(path: Path) -> Image:
+def read(path: Path, inside: str = "", options: ReadOptions | None = None) -> Image:
     """A NIfTI file as one channel, in its stored type (float32 where the header scales).
 
     A 2D file is a volume of one slice; trailing axes of length 1 are dropped.
@@ -43,7 +44,7 @@ def read(path: Path) -> Image:
     return Image(voxels[np.newaxis], geometry, source=path, header=header, notes=notes)
 
 
-def read_geometry(path: Path) -> Geometry:
+def read_geometry(path: Path, inside: str = "", options: ReadOptions | None = None) -> Geometry:
     """The grid alone; no voxel is read. Raises what `read` raises."""
     with _opened(path) as file:
         return _geometry(path, _header(path, file))[0]

@@ -12,6 +12,7 @@ import PIL.Image
 from medseg.errors import LabelError, UnreadableFileError
 from medseg.geometry import Geometry
 from medseg.image import Image
+from medseg.options import ReadOptions
 
 __all__ = ["luminance", "read", "read_geometry", "read_labels"]
 
@@ -21,7 +22,7 @@ _SCREEN_DPI = (1.0, 72.0, 96.0)  # written by programs that know nothing of the 
 _EXIF_ORIENTATION = 0x0112
 
 
-def read(path: Path) -> Image:
+def read(path: Path, inside: str = "", options: ReadOptions | None = None) -> Image:
     """A raster image as one grey channel, 8 or 16 bit as stored; colours become ITU-R 601 luminance.
 
     The spacing is a TIFF's resolution where it has a unit (72 and 96 dpi are screen defaults), else unknown.
@@ -67,7 +68,7 @@ def read_labels(path: Path) -> tuple[np.ndarray, Geometry]:
     return np.ascontiguousarray(_native(pixels).T), geometry
 
 
-def read_geometry(path: Path) -> Geometry:
+def read_geometry(path: Path, inside: str = "", options: ReadOptions | None = None) -> Geometry:
     """The grid alone; no pixel is decoded. Raises what `read` raises."""
     with _opened(path) as picture:
         return _geometry(picture)[0]

@@ -3,43 +3,63 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
+from medseg import address
 from medseg.errors import GridMismatchError, InputError, UnreadableFileError
 from medseg.geometry import Geometry
 from medseg.image import Image
 from medseg.io import formats
 from medseg.io.grids import exact_turn, mismatch
+from medseg.options import ReadOptions
 
-__all__ = ["READERS", "read_geometry", "read_image"]
+__all__ = ["READERS", "Reader", "read_geometry", "read_image"]
 
 
-def _nifti(path: Path) -> Image:
+class Reader(Protocol):
+    """One file format. A module with these two functions is one.
+
+    Both name the file in every error they raise, and raise nothing but a `MedsegError`; memory stays below what the
+    header declares, and what it declares must fit the file.
+    """
+
+    def read(self, path: Path, inside: str, options: ReadOptions) -> Image:
+        """The image of one channel in its stored type; `inside` says which, where a file can hold several."""
+        ...
+
+    def read_geometry(self, path: Path, inside: str, options: ReadOptions) -> Geometry:
+        """The grid alone; no voxel is decoded."""
+        ...
+
+
+def _nifti() -> Reader:
     from medseg.io import nifti
 
-    return nifti.read(path)
+    return nifti
 
 
-def _raster(path: Path) -> Image:
+def _raster() -> Reader:
     from medseg.io import raster
 
-    return raster.read(path)
+    return raster
 
 
-def _itk(path: Path) -> Image:
+def _itk() -> Reader:
     from medseg.io import itk
 
-    return itk.read(path)
+    return itk
 
 
-def _dicom(path: Path) -> Image:
-    from medseg.io import dicom
+def _dicom() -> Reader:
+    from medseg.io.dicom import series
 
-    return dicom.read_series(path)
+    return series
 
 
-READERS: dict[str, Callable[[Path], Image]] = {
+# The formats' libraries are loaded when a file of theirs is read.
+READERS: dict[str, Callable[[], Reader]] = {
     **dict.fromkeys(formats.NIFTI, _nifti),
     **dict.fromkeys(formats.RASTER, _raster),
     **dict.fromkeys(formats.ITK, _itk),
@@ -47,26 +67,29 @@ READERS: dict[str, Callable[[Path], Image]] = {
 }
 
 
-def read_image(source: str | Path | Sequence[str | Path]) -> Image:
+def read_image(source: str | Path | Sequence[str | Path], *, options: ReadOptions | None = None) -> Image:
     """An image from one file or DICOM folder, or from one for each channel.
 
     Args:
-        source: NIfTI, PNG, JPEG, TIFF, BMP, NRRD, MetaImage or DICOM files, or folders of one DICOM series.
+        source: NIfTI, PNG, JPEG, TIFF, BMP, NRRD, MetaImage or DICOM files, folders of one DICOM series, or an
+            address inside one: `bold.nii.gz:/3` (see `medseg.address`).
+        options: How to read, where there is a choice.
 
     Returns:
         Voxels of shape (C, x, y[, z]) in their stored type (the common type of the channels). The grid, the
-        header and the modality are the first channel's.
+        header and the modality are the reference channel's.
 
     Raises:
         UnreadableFileError: A file is missing, broken or of an unknown kind.
         GeometryError: A grid is doubtful.
         GridMismatchError: Two channels do not lie on one grid.
     """
+    options = options or ReadOptions()
     if isinstance(source, (str, Path)):
-        return _read_one(Path(source))
+        return _read_one(source, options)
     if not source:
         raise InputError("source", "no file was given", "Pass a file, a DICOM folder, or one for each channel.")
-    first, *others = [_read_one(Path(path)) for path in source]
+    first, *others = [_read_one(path, options) for path in source]
     if not others:
         return first
     voxels = [first.voxels, *(_on_first(first, image) for image in others)]
@@ -74,45 +97,31 @@ def read_image(source: str | Path | Sequence[str | Path]) -> Image:
     return replace(first, voxels=np.concatenate(voxels), notes=notes)
 
 
-def read_geometry(path: str | Path) -> Geometry:
+def read_geometry(source: str | Path, *, options: ReadOptions | None = None) -> Geometry:
     """The grid of an image from its headers; no voxel is decoded.
 
     Raises:
         UnreadableFileError: The file is missing, broken or of an unknown kind.
         GeometryError: The grid is doubtful.
     """
-    path = Path(path)
-    reader = _reader(path)
-    if reader is _nifti:
-        from medseg.io import nifti
-
-        return nifti.read_geometry(path)
-    if reader is _raster:
-        from medseg.io import raster
-
-        return raster.read_geometry(path)
-    if reader is _itk:
-        from medseg.io import itk
-
-        return itk.read_geometry(path)
-    from medseg.io import dicom
-
-    return dicom.read_geometry(path)
+    path, inside = address.split(source)
+    return _reader(path).read_geometry(path, inside, options or ReadOptions())
 
 
-def _read_one(path: Path) -> Image:
-    return _reader(path)(path)
+def _read_one(source: str | Path, options: ReadOptions) -> Image:
+    path, inside = address.split(source)
+    return _reader(path).read(path, inside, options)
 
 
-def _reader(path: Path) -> Callable[[Path], Image]:
+def _reader(path: Path) -> Reader:
     if path.is_dir():
-        return _dicom
+        return _dicom()
     if not path.exists():
         raise UnreadableFileError(path, "does not exist", "Check the path.")
     try:
         if formats.ending(path) not in READERS and formats.is_dicom(path):
-            return _dicom
-        return READERS[formats.ending(path)]
+            return _dicom()
+        return READERS[formats.ending(path)]()
     except OSError as error:
         raise UnreadableFileError(path, f"cannot be opened ({error})", "Check its permissions.") from error
     except KeyError:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from medseg import address
 from medseg.case import Case
 from medseg.errors import OutputError
-from medseg.io import read_image
+from medseg.io import read_case_image
 from medseg.plan import Plan
 from medseg.reporting import Reporter
 from medseg.training.cases import read_indices
@@ -60,16 +61,18 @@ def cache_cases(cases: Sequence[Case], plan: Plan, folder: Path, reporter: Repor
 
 def _key(case: Case, plan: Plan) -> str:
     parts = [plan.model_dump_json(include=_PREPARATION)]
-    for path in (*case.images, *([case.label] if case.label else [])):
+    for source in (*case.images, *case.masks):
+        path, inside = address.split(source)
         stat = path.stat() if path.exists() else None
-        parts.append(f"{path.resolve()} {stat and (stat.st_size, stat.st_mtime_ns)}")
+        parts.append(f"{path.resolve()} {inside} {stat and (stat.st_size, stat.st_mtime_ns)}")
+    parts.append(str(case.spacing_mm))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 def _prepare_one(case: Case, plan: Plan, place: Path, rng: np.random.Generator) -> None:
-    image = read_image(case.images)
+    image = read_case_image(case, plan.reading)
     prepared = prepare(image, plan)
-    indices = prepare_labels(read_indices(case, plan.label_set, image), prepared.restoration).numpy()
+    indices = prepare_labels(read_indices(case, plan.label_set, image, plan.reading), prepared.restoration).numpy()
     unfinished = place.with_name(f".{place.name}.unfinished")
     try:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -3,22 +3,19 @@
 import numpy as np
 
 from medseg.case import Case
-from medseg.errors import DatasetError
 from medseg.image import Image
-from medseg.io import mask_on_grid, read_mask
+from medseg.io import read_case_mask
 from medseg.labels import Labels
+from medseg.options import ReadOptions
 
 __all__ = ["read_indices"]
 
 
-def read_indices(case: Case, labels: Labels, image: Image) -> np.ndarray:
+def read_indices(case: Case, labels: Labels, image: Image, options: ReadOptions | None = None) -> np.ndarray:
     """Class indices (uint8, `IGNORE_INDEX` where ignored) of the shape of the image's grid.
 
     Raises:
         MedsegError: The case has no label, it cannot be read, lies on another grid or holds undeclared values.
     """
-    if case.label is None:
-        raise DatasetError(case.id, "has no label", "Remove it from the training part or label it.")
-    mask, geometry = read_mask(case.label)
-    where = f"{case.id} ({case.label})"
-    return labels.to_indices(mask_on_grid(mask, geometry, image.geometry, where), where)
+    mask = read_case_mask(case, image.geometry, labels, options)
+    return labels.to_indices(mask, f"{case.id} ({', '.join(str(path) for path in case.masks)})")

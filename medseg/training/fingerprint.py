@@ -8,8 +8,9 @@ import numpy as np
 from medseg.case import Case
 from medseg.errors import DatasetError
 from medseg.image import Image
-from medseg.io import read_image
+from medseg.io import read_case_image
 from medseg.labels import IGNORE_INDEX, Labels
+from medseg.options import ReadOptions
 from medseg.reporting import Reporter
 from medseg.training.cases import read_indices
 
@@ -45,7 +46,12 @@ class Fingerprint:
 
 
 def take_fingerprint(
-    cases: Sequence[Case], labels: Labels, reporter: Reporter, modality: str = "", seed: int = 0
+    cases: Sequence[Case],
+    labels: Labels,
+    reporter: Reporter,
+    modality: str = "",
+    seed: int = 0,
+    reading: ReadOptions | None = None,
 ) -> Fingerprint:
     """Read every training case once.
 
@@ -60,7 +66,7 @@ def take_fingerprint(
     borders = []
     first: Image | None = None
     for case in reporter.track(cases, "Looking at the training cases", len(cases)):
-        image = read_image(case.images)
+        image = read_case_image(case, reading)
         first = first or image
         _require_alike(case, image, first)
         canonical = image.geometry.reoriented(image.geometry.to_canonical)
@@ -68,7 +74,7 @@ def take_fingerprint(
         spacings.append(canonical.spacing_mm if canonical.spacing_known else None)
         found.append(image.modality)
         borders.append(_dark_border(image.voxels[0], modality or image.modality))
-        samples.append(_labelled_voxels(image, read_indices(case, labels, image), rng))
+        samples.append(_labelled_voxels(image, read_indices(case, labels, image, reading), rng))
     if first is None:
         raise DatasetError("training part", "no labelled case", "Lower `test` and `validation`, or label more cases.")
     known = [spacing for spacing in spacings if spacing is not None]

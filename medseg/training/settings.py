@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from medseg.config import Settings
 from medseg.datasets import CaseTable
+from medseg.options import ReadOptions
 from medseg.transforms.augment import AugmentSettings
 
 __all__ = ["LearningSettings", "TrainSettings"]
@@ -50,6 +51,7 @@ class TrainSettings(Settings):
     init: Path | None = Field(None, description="Model folder whose weights and plan training starts from.")
     test: float = Field(0.2, ge=0, lt=1, description="Share of the patients kept apart as test part.")
     validation: float = Field(0.1, gt=0, lt=1)
+    reading: ReadOptions = Field(ReadOptions(), description="How files become images; kept with the model.")
     plan: dict[str, Any] = Field(default_factory=dict)
     augment: AugmentSettings = AugmentSettings()
     learning: LearningSettings = LearningSettings()

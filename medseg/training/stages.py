@@ -65,13 +65,13 @@ def plan_training(
             raise LabelError(
                 "labels", ", ".join(labels.names), "Fine-tune on the same structures.", f"{names} as in init"
             )
-        merged = {**earlier.model_dump(), "labels": labels.to_config(), **settings.plan}
+        merged = {**earlier.model_dump(), "labels": labels.to_config(), "reading": settings.reading, **settings.plan}
         merged["network"] = {**earlier.network.model_dump(), **settings.plan.get("network", {})}
         plan = check(Plan, merged, "plan")
     else:
-        fingerprint = take_fingerprint(cases, labels, reporter, settings.modality, settings.seed)
+        fingerprint = take_fingerprint(cases, labels, reporter, settings.modality, settings.seed, settings.reading)
         gpu = pick_device(settings.learning.device).type != "cpu"
-        plan = make_plan(fingerprint, labels, channels, settings.plan, gpu=gpu)
+        plan = make_plan(fingerprint, labels, channels, {"reading": settings.reading, **settings.plan}, gpu=gpu)
     write_text(path, plan.model_dump_json(indent=2) + "\n")
     return plan
 

@@ -10,7 +10,7 @@ from torch import nn
 from medseg.case import Case
 from medseg.evaluation.scores import overlaps
 from medseg.inference.windows import window_logits
-from medseg.io import read_image
+from medseg.io import read_case_image
 from medseg.plan import Plan
 from medseg.training.cases import read_indices
 from medseg.training.checkpoint import RunningMean
@@ -31,12 +31,12 @@ def validate(
     labels = plan.label_set
     scores = []
     for case in cases:
-        image = read_image(case.images)
+        image = read_case_image(case, plan.reading)
         prepared = prepare(image, plan)
         with fabric.autocast():
             logits = window_logits(judged, fabric.to_device(prepared.voxels), plan)
         predicted, _ = restore(logits, prepared.restoration)
-        agreement = overlaps(predicted, read_indices(case, labels, image), labels, case.id)
+        agreement = overlaps(predicted, read_indices(case, labels, image, plan.reading), labels, case.id)
         scores.append([label.dice for label in agreement])
     by_label = np.array(scores)
     known = ~np.isnan(by_label)

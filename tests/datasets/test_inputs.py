@@ -13,7 +13,7 @@ Writer = Callable[..., Path]
 def test_a_file_is_one_case(tmp_path: Path, volume: Writer) -> None:
     path = volume(tmp_path / "Patient 7.nii.gz")
     (case,) = cases_from_inputs([path])
-    assert (case.id, case.images, case.label) == ("Patient_7", (path,), None)
+    assert (case.id, case.images, case.masks) == ("Patient_7", (path,), ())
 
 
 def test_nested_files_are_named_by_their_path_below_the_input(tmp_path: Path, volume: Writer) -> None:

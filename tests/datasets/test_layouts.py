@@ -14,7 +14,7 @@ Writer = Callable[..., Path]
 def test_paired_folders_match_by_name(paired: Path) -> None:
     dataset = open_dataset(paired)
     assert (dataset.layout, [case.id for case in dataset.cases]) == ("paired", ["a", "b", "c"])
-    assert all(case.label == paired / "labels" / case.images[0].name for case in dataset.cases)
+    assert all(case.masks == (paired / "labels" / case.images[0].name,) for case in dataset.cases)
     assert [case.patient for case in dataset.cases] == ["a", "b", "c"]
     assert "each file counts as a patient" in dataset.warnings[0]
     assert "a.nii.gz" in dataset._repr_html_()
@@ -82,7 +82,7 @@ def decathlon(root: Path, volume: Writer, **changes: object) -> Path:
 def test_a_decathlon_task_gives_labels_channels_and_cases(tmp_path: Path, volume: Writer) -> None:
     dataset = open_dataset(decathlon(tmp_path, volume))
     assert dataset.layout == "msd"
-    assert [(case.id, case.label is not None) for case in dataset.cases] == [("a", True), ("t", False)]
+    assert [(case.id, bool(case.masks)) for case in dataset.cases] == [("a", True), ("t", False)]
     assert (dataset.channels, dataset.modality) == (("MRI",), "MR")
     assert dataset.labels is not None
     assert dataset.labels.to_config() == {"background": [0], "Anterior": [1], "Posterior": [2]}
@@ -132,7 +132,7 @@ def test_a_manifest_gives_everything(tmp_path: Path, volume: Writer) -> None:
     first, second = dataset.cases
     assert (first.id, first.patient, first.split, first.columns) == ("a", "p1", "train", {"age": "60"})
     assert first.images == (tmp_path / "scans/a.nii.gz", tmp_path / "scans/b.nii.gz")
-    assert second.label is None
+    assert second.masks == ()
     assert dataset.channels == ("image", "image_2")
 
 

@@ -12,7 +12,7 @@ LABEL = Path("label.nii.gz")
 
 
 def case(name: str, patient: str, split: str = "") -> Case:
-    return Case(name, patient, (Path(name),), LABEL, split)
+    return Case(name, patient, (Path(name),), (LABEL,), split)
 
 
 CASES = [case(f"c{i}", f"p{i // 2}") for i in range(40)]

@@ -171,5 +171,5 @@ def test_both_kinds_are_recognised_as_data_sets_with_a_manifest(ct_studies, mamm
     for folder in (ct_studies, mammograms):
         dataset = open_dataset(folder)
         assert [case.split for case in dataset.cases][-1] == "test"
-        assert all(case.label is not None for case in dataset.cases)
+        assert all(case.masks for case in dataset.cases)
         assert cases_from_inputs([folder / "studies" / "held_back"])[0].id == dataset.cases[-1].id

@@ -9,9 +9,9 @@ from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from medseg.errors import GeometryError, InputError, MissingExtraError, UnreadableFileError
 from medseg.io import mask_on_grid, read_geometry, read_image
-from medseg.io.dicom import first_image
-from medseg.io.dicom_headers import image_headers
-from medseg.io.dicom_pixels import stored_slice
+from medseg.io.dicom.headers import image_headers
+from medseg.io.dicom.pixels import stored_slice
+from medseg.io.dicom.series import first_image
 
 Series = Callable[..., Path]
 VOLUME = np.arange(4 * 3 * 5, dtype=np.int16).reshape(4, 3, 5)

@@ -18,7 +18,7 @@ def test_a_ct_from_nifti_is_known_by_the_config_to_have_air_around_it(modality, 
     labels[5, 5, 5] = 1
     for name, array in (("image", voxels), ("label", labels)):
         nibabel.save(nibabel.Nifti1Image(array, np.diag([-1.0, 1.0, 2.5, 1.0])), tmp_path / f"{name}.nii")
-    case = Case("a", "a", (tmp_path / "image.nii",), tmp_path / "label.nii")
+    case = Case("a", "a", (tmp_path / "image.nii",), (tmp_path / "label.nii",))
     found = take_fingerprint([case], Labels.from_config({"lesion": 1}), Silent(), modality)
     assert found.zero_border == air
     assert found.modality == modality

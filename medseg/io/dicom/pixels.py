@@ -16,7 +16,7 @@ from pydicom.uid import (
 )
 
 from medseg.errors import MissingExtraError, UnreadableFileError
-from medseg.io.dicom_headers import Slice
+from medseg.io.dicom.headers import Slice
 from medseg.io.raster import luminance
 
 __all__ = ["inverted", "rescaled", "stored_slice", "stored_volume"]

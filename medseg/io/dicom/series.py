@@ -11,11 +11,12 @@ import numpy as np
 from medseg.errors import InputError, UnreadableFileError
 from medseg.geometry import Geometry
 from medseg.image import Image
-from medseg.io.dicom_grid import radiograph_grid, sorted_with_grid
-from medseg.io.dicom_headers import RADIOGRAPHS, Slice, image_headers, one_series
-from medseg.io.dicom_pixels import inverted, rescaled, stored_slice, stored_volume
+from medseg.io.dicom.grid import radiograph_grid, sorted_with_grid
+from medseg.io.dicom.headers import RADIOGRAPHS, Slice, image_headers, one_series
+from medseg.io.dicom.pixels import inverted, rescaled, stored_slice, stored_volume
+from medseg.options import ReadOptions
 
-__all__ = ["FirstImage", "first_image", "read_geometry", "read_series"]
+__all__ = ["FirstImage", "first_image", "read", "read_geometry", "read_series"]
 
 T = TypeVar("T")
 _EXPORT_AGAIN = "Fetch or export it again."
@@ -53,7 +54,12 @@ def read_series(source: Source) -> Image:
     return Image(image.voxels, image.geometry, image.modality, image.source, None, (*image.notes, *warned))
 
 
-def read_geometry(source: Source) -> Geometry:
+def read(path: Path, inside: str, options: ReadOptions) -> Image:
+    """The one image series of a folder or file; see `read_series`."""
+    return read_series(path)
+
+
+def read_geometry(source: Source, inside: str = "", options: ReadOptions | None = None) -> Geometry:
     """The grid of a series from its headers; no pixel is decoded. Raises what `read_series` raises."""
     paths = _paths(source)
     return _guarded(paths, lambda: _grid(paths)[1])[0]

@@ -8,7 +8,7 @@ import numpy as np
 
 from medseg.errors import GeometryError
 from medseg.geometry import Geometry
-from medseg.io.dicom_headers import Slice
+from medseg.io.dicom.headers import Slice
 
 __all__ = ["radiograph_grid", "sorted_with_grid"]
 

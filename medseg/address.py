@@ -1,0 +1,38 @@
+"""Addresses of what lies inside a file or folder: `PATH:/INSIDE`.
+
+`scan.h5:/case1/image` is a dataset of an HDF5 file, `bold.nii.gz:/3` a volume of a time series, `seg.dcm:/liver`
+one segment, `study:/1.2.840.113619…/2` the second volume of a DICOM series in a folder. An address is a path to
+everything that only passes it on.
+"""
+
+from pathlib import Path
+
+__all__ = ["exists", "join", "split"]
+
+_MARK = ":/"
+
+
+def split(source: str | Path) -> tuple[Path, str]:
+    """The file or folder on disk and what is asked for inside it, "" for all of it.
+
+    What exists under its whole name is never split; of several marks, the first that leaves an existing path counts.
+    """
+    text = str(source)
+    if _MARK not in text or Path(text).exists():
+        return Path(text), ""
+    at = text.find(_MARK)
+    while at >= 0:
+        if Path(text[:at]).exists():
+            return Path(text[:at]), text[at + len(_MARK) :].strip("/")
+        at = text.find(_MARK, at + 1)
+    return Path(text), ""
+
+
+def join(path: str | Path, inside: str) -> Path:
+    """The address of something inside a file or folder."""
+    return Path(f"{path}{_MARK}{inside}") if inside else Path(path)
+
+
+def exists(source: str | Path) -> bool:
+    """Whether the file or folder of an address is there."""
+    return split(source)[0].exists()

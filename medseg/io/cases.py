@@ -1,0 +1,48 @@
+"""Image and mask of a case: what the data set says of them goes into how they are read."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from medseg.case import Case
+from medseg.errors import DatasetError
+from medseg.geometry import Geometry
+from medseg.image import Image
+from medseg.io.masks import read_mask
+from medseg.io.reading import read_image
+from medseg.labels import Labels
+from medseg.options import ReadOptions
+
+__all__ = ["read_case_image", "read_case_mask"]
+
+
+def read_case_image(case: Case, options: ReadOptions | None = None) -> Image:
+    """All channels of a case; the spacing that its data set states stands in where the file has none.
+
+    Raises:
+        MedsegError: Whatever `read_image` raises.
+    """
+    image = read_image(case.images, options=options)
+    if case.spacing_mm is None or image.geometry.spacing_known:
+        return image
+    if len(case.spacing_mm) != image.geometry.ndim:
+        raise DatasetError(
+            case.id,
+            f"spacing_mm has {len(case.spacing_mm)} numbers for an image of {image.geometry.ndim} axes",
+            "Give one number a spatial axis.",
+        )
+    return replace(image, geometry=Geometry.from_spacing(image.geometry.shape, case.spacing_mm, "manifest"))
+
+
+def read_case_mask(
+    case: Case, geometry: Geometry, labels: Labels | None = None, options: ReadOptions | None = None
+) -> np.ndarray:
+    """The reference mask in file values on the grid of the case's image.
+
+    Raises:
+        DatasetError: The case has no mask.
+        MedsegError: Whatever `read_mask` raises.
+    """
+    if not case.masks:
+        raise DatasetError(case.id, "has no label", "Remove it from the training part or label it.")
+    return read_mask(case.masks, on=geometry, labels=labels, options=options)[0]
