@@ -76,9 +76,9 @@ def train(
     """Train a U-Net on the labelled cases; the same command again goes on with a killed run.
 
     Keys of the config: dataset (path), layout, labels (name: file value), cases (case table: file, id, patient,
-    split), modality, reading (how files become images), name, out, minutes or epochs, seed, init (model folder to fine-tune), test and validation
-    (shares of the patients), plan (overrides of the computed plan), augment, learning. Inner keys are written with
-    dots: learning.learning_rate=0.0005.
+    split), modality, reading (how files become images), name, out, minutes or epochs, seed, init (model folder to
+    fine-tune), test and validation (shares of the patients), plan (overrides of the computed plan), augment, learning.
+    Inner keys are written with dots: learning.learning_rate=0.0005.
     """
     from medseg.export.bundle import bundle_command
     from medseg.workflow import train as run

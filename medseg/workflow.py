@@ -170,7 +170,7 @@ def predict(
 
 def measure(
     image: str | Path | Image | Sequence[str | Path],
-    mask: str | Path | Segmentation,
+    mask: str | Path | Sequence[str | Path] | Segmentation,
     labels: Labels | None = None,
     *,
     min_voxels: int = 0,
@@ -180,7 +180,7 @@ def measure(
 
     Args:
         image: An image, its file or DICOM folder, or one file for each channel.
-        mask: A segmentation or a label map on the image's grid.
+        mask: A segmentation, or the file or files of a label map on the image's grid.
         labels: What the values mean; every value but 0 is a label of its own where left out.
         min_voxels: Regions with fewer voxels are left out.
         options: How to read, where there is a choice.
@@ -194,9 +194,10 @@ def measure(
     read = image if isinstance(image, Image) else read_image(image, options=options)
     if isinstance(mask, Segmentation):
         return measure_regions(read, mask.mask, labels or mask.labels, min_voxels=min_voxels)
+    named = Path(mask if isinstance(mask, (str, Path)) else mask[0])
     placed, _grid = read_mask(mask, on=read.geometry, labels=labels, options=options)
     return measure_regions(
-        read, placed, labels or labels_of(placed), case=Path(mask).name.split(".")[0], min_voxels=min_voxels
+        read, placed, labels or labels_of(placed), case=named.name.split(".")[0], min_voxels=min_voxels
     )
 
 
