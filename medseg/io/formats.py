@@ -8,6 +8,7 @@ __all__ = [
     "ITK",
     "NIFTI",
     "RASTER",
+    "begins_as_dicom",
     "ending",
     "is_dicom",
     "is_readable",
@@ -41,11 +42,15 @@ def is_dicom(path: Path) -> bool:
         OSError: The file cannot be opened.
     """
     with path.open("rb") as file:
-        head = file.read(132)
+        return begins_as_dicom(file.read(132))
+
+
+def begins_as_dicom(head: bytes) -> bool:
+    """Whether the first 132 bytes are DICOM's."""
     if head[128:132] == b"DICM":
         return True
     # Without a preamble: group 0008 (or 0002), an element of its first few, then a VR or a short length.
-    return len(head) == 132 and head[:2] in (b"\x08\x00", b"\x02\x00") and head[3] == 0 and head[2] < 0x20
+    return len(head) >= 132 and head[:2] in (b"\x08\x00", b"\x02\x00") and head[3] == 0 and head[2] < 0x20
 
 
 def is_readable(path: Path) -> bool:
