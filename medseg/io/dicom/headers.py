@@ -1,133 +1,158 @@
-"""The headers of one DICOM series: which files of a folder are its slices, in no order yet."""
+"""Headers of DICOM files: the values that reading needs, and where the pixels begin; no pixel is read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pydicom
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.multival import MultiValue
 
-from medseg.errors import InputError, UnreadableFileError
+from medseg.errors import UnreadableFileError
 from medseg.io import formats
+from medseg.io.dicom.content import EXPORT_AGAIN, read_bytes
+from medseg.io.dicom.elements import DEFLATED, WANTED, ShortError, UnusualError, as_number, parse, parse_inflated
 
-__all__ = ["RADIOGRAPHS", "Slice", "describe_series", "image_headers", "one_series"]
+__all__ = ["BROKEN", "RADIOGRAPHS", "Slice", "converted", "dataset", "guarded", "read_header"]
 
 RADIOGRAPHS = ("CR", "DX", "MG", "RG", "IO", "PX", "XA", "RF")
-_NOT_IMAGES = ("SEG", "RTSTRUCT", "RTDOSE", "RTPLAN", "RTRECORD", "SR", "PR", "KO", "REG", "RWV", "AU", "ECG", "DOC")
-_BROKEN = (
+_PREFIX = 32 * 1024  # most headers end well before
+_LONGEST = 256 * 1024 * 1024  # a header this long is none
+BROKEN = (
     InvalidDicomError,
     BytesLengthException,
     EOFError,
     ValueError,
+    TypeError,
     LookupError,
     AttributeError,
+    ArithmeticError,
     NotImplementedError,
+    RecursionError,
 )
-_EXPORT_AGAIN = "Fetch or export it again."
+T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Slice:
-    """One image file: its header without pixels and the byte where the pixel data element begins."""
+    """One image of a file: a file of its own, or a frame of a multi-frame one.
+
+    Args:
+        path: The file.
+        header: Values by DICOM keyword: text, numbers, tuples of them; `True` for a sequence that is there.
+        pixels_at: The byte where the pixel data element begins; -1 where only pydicom can tell, `None` where there
+            is none.
+        deflated_at: Where the deflated stream begins in which `pixels_at` counts; 0 for other files.
+        frame: Which frame it is, from 0; `None` for a file of one frame.
+    """
 
     path: Path
-    header: Any
-    pixels_at: int
+    header: dict[str, Any]
+    pixels_at: int | None
+    deflated_at: int = 0
+    frame: int | None = None
 
     @property
     def series(self) -> str:
         """Its SeriesInstanceUID."""
-        return str(self.header.get("SeriesInstanceUID", ""))
+        return str(self.header.get("SeriesInstanceUID") or "")
 
     @property
     def modality(self) -> str:
         """DICOM's word for it, such as "CT"."""
-        return str(self.header.get("Modality", "") or "")
+        return str(self.header.get("Modality") or "")
+
+    @property
+    def frames(self) -> int:
+        """How many frames its file holds."""
+        count = self.header.get("NumberOfFrames") or 1
+        return count if isinstance(count, int) else 1
 
 
-def one_series(source: Path | Sequence[Path]) -> tuple[list[Slice], tuple[str, ...]]:
-    """The image slices of a folder or of files, which must be one series, and notes on what was left out.
+def read_header(path: Path) -> Slice | None:
+    """The header of a file, or `None` for one that is no DICOM and does not claim to be by its name.
 
     Raises:
-        UnreadableFileError: A file is broken, or there is no image.
-        InputError: There are several image series; they are listed.
+        UnreadableFileError: The file claims to be DICOM and is broken, or cannot be opened.
     """
-    if isinstance(source, Path):
-        where = source
-        files = sorted(source.iterdir()) if source.is_dir() else [source]
-    else:
-        where, files = Path(source[0]).parent, [Path(path) for path in source]
-    slices, notes = image_headers(files)
-    if not slices:
-        raise UnreadableFileError(
-            where, "holds no DICOM image", "Pass the folder in which the slices of one series lie."
-        )
-    groups: dict[str, list[Slice]] = {}
-    for one in slices:
-        groups.setdefault(one.series, []).append(one)
-    if len(groups) > 1:
-        listed = "; ".join(describe_series(group) for group in groups.values())
-        raise InputError(
-            where,
-            f"holds {len(groups)} image series ({listed})",
-            "Put each series into a folder of its own and pass that.",
-            "one",
-        )
-    return slices, notes
-
-
-def image_headers(files: Iterable[Path]) -> tuple[list[Slice], tuple[str, ...]]:
-    """Headers of all images among files; other DICOM objects are passed over, other files too with a note."""
-    slices, others = [], []
-    for path in files:
-        if path.name.startswith(".") or path.name.upper() == "DICOMDIR" or not path.is_file():
-            continue
-        try:
-            one = _header(path)
-        except OSError as error:
-            raise UnreadableFileError(path, f"cannot be read ({error})", "Check its permissions.") from error
-        if one is None:
-            others.append(path.name)
-        elif _is_image(one):
-            slices.append(one)
-    unnamed = [name for name in others if "." not in name]
-    return slices, (f"not DICOM, left out: {', '.join(unnamed)}",) if unnamed else ()
-
-
-def describe_series(slices: Sequence[Slice]) -> str:
-    """A series in a few words, for messages."""
-    header = slices[0].header
-    name = header.get("SeriesDescription", "") or f"series {header.get('SeriesNumber', '?')}"
-    return f"{slices[0].modality} {str(name)!r}: {len(slices)} files, first {slices[0].path.name}"
-
-
-def _is_image(one: Slice) -> bool:
-    """Whether it has pixels of its own; one that should and has none was cut off, and must not go unnoticed."""
-    if one.modality in _NOT_IMAGES:
-        return False
-    if "Rows" in one.header:
-        return True
-    meta = getattr(one.header, "file_meta", None) or {}
-    kind = one.header.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID")
-    if not kind or "Image Storage" in getattr(kind, "name", ""):
-        raise UnreadableFileError(one.path, "ends before its pixels", _EXPORT_AGAIN)
-    return False
-
-
-def _header(path: Path) -> Slice | None:
-    """A header, or `None` for a file that is no DICOM and does not claim to be by its ending."""
-    claims = formats.ending(path) in formats.DICOM_ENDINGS
-    if not claims and not (formats.may_be_dicom(path) and formats.is_dicom(path)):
+    start = read_bytes(path, _PREFIX)
+    if not formats.begins_as_dicom(start):
+        if formats.ending(path) in formats.DICOM_ENDINGS:
+            raise UnreadableFileError(path, "is empty or not DICOM", EXPORT_AGAIN)
         return None
-    if not formats.is_dicom(path):
-        raise UnreadableFileError(path, "is empty or not DICOM", _EXPORT_AGAIN)
-    with path.open("rb") as file:
-        try:
-            header = pydicom.dcmread(file, stop_before_pixels=True, force=True)
-        except _BROKEN as error:
-            raise UnreadableFileError(path, f"has a broken header ({error})", _EXPORT_AGAIN) from error
-        pixels_at = file.tell()
-    if "Rows" in header and pixels_at >= path.stat().st_size:
-        raise UnreadableFileError(path, "ends before its pixels", _EXPORT_AGAIN)
-    return Slice(path, header, pixels_at)
+    try:
+        return _parsed(path, start)
+    except ShortError:
+        # Long headers are rare: private data of several megabytes, or a file that was cut off.
+        rest = read_bytes(path, _LONGEST)
+    try:
+        return _parsed(path, rest)
+    except ShortError:
+        return _by_pydicom(path)
+
+
+def dataset(path: Path) -> Any:
+    """The whole header as pydicom's Dataset, without pixels.
+
+    Its values are converted when they are asked for, so that a broken one raises there: use it in `guarded`.
+
+    Raises:
+        UnreadableFileError: The header is broken.
+    """
+    content = BytesIO(read_bytes(path, _LONGEST))
+    return guarded(path, lambda: pydicom.dcmread(content, stop_before_pixels=True, force=True))
+
+
+def guarded(where: str | Path, work: Callable[[], T]) -> T:
+    """The result of work on pydicom's values; what is wrong with them becomes an error that names the file.
+
+    Raises:
+        UnreadableFileError: A value cannot be used.
+    """
+    try:
+        return work()
+    except BROKEN as error:
+        raise UnreadableFileError(where, f"has header values that cannot be used ({error})", EXPORT_AGAIN) from error
+
+
+def _parsed(path: Path, content: bytes) -> Slice:
+    try:
+        header, at = parse(content)
+        if header["TransferSyntaxUID"] == DEFLATED:
+            inflated = read_bytes(path, _LONGEST, 0, at)
+            pixels_at = parse_inflated(inflated, header)
+            return Slice(path, header, pixels_at if pixels_at < len(inflated) else None, at)
+    except UnusualError:
+        return _by_pydicom(path)
+    if at < len(content):
+        return Slice(path, header, at)
+    if len(content) == _PREFIX:
+        raise ShortError
+    return Slice(path, header, None)
+
+
+def _by_pydicom(path: Path) -> Slice:
+    content = BytesIO(read_bytes(path, _LONGEST))
+    whole = guarded(path, lambda: pydicom.dcmread(content, stop_before_pixels=True, force=True))
+    return Slice(path, guarded(path, lambda: _plain(whole)), -1 if content.read(1) else None)
+
+
+def _plain(whole: Any) -> dict[str, Any]:
+    """The wanted values of a Dataset as `elements.parse` gives them."""
+    syntax = getattr(getattr(whole, "file_meta", None), "TransferSyntaxUID", "1.2.840.10008.1.2")
+    header: dict[str, Any] = {"TransferSyntaxUID": str(syntax)}
+    for tag, (keyword, kind) in WANTED.items():
+        if tag in whole:
+            header[keyword] = True if kind == "SQ" else converted(whole[tag].value, kind)
+    return header
+
+
+def converted(value: Any, kind: str) -> Any:
+    """A value of pydicom's as `elements.parse` gives it."""
+    if isinstance(value, (MultiValue, list, tuple)):
+        return tuple(converted(part, kind) for part in value)
+    if value is None or kind in ("US", "FD"):
+        return value
+    return as_number(str(value), kind) if kind in ("DS", "IS") else str(value)

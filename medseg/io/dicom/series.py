@@ -1,148 +1,199 @@
-"""One DICOM series, or one radiograph, as an image."""
+"""One DICOM volume, or one 2D image, as an `Image`."""
 
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from medseg.errors import InputError, UnreadableFileError
+from medseg.errors import GeometryError, InputError, UnreadableFileError
 from medseg.geometry import Geometry
 from medseg.image import Image
-from medseg.io.dicom.grid import radiograph_grid, sorted_with_grid
-from medseg.io.dicom.headers import RADIOGRAPHS, Slice, image_headers, one_series
+from medseg.io.dicom.files import files_of
+from medseg.io.dicom.headers import dataset, guarded
 from medseg.io.dicom.pixels import inverted, rescaled, stored_slice, stored_volume
+from medseg.io.dicom.radiograph import facts, radiograph_grid
+from medseg.io.dicom.suv import pet_values
+from medseg.io.dicom.tilt import unsheared, untilted
+from medseg.io.dicom.tree import DicomTree, scan_dicom
+from medseg.io.dicom.volumes import Volume
 from medseg.options import ReadOptions
 
-__all__ = ["FirstImage", "first_image", "read", "read_geometry", "read_series"]
+__all__ = ["read", "read_geometry", "read_volume"]
 
 T = TypeVar("T")
-_EXPORT_AGAIN = "Fetch or export it again."
-Source = str | Path | Sequence[str | Path]
 
 
-@dataclass(frozen=True)
-class FirstImage:
-    """What the first image among files says: whose it is and whether it is a projection, a case of its own."""
-
-    patient: str
-    radiograph: bool
-
-
-def read_series(source: Source) -> Image:
-    """The one image series of a folder, or of files.
-
-    Slices are sorted by their position along the slice normal; the distance between them comes from the positions.
-    Values are rescaled (HU for CT). A radiograph is a 2D image in which more is brighter.
+def read(path: Path, inside: str, options: ReadOptions) -> Image:
+    """The one volume or 2D image of a folder (with all below it) or of a file.
 
     Args:
-        source: A folder (its sub-folders are not searched), a file, or the files of one series.
+        path: The folder or file.
+        inside: Which of several: a SeriesInstanceUID or SeriesNumber, perhaps `/k` for volume k of it; in a file, k.
+        options: How to read, where there is a choice.
 
     Returns:
         One channel, shape (1, x, y[, z]): x is the column, y the row, z the slice.
 
     Raises:
-        UnreadableFileError: There is no image, or one that is broken or multi-frame.
-        InputError: There are several series, or several radiographs.
+        UnreadableFileError: There is no image, or one that is broken.
+        InputError: There are several; they are listed with their addresses.
         GeometryError: The slices do not make a regular grid.
         MissingExtraError: A decoder is not installed.
     """
-    paths = _paths(source)
-    image, warned = _guarded(paths, lambda: _read(paths))
-    return Image(image.voxels, image.geometry, image.modality, image.source, None, (*image.notes, *warned))
+    volume, left_out = _picked(path, inside, options)
+    image = read_volume(volume, options)
+    return replace(image, source=path, notes=(*image.notes, *left_out))
 
 
-def read(path: Path, inside: str, options: ReadOptions) -> Image:
-    """The one image series of a folder or file; see `read_series`."""
-    return read_series(path)
+def read_geometry(path: Path, inside: str, options: ReadOptions) -> Geometry:
+    """The grid from headers; no pixel is decoded. Raises what `read` raises."""
+    return _grid(_picked(path, inside, options)[0], options)
 
 
-def read_geometry(source: Source, inside: str = "", options: ReadOptions | None = None) -> Geometry:
-    """The grid of a series from its headers; no pixel is decoded. Raises what `read_series` raises."""
-    paths = _paths(source)
-    return _guarded(paths, lambda: _grid(paths)[1])[0]
+def read_volume(volume: Volume, options: ReadOptions) -> Image:
+    """A volume that a scan found.
 
-
-def first_image(files: Sequence[Path]) -> FirstImage | None:
-    """Of the first DICOM image among files; `None` where none is an image.
-
-    A broken file counts as an image without patient, so that it becomes a case, and its error a row.
+    Raises:
+        MedsegError: It is refused, or its pixels cannot be decoded.
     """
-    try:
-        for path in files:
-            slices = _guarded(path, lambda path=path: image_headers([path]))[0][0]  # type: ignore[misc]
-            if slices:
-                header = slices[0].header
-                return FirstImage(str(header.get("PatientID", "") or ""), slices[0].modality in RADIOGRAPHS)
-    except UnreadableFileError:
-        return FirstImage("", False)
-    return None
+    image, warned = _heard(lambda: guarded(volume.first.path, lambda: _read(volume, options)))
+    return replace(image, notes=(*image.notes, *warned))
 
 
-def _read(paths: Path | list[Path]) -> Image:
-    slices, geometry, notes = _grid(paths)
-    first = slices[0].header
-    dark_is_more = first.get("PhotometricInterpretation") == "MONOCHROME1"
-    colour = int(first.get("SamplesPerPixel", 1)) > 1
-    notes += ("colours were turned into grey",) if colour else ()
-    if geometry.ndim == 2:
-        stored = stored_slice(slices[0])
-        values = rescaled((inverted(stored, first) if dark_is_more else stored)[np.newaxis], slices)[0]
-    else:
-        values = rescaled(stored_volume(slices), slices)
-        notes += ("MONOCHROME1: values are kept as stored",) if dark_is_more else ()
-    source = paths if isinstance(paths, Path) else paths[0].parent
+def _read(volume: Volume, options: ReadOptions) -> Image:
+    _refuse(volume, options)
+    return _projection(volume, options) if volume.flat else _stack(volume, options)
+
+
+def _stack(volume: Volume, options: ReadOptions) -> Image:
+    first, geometry, notes = volume.first, volume.geometry, volume.notes
+    assert geometry is not None, "a volume without refusal has a grid"
+    values = rescaled(stored_volume(volume.slices), volume.slices)
+    if first.header.get("PhotometricInterpretation") == "MONOCHROME1":
+        notes += ("MONOCHROME1: values are kept as stored",)
+    unit = "HU" if first.modality == "CT" else ""
+    if first.modality == "PT":
+        pet = pet_values(first.path, dataset(first.path), options.pet, [one.header for one in volume.slices])
+        values, unit, notes = values * np.float32(pet.factor), pet.unit, (*notes, *pet.notes)
     # Decoded arrays run (slice, row, column); ours run (column, row, slice).
-    return Image(values.T[np.newaxis], geometry, slices[0].modality, source, None, notes)
+    voxels = values.T[np.newaxis]
+    if volume.tilt:
+        voxels, geometry = untilted(voxels, geometry)
+        notes += (f"gantry tilt ({volume.tilt}): resampled onto an orthogonal grid",)
+    return Image(voxels, geometry, first.modality, volume.home, None, notes, unit, _facts(volume))
 
 
-def _grid(paths: Path | list[Path]) -> tuple[list[Slice], Geometry, tuple[str, ...]]:
-    slices, notes = one_series(paths)
-    where = paths if isinstance(paths, Path) else slices[0].path.parent
-    first = slices[0]
-    _refuse_packed(first)
-    projection = first.modality in RADIOGRAPHS or (len(slices) == 1 and "ImagePositionPatient" not in first.header)
-    if not projection:
-        ordered, geometry, grid_notes = sorted_with_grid(slices, where)
-        return ordered, geometry, notes + grid_notes
-    if len(slices) > 1:
-        names = ", ".join(one.path.name for one in slices[:5])
-        raise InputError(where, f"holds {len(slices)} radiographs ({names})", "Pass them as files.", "one")
-    return slices, radiograph_grid(first.header), notes
+def _projection(volume: Volume, options: ReadOptions) -> Image:
+    """A radiograph or another picture: (column, row), more is brighter."""
+    one = volume.first
+    whole = dataset(one.path)
+    geometry, notes = radiograph_grid(whole)
+    said, said_notes = facts(whole)
+    stored = stored_slice(one)
+    if one.header.get("PhotometricInterpretation") == "MONOCHROME1":
+        stored = inverted(stored, one.header)
+    values = rescaled(stored[np.newaxis], [one])
+    notes = (*volume.notes, *notes, *said_notes)
+    return Image(values.T[..., 0][np.newaxis], geometry, one.modality, one.path, None, notes, "", _facts(volume) | said)
 
 
-def _refuse_packed(one: Slice) -> None:
-    """Refuse files that hold several slices, whose places this reader does not know."""
-    frames = int(one.header.get("NumberOfFrames") or 1)
-    mosaic = "MOSAIC" in (one.header.get("ImageType") or ())
-    if frames > 1 or mosaic:
-        found = "is a mosaic of slices" if mosaic else f"is a multi-frame object of {frames} frames"
-        raise UnreadableFileError(one.path, found, "Convert it to single frames or NIfTI (dcm2niix).")
+def _facts(volume: Volume) -> dict[str, str]:
+    """What labels that were drawn on it refer to."""
+    header = volume.first.header
+    named = {"series": "SeriesInstanceUID", "frame_of_reference": "FrameOfReferenceUID"}
+    return {name: str(header[keyword]) for name, keyword in named.items() if header.get(keyword)}
 
 
-def _paths(source: Source) -> Path | list[Path]:
-    if not isinstance(source, (str, Path)):
-        return [Path(path) for path in source]
-    path = Path(source)
-    if not path.exists():
-        raise UnreadableFileError(path, "does not exist", "Check the path.")
-    return path
+def _grid(volume: Volume, options: ReadOptions) -> Geometry:
+    """Its grid without its pixels."""
+    _refuse(volume, options)
+    if volume.geometry is None:
+        return radiograph_grid(dataset(volume.first.path))[0]
+    return unsheared(volume.geometry) if volume.tilt else volume.geometry
 
 
-def _guarded(paths: Path | list[Path], work: Callable[[], T]) -> tuple[T, tuple[str, ...]]:
-    """A result, and what pydicom warned of meanwhile, each text once.
+def _refuse(volume: Volume, options: ReadOptions) -> None:
+    """Raise why a volume cannot be read, where that is so."""
+    if volume.refusal is not None:
+        raise volume.refusal
+    if volume.tilt and not options.untilt:
+        raise GeometryError(
+            volume.home,
+            f"the slices are sheared (gantry tilt): {volume.tilt}",
+            "Resample it onto an orthogonal grid: --untilt, or reading.untilt=true.",
+        )
 
-    pydicom converts a value when it is first asked for, so that a broken one can raise anywhere below here.
-    """
+
+def _picked(path: Path, inside: str, options: ReadOptions) -> tuple[Volume, tuple[str, ...]]:
+    """The volume that is meant, and a note on what else there is."""
+    tree = _scanned(path) if inside else scan_dicom(path)
+    found = [(where, volume) for where, volume in tree.volumes]
+    if not found:
+        raise _nothing(tree)
+    if inside or options.frame is not None:
+        return _asked(tree, inside or str(options.frame)), ()
+    main = [(where, volume) for where, volume in found if volume.kind != "localizer"] or found
+    if len(main) > 1:
+        listed = "; ".join(f"{volume.described()}: {where}" for where, volume in main[:8])
+        more = f"; and {len(main) - 8} more" if len(main) > 8 else ""
+        raise InputError(path, f"holds {len(main)} images ({listed}{more})", "Pass the address of one.", "one")
+    notes = (f"{len(found) - 1} localizers beside it were left out",) if len(found) > 1 else ()
+    return main[0][1], notes + tuple(f"{where.name} beside it cannot be read" for where, _error in tree.problems)
+
+
+def _asked(tree: DicomTree, inside: str) -> Volume:
+    """What an address asks for."""
+    name, _, number = inside.partition("/")
+    if tree.root.is_file() and not number:
+        name, number = "", name
+    named = [
+        one for one in tree.series if one.volumes and name in ("", one.uid, str(one.header.get("SeriesNumber", "")))
+    ]
+    if len(named) == 1:
+        volumes = named[0].volumes
+        if not number and len(volumes) == 1:
+            return volumes[0]
+        if number.isdigit() and int(number) < len(volumes):
+            return volumes[int(number)]
+        raise InputError(
+            tree.root, f"has {len(volumes)} volumes of that series, and {inside!r} is none of them",
+            f"Write ':/{name}/k' with k from 0 to {len(volumes) - 1}.",
+        )  # fmt: skip
+    known = ", ".join(f"{one.uid} ({one.modality} {one.description!r})" for one in tree.series if one.volumes)
+    found = f"{len(named)} series answer to {name!r}" if named else f"has no series {name!r}"
+    raise InputError(tree.root, found, "Name one by its SeriesInstanceUID.", known)
+
+
+def _nothing(tree: DicomTree) -> Exception:
+    if len(tree.problems) == 1:
+        return tree.problems[0][1]
+    broken = f" ({len(tree.problems)} broken files, first: {tree.problems[0][1]})" if tree.problems else ""
+    return UnreadableFileError(
+        tree.root, f"holds no DICOM image{broken}", "Pass the folder in which the slices of one series lie."
+    )
+
+
+def _scanned(path: Path) -> DicomTree:
+    """The scan of a folder, remembered while nothing in it changes: its volumes are mostly read one after another."""
+    files = files_of(path)
+    stats = [file.stat() for file in files]
+    return _remembered(
+        path, tuple((str(file), one.st_size, one.st_mtime_ns) for file, one in zip(files, stats, strict=True))
+    )
+
+
+@lru_cache(maxsize=1)
+def _remembered(path: Path, stamp: tuple[tuple[str, int, int], ...]) -> DicomTree:
+    return scan_dicom(path)
+
+
+def _heard(work: Callable[[], T]) -> tuple[T, tuple[str, ...]]:
+    """A result, and what pydicom warned of meanwhile, each text once."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        try:
-            result = work()
-        except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, NotImplementedError) as error:
-            where = paths if isinstance(paths, Path) else paths[0].parent
-            raise UnreadableFileError(
-                where, f"has header values that cannot be used ({error})", _EXPORT_AGAIN
-            ) from error
+        result = work()
     return result, tuple(dict.fromkeys(str(warning.message).splitlines()[0] for warning in caught))

@@ -1,0 +1,44 @@
+"""The bytes of a DICOM file, plain, gzipped or deflated; never more of them than were asked for."""
+
+import zlib
+from pathlib import Path
+
+from isal import igzip, isal_zlib
+
+from medseg.errors import UnreadableFileError
+
+__all__ = ["EXPORT_AGAIN", "gzipped", "read_bytes"]
+
+EXPORT_AGAIN = "Fetch or export it again."
+_BROKEN_STREAM: type[Exception] = isal_zlib.error  # type: ignore[assignment]
+
+
+def gzipped(path: Path) -> bool:
+    """Whether the name says that the file is compressed as a whole."""
+    return path.suffix.lower() == ".gz"
+
+
+def read_bytes(path: Path, count: int, start: int = 0, deflated_at: int = 0) -> bytes:
+    """At most `count` bytes from `start` on.
+
+    Args:
+        path: The file; one that ends in .gz is inflated.
+        count: The most that is returned, and kept in memory.
+        start: Where to begin, in the inflated stream.
+        deflated_at: Where the deflated data set of the deflated transfer syntax begins; what lies before it (the
+            file's meta group) is not part of the stream. 0 for all other files.
+
+    Raises:
+        UnreadableFileError: The file is missing, cannot be opened or is broken.
+    """
+    try:
+        with igzip.open(path, "rb") if gzipped(path) else path.open("rb") as file:
+            file.seek(deflated_at or start)
+            if not deflated_at:
+                return file.read(count)
+            inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+            return inflate.decompress(file.read(), start + count)[start:]
+    except FileNotFoundError as error:
+        raise UnreadableFileError(path, "does not exist", "Check the path.") from error
+    except (OSError, EOFError, zlib.error, _BROKEN_STREAM) as error:
+        raise UnreadableFileError(path, f"cannot be read ({error})", EXPORT_AGAIN) from error

@@ -1,0 +1,78 @@
+"""Which files a DICOM tree consists of: all below a folder, or those that a DICOMDIR lists."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from medseg.errors import InputError, UnreadableFileError
+from medseg.io import formats
+from medseg.io.dicom.headers import dataset, guarded
+
+__all__ = ["files_of"]
+
+# Endings of what lies beside studies and is never DICOM; any other ending, or none, is looked into.
+_NEVER = frozenset(
+    (
+        ".csv", ".tsv", ".txt", ".json", ".xml", ".html", ".htm", ".pdf", ".md", ".yaml", ".yml", ".xlsx", ".docx",
+        ".py", ".ipynb", ".log", ".exe", ".dll", ".ini", ".inf", ".css", ".js", ".zip", ".tar", ".7z", ".h5", ".hdf5",
+        ".npy", ".npz", ".pt", ".mat", ".bval", ".bvec", ".mp4", ".gif", ".svg", ".pyc",
+    )
+)  # fmt: skip
+_NEVER_PACKED = (".tar.gz", ".nii.gz", ".csv.gz", ".json.gz")
+
+
+def files_of(source: Path | Sequence[Path]) -> list[Path]:
+    """The files to look into, sorted by folder and name; hidden ones and known other formats are left out.
+
+    Args:
+        source: A folder (with everything below it), a DICOMDIR, a file, or files.
+
+    Raises:
+        InputError: The path does not exist, or a DICOMDIR lists a file outside its folder.
+        UnreadableFileError: A folder cannot be opened, or a DICOMDIR is broken.
+    """
+    if not isinstance(source, Path):
+        return list(source)
+    if source.is_dir():
+        return list(_below(source))
+    if not source.exists():
+        raise UnreadableFileError(source, "does not exist", "Check the path.")
+    return _listed(source) if source.name.upper() == "DICOMDIR" else [source]
+
+
+def _below(root: Path) -> Iterator[Path]:
+    for folder, inner, names in os.walk(root, onerror=_refuse):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        for name in sorted(names):
+            lower = name.lower()
+            known = "." + lower.rpartition(".")[2] if "." in lower else ""
+            if name.startswith(".") or lower == "dicomdir" or known in _NEVER or lower.endswith(_NEVER_PACKED):
+                continue
+            if known not in formats.ENDINGS or known in formats.DICOM_ENDINGS:
+                yield Path(folder, name)
+
+
+def _listed(path: Path) -> list[Path]:
+    """The files that a DICOMDIR lists, which all lie below its folder (PS3.10 8.2)."""
+    whole = dataset(path)
+    records = guarded(path, lambda: list(whole.get("DirectoryRecordSequence") or ()))
+    if not records:
+        raise UnreadableFileError(path, "lists no file", "Pass the folder that holds the files.")
+    root = path.parent.resolve()
+    found = []
+    for record in records:
+        parts = guarded(path, lambda record=record: record.get("ReferencedFileID"))  # type: ignore[misc]
+        if not parts:
+            continue
+        names = [parts] if isinstance(parts, str) else [str(part) for part in parts]
+        target = root.joinpath(*names).resolve()
+        if not target.is_relative_to(root) or any(part in ("", "..") or "/" in part for part in names):
+            raise InputError(path, f"lists {'/'.join(names)}, outside its folder", "Do not trust it: pass the folder.")
+        found.append(path.parent.joinpath(*names))
+    return found
+
+
+def _refuse(error: OSError) -> None:
+    raise UnreadableFileError(
+        error.filename, f"cannot be opened ({error.strerror})", "Check its permissions."
+    ) from error
