@@ -26,6 +26,17 @@ Label = Annotated[
     list[str] | None,
     typer.Option("--label", help="What a value means, as name=value; repeat it. `ignore=127` leaves voxels out."),
 ]
+Reading = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reading",
+        metavar="KEY=VALUE",
+        help="How files become images: untilt, window, resample_channels, across_frames, nearest_label (true or "
+        "false), pet (suv or stored), reference (channel). Repeat it.",
+    ),
+]
+Frame = Annotated[int | None, typer.Option(min=0, help="Which volume of files with four axes, from 0.")]
+Untilt = Annotated[bool, typer.Option("--untilt", help="Resample CT with gantry tilt onto an orthogonal grid.")]
 _OUT = typer.Option("--out", "-o", help="Folder to write to.")
 
 
@@ -46,6 +57,7 @@ def inspect(
     dataset: Annotated[Path, typer.Argument(help="Folder of a data set, or its manifest.")],
     layout: Annotated[str | None, typer.Option(help="msd, paired or manifest; recognised where left out.")] = None,
     label: Label = None,
+    reading: Reading = None,
     as_json: Json = False,
 ) -> None:
     """Show what is in a data set: layout, cases, grids, label voxels, and every problem found.
@@ -57,13 +69,62 @@ def inspect(
 
     opened = open_dataset(dataset, layout=layout, labels=_labels(label))
     with _bars() as reporter:
-        inspection = inspect_dataset(opened, lambda cases: reporter.track(cases, "Inspecting", len(opened.cases)))
+        inspection = inspect_dataset(
+            opened,
+            lambda cases: reporter.track(cases, "Inspecting", len(opened.cases)),
+            _reading(reading, None, False),
+        )
     if as_json:
         typer.echo(json.dumps(inspection.summary, indent=2, default=str))
     else:
         _print(inspection_view(inspection))
     if inspection.problems:
         raise typer.Exit(1)
+
+
+@app.command()
+def scan(
+    studies: Annotated[Path, typer.Argument(help="Folder of DICOM studies, a DICOMDIR or a file.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the table to this CSV file.")] = None,
+    page: Annotated[Path | None, typer.Option(help="Also write an HTML page with a picture of every volume.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; one a processor if not given.")] = None,
+    untilt: Untilt = False,
+    reading: Reading = None,
+    as_json: Json = False,
+) -> None:
+    """List the DICOM series and volumes of a tree of any shape, and why any of them cannot be read.
+
+    Only headers are read. The addresses in the last column are what predict, measure and read_image take. Exit
+    code 1 where something is refused.
+    """
+    from medseg.atomic import write_csv
+    from medseg.io.dicom.tree import scan_dicom
+    from medseg.outputs.console import frame_table
+    from medseg.outputs.scan_page import write_scan_page
+
+    options = _reading(reading, None, untilt)
+    with _bars() as reporter:
+        tree = scan_dicom(studies, jobs=jobs, reporter=reporter)
+        if page is not None:
+            write_scan_page(page, tree, options, reporter)
+    table = tree.table
+    if out is not None:
+        write_csv(out, table)
+    refused = table[table["status"] == "refused"]
+    if as_json:
+        typer.echo(table.to_json(orient="records", indent=2))
+    else:
+        _print(frame_table(table, repr(tree), columns=SHOWN_VOLUMES, max_rows=60))
+        for address, note in refused[["address", "note"]].itertuples(index=False):
+            typer.echo(f"refused: {note if address in note else f'{address}: {note}'}", err=True)
+    if len(refused):
+        raise typer.Exit(1)
+
+
+SHOWN_VOLUMES = [
+    "patient", "number", "modality", "description", "kind", "volume", "files", "size", "spacing_mm", "status",
+    "address",
+]  # fmt: skip
 
 
 @app.command()
@@ -99,6 +160,9 @@ def predict(
     part: Annotated[str | None, typer.Option(help="Only this part of its split: train, validation, test.")] = None,
     portable: Annotated[bool, typer.Option("--portable", help="As the bundle in MONAI: fp32, no crop.")] = False,
     min_voxels: Annotated[int, typer.Option(min=0, help="Leave smaller regions out of the table.")] = 0,
+    frame: Frame = None,
+    untilt: Untilt = False,
+    reading: Reading = None,
     as_json: Json = False,
 ) -> None:
     """Segment and measure studies: a mask and a preview a case, one table of regions, one of cases.
@@ -111,7 +175,15 @@ def predict(
     command = "medseg " + shlex.join(sys.argv[1:])
     with _bars() as reporter:
         done = run(
-            model, inputs, out, part=part, portable=portable, min_voxels=min_voxels, command=command, reporter=reporter
+            model,
+            inputs,
+            out,
+            part=part,
+            portable=portable,
+            min_voxels=min_voxels,
+            reading=_reading_changes(reading, frame, untilt),
+            command=command,
+            reporter=reporter,
         )
     if as_json:
         failed = done.failed[["case", "error"]].to_dict("records")
@@ -134,10 +206,13 @@ SHOWN_REGIONS = [
 @app.command()
 def measure(
     image: Annotated[Path, typer.Argument(help="Image file or DICOM folder.")],
-    mask: Annotated[Path, typer.Argument(help="Label map on the image's grid.")],
+    mask: Annotated[list[Path], typer.Argument(help="Label map on the image's grid, SEG or RTSTRUCT; several unite.")],
     label: Label = None,
     min_voxels: Annotated[int, typer.Option(min=0, help="Leave smaller regions out.")] = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the table to this CSV file.")] = None,
+    frame: Frame = None,
+    untilt: Untilt = False,
+    reading: Reading = None,
     as_json: Json = False,
 ) -> None:
     """Measure every region of a mask: size, diameters, place and intensities."""
@@ -145,13 +220,14 @@ def measure(
     from medseg.outputs.console import frame_table
     from medseg.workflow import measure as run
 
-    table = run(image, mask, _labels(label), min_voxels=min_voxels)
+    options = _reading(reading, frame, untilt)
+    table = run(image, mask, _labels(label), min_voxels=min_voxels, options=options)
     if out is not None:
         write_csv(out, table)
     if as_json:
         typer.echo(table.to_json(orient="records", indent=2))
     else:
-        _print(frame_table(table, str(mask), columns=SHOWN_REGIONS))
+        _print(frame_table(table, ", ".join(map(str, mask)), columns=SHOWN_REGIONS))
 
 
 @app.command()
@@ -222,6 +298,20 @@ def _bars() -> Any:
     from medseg.outputs.progress import RichReporter
 
     return RichReporter()
+
+
+def _reading_changes(words: list[str] | None, frame: int | None, untilt: bool) -> dict[str, Any]:
+    from medseg.config import apply_overrides
+
+    changes = apply_overrides({}, words or [])
+    return changes | ({} if frame is None else {"frame": frame}) | ({"untilt": True} if untilt else {})
+
+
+def _reading(words: list[str] | None, frame: int | None, untilt: bool) -> Any:
+    from medseg.config import check
+    from medseg.options import ReadOptions
+
+    return check(ReadOptions, _reading_changes(words, frame, untilt), "--reading")
 
 
 def _labels(words: list[str] | None) -> Any:

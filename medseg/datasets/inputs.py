@@ -8,19 +8,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from medseg import address
 from medseg.case import Case
 from medseg.datasets.opening import open_dataset, recognised
 from medseg.errors import InputError
 from medseg.io import formats
+from medseg.reporting import Reporter, Silent
 
 __all__ = ["cases_from_inputs"]
 
 
-def cases_from_inputs(inputs: Sequence[str | Path]) -> list[Case]:
+def cases_from_inputs(inputs: Sequence[str | Path], reporter: Reporter | None = None) -> list[Case]:
     """One case for each image that the inputs hold.
 
-    A data set gives its cases. In any other folder, at any depth, each image file is a case, and so is each folder
-    that directly holds the slices of a DICOM series (each file of it, where they are radiographs).
+    A data set gives its cases. In any other folder, at any depth, each image file is a case, and so is each volume
+    and each radiograph of its DICOM series; localizers and objects without an image are none. What a DICOM scan
+    refuses becomes a case too, so that its reason becomes a row.
 
     Returns:
         Cases with unique ids, safe as folder names: the path below the input, without ending. The patient is DICOM's
@@ -32,78 +35,83 @@ def cases_from_inputs(inputs: Sequence[str | Path]) -> list[Case]:
     """
     found: dict[Path, Case] = {}
     for given in inputs:
-        for case in _cases(Path(given)):
+        for case in _cases(Path(given), reporter or Silent()):
             found.setdefault(case.images[0].resolve(), case)
     cases = list(found.values())
     count = Counter(case.id.casefold() for case in cases)
     return [case if count[case.id.casefold()] == 1 else _distinct(case) for case in cases]
 
 
-def _cases(root: Path) -> list[Case]:
-    if not root.exists():
+def _cases(root: Path, reporter: Reporter) -> list[Case]:
+    path, inside = address.split(root)
+    if not path.exists():
         raise InputError(root, "does not exist", "Check the path of the input.")
     try:
-        if root.is_file() and root.suffix.lower() != ".csv":
-            return [_case(root, root.name, _patient(root) if _dicom(root) else "")]
-        if recognised(root):
-            return [replace(case, id=_safe(case.id)) for case in open_dataset(root).cases]
-        cases = list(_walk(root))
+        if inside:
+            return [_case(root, f"{_without_ending(path)}-{inside}")]
+        if recognised(path):
+            return [replace(case, id=_safe(case.id)) for case in open_dataset(path).cases]
+        if path.is_file():
+            return (
+                list(_dicom_cases(path, path.parent, reporter))
+                if _dicom(path)
+                else [_case(path, _without_ending(path))]
+            )
+        cases = sorted((*_files(path), *_dicom_cases(path, path, reporter)), key=lambda case: case.id)
     except OSError as error:
-        raise InputError(root, f"cannot be opened ({error})", "Check its permissions.") from error
+        raise InputError(path, f"cannot be opened ({error})", "Check its permissions.") from error
     if not cases:
-        raise InputError(root, "holds no image", "Pass files, folders of files, DICOM studies or a data set.")
+        raise InputError(path, "holds no image", "Pass files, folders of files, DICOM studies or a data set.")
     return cases
 
 
-def _walk(root: Path) -> Iterator[Case]:
+def _files(root: Path) -> Iterator[Case]:
+    """A case for each image file that is no DICOM."""
     for name, folders, files in os.walk(root, onerror=_refuse):
         folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
-        folder = Path(name)
-        slices = []
-        for path in (folder / file for file in sorted(files)):
-            if path.name.upper() == "DICOMDIR" or not formats.is_readable(path):
-                continue
-            if _dicom(path):
-                slices.append(path)
-            else:
-                yield _case(path, path.relative_to(root).as_posix())
-        if slices:
-            yield from _dicom_cases(folder, slices, root)
+        for path in (Path(name, file) for file in sorted(files)):
+            if not path.name.startswith(".") and formats.ending(path) in formats.ENDINGS and not _dicom(path):
+                yield _case(path, _without_ending(path.relative_to(root)))
 
 
-def _dicom_cases(folder: Path, files: list[Path], root: Path) -> Iterator[Case]:
-    """The series that a folder holds, or its radiographs; nothing where no file is an image (an RTSTRUCT, say)."""
-    from medseg.io.dicom.series import first_image
+def _dicom_cases(source: Path, root: Path, reporter: Reporter) -> Iterator[Case]:
+    """A case for each volume and radiograph, and for each broken file, which is a row of its own."""
+    from medseg.io.dicom.tree import scan_dicom
 
-    first = first_image(files)
-    if first is None:
-        return
-    if first.radiograph:
-        for path in files:
-            image = first_image([path])
-            if image is not None:
-                yield _case(path, path.relative_to(root).as_posix(), image.patient)
-        return
-    below = folder.relative_to(root).as_posix()
-    yield _case(folder, folder.resolve().name if below == "." else below, first.patient)
+    tree = scan_dicom(source, reporter=reporter)
+    for series in tree.series:
+        patient = str(series.header.get("PatientID") or "")
+        for where, volume in zip(series.addresses, series.volumes, strict=True):
+            if volume.kind != "localizer" or source.is_file():
+                yield _case(where, _name(where, root, series.header.get("SeriesNumber")), patient)
+    for path, _error in tree.problems:
+        yield _case(path, _without_ending(path.relative_to(root)))
 
 
-def _patient(path: Path) -> str:
-    from medseg.io.dicom.series import first_image
-
-    first = first_image([path])
-    return first.patient if first else ""
+def _name(where: Path, root: Path, number: object) -> str:
+    """The path below the input; inside a folder of several series, with the series' number."""
+    path, inside = address.split(where)
+    below = path.relative_to(root).as_posix() if path != root else path.resolve().name
+    name = _without_ending(Path(below)) if path.is_file() else below
+    if not inside:
+        return name
+    own = inside.partition("/")
+    return f"{name}-{inside}" if path.is_file() else f"{name}/series{number or own[0]}{'-' if own[2] else ''}{own[2]}"
 
 
 def _dicom(path: Path) -> bool:
-    return formats.ending(path) in formats.DICOM_ENDINGS or formats.ending(path) not in formats.ENDINGS
-
-
-def _case(path: Path, name: str, patient: str = "") -> Case:
     known = formats.ending(path)
-    if path.is_file() and known in formats.ENDINGS:
-        name = name[: -len(known)]
-    return Case(_safe(name), patient or _safe(name), (path,))
+    return known in formats.DICOM_ENDINGS or known not in formats.ENDINGS
+
+
+def _without_ending(path: Path) -> str:
+    known = formats.ending(path)
+    name = path.as_posix()
+    return name[: -len(known)] if known in formats.ENDINGS else name
+
+
+def _case(where: Path, name: str, patient: str = "") -> Case:
+    return Case(_safe(name), patient or _safe(name), (where,))
 
 
 def _safe(name: str) -> str:

@@ -5,6 +5,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+
 from medseg.errors import UnreadableFileError
 from medseg.io.dicom.grid import numbers
 from medseg.io.dicom.headers import Slice, dataset, guarded

@@ -22,10 +22,10 @@ from typing import Any, Literal
 from medseg.errors import GeometryError, MedsegError, UnreadableFileError
 from medseg.geometry import Geometry
 from medseg.io.dicom.content import EXPORT_AGAIN, read_bytes
-from medseg.io.dicom.frames import frames_of
 from medseg.io.dicom.grid import COSINE, SPACING_MM, numbers, stacked
 from medseg.io.dicom.headers import RADIOGRAPHS, Slice
 from medseg.io.dicom.mosaic import is_mosaic, tiles_of
+from medseg.io.dicom.multiframe import frames_of
 
 __all__ = ["Kind", "Volume", "volumes_of"]
 
