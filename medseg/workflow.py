@@ -1,7 +1,7 @@
 """The newcomer's way in: train, predict, evaluate and measure, each as the stages it consists of."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,7 +118,7 @@ def predict(
     part: str | None = None,
     portable: bool = False,
     min_voxels: int = 0,
-    reading: ReadOptions | None = None,
+    reading: Mapping[str, Any] | None = None,
     command: str = "",
     reporter: Reporter | None = None,
 ) -> "Predictions":
@@ -132,7 +132,7 @@ def predict(
         part: Only this part ("test", "validation", "train") of the split that the model was trained with.
         portable: Predict exactly as the bundle does in plain MONAI.
         min_voxels: Regions with fewer voxels are left out of the table.
-        reading: How files become images; as in training where left out.
+        reading: Fields of `ReadOptions` that are to be other than in training.
         command: The command line, for `run.json`.
         reporter: Told of the progress.
 
@@ -144,13 +144,13 @@ def predict(
 
     opened = load_model(model, portable=portable) if isinstance(model, (str, Path)) else model
     listed = [inputs] if isinstance(inputs, (str, Path)) else inputs
-    cases = cases_from_inputs([Path(path) for path in listed])
+    cases = cases_from_inputs([Path(path) for path in listed], reporter)
     if part is not None:
         cases = _of_part(cases, part, model)
     plan = opened.plan.model_dump(mode="json")
-    reading = reading or opened.plan.reading
+    options = check(ReadOptions, opened.plan.reading.model_dump() | dict(reading or {}), "reading")
     settings = {
-        "reading": reading.model_dump(),
+        "reading": options.model_dump(),
         "precision": opened.precision,
         "crop": opened.crop,
         "min_voxels": min_voxels,
@@ -164,7 +164,7 @@ def predict(
         reporter or Silent(),
         min_voxels=min_voxels,
         channel_names=channels,
-        reading=reading,
+        reading=options,
     )
 
 
