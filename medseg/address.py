@@ -7,7 +7,9 @@ everything that only passes it on.
 
 from pathlib import Path
 
-__all__ = ["exists", "join", "split"]
+from medseg.errors import InputError
+
+__all__ = ["exists", "join", "refuse_inside", "split"]
 
 _MARK = ":/"
 
@@ -36,3 +38,13 @@ def join(path: str | Path, inside: str) -> Path:
 def exists(source: str | Path) -> bool:
     """Whether the file or folder of an address is there."""
     return split(source)[0].exists()
+
+
+def refuse_inside(path: Path, inside: str) -> None:
+    """Refuse to look for something inside a file that holds one image.
+
+    Raises:
+        InputError: `inside` is not empty.
+    """
+    if inside:
+        raise InputError(join(path, inside), "names something inside a file of one image", f"Give {path.name} alone.")

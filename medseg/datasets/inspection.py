@@ -12,7 +12,7 @@ from medseg.case import Case
 from medseg.datasets.dataset import Dataset
 from medseg.errors import MedsegError
 from medseg.geometry import Geometry
-from medseg.io import read_case_image, read_case_mask
+from medseg.io import read_case_image, read_case_label_map
 from medseg.labels import Labels
 from medseg.options import ReadOptions
 
@@ -139,8 +139,9 @@ def _facts(case: Case, labels: Labels | None, options: ReadOptions | None) -> Ca
     counts: dict[str, int] = {}
     if case.masks:
         try:
-            mask = read_case_mask(case, geometry, labels, options)
-            counts, found = _counted(mask, labels)
+            read = read_case_label_map(case, geometry, labels, options)
+            notes += tuple(f"mask: {note}" for note in read.notes)
+            counts, found = _counted(read.mask, labels)
             problems += found
         except MedsegError as error:
             problems += (str(error),)

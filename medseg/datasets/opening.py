@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from medseg.datasets import manifest, msd, paired
+from medseg.datasets import hdf5, manifest, msd, paired
 from medseg.datasets.case_table import CaseTable
 from medseg.datasets.dataset import Dataset
 from medseg.errors import DatasetError
@@ -28,7 +28,7 @@ class Layout(Protocol):
         ...
 
 
-LAYOUTS: dict[str, Layout] = {"msd": msd, "paired": paired, "manifest": manifest}
+LAYOUTS: dict[str, Layout] = {"msd": msd, "paired": paired, "manifest": manifest, "hdf5": hdf5}
 
 
 def open_dataset(
@@ -37,8 +37,8 @@ def open_dataset(
     """The cases of a data set; no image is read.
 
     Args:
-        path: A folder, or the CSV of a manifest.
-        layout: "msd", "paired" or "manifest"; recognised where it is not given.
+        path: A folder, the CSV of a manifest, or an HDF5 file of many cases.
+        layout: "msd", "paired", "manifest" or "hdf5"; recognised where it is not given.
         labels: What the masks contain; else what the data set itself declares.
         table: A CSV inside the data set that gives patients and other columns.
 

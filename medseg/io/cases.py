@@ -8,12 +8,13 @@ from medseg.case import Case
 from medseg.errors import DatasetError
 from medseg.geometry import Geometry
 from medseg.image import Image
-from medseg.io.masks import read_mask
+from medseg.io.label_map import LabelMap
+from medseg.io.masks import read_label_map
 from medseg.io.reading import read_image
 from medseg.labels import Labels
 from medseg.options import ReadOptions
 
-__all__ = ["read_case_image", "read_case_mask"]
+__all__ = ["read_case_image", "read_case_label_map", "read_case_mask"]
 
 
 def read_case_image(case: Case, options: ReadOptions | None = None) -> Image:
@@ -37,12 +38,19 @@ def read_case_image(case: Case, options: ReadOptions | None = None) -> Image:
 def read_case_mask(
     case: Case, geometry: Geometry, labels: Labels | None = None, options: ReadOptions | None = None
 ) -> np.ndarray:
-    """The reference mask in file values on the grid of the case's image.
+    """The reference mask in file values on the grid of the case's image: `read_case_label_map` without the notes."""
+    return read_case_label_map(case, geometry, labels, options).mask
+
+
+def read_case_label_map(
+    case: Case, geometry: Geometry, labels: Labels | None = None, options: ReadOptions | None = None
+) -> LabelMap:
+    """The reference mask in file values on the grid of the case's image, and what was done to read it.
 
     Raises:
         DatasetError: The case has no mask.
-        MedsegError: Whatever `read_mask` raises.
+        MedsegError: Whatever `read_label_map` raises.
     """
     if not case.masks:
         raise DatasetError(case.id, "has no label", "Remove it from the training part or label it.")
-    return read_mask(case.masks, on=geometry, labels=labels, options=options)[0]
+    return read_label_map(case.masks, on=geometry, labels=labels, options=options)

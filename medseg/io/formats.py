@@ -3,24 +3,33 @@
 from pathlib import Path
 
 __all__ = [
+    "ARRAYS",
     "DICOM_ENDINGS",
     "ENDINGS",
+    "HDF5",
     "ITK",
+    "MGH",
     "NIFTI",
+    "PAIRS",
     "RASTER",
     "begins_as_dicom",
     "ending",
     "is_dicom",
     "is_readable",
     "may_be_dicom",
+    "partner",
     "stem",
 ]
 
 NIFTI = (".nii.gz", ".nii")
-RASTER = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-ITK = (".nrrd", ".mha", ".mhd")
+PAIRS = (".hdr", ".hdr.gz", ".img", ".img.gz")
+MGH = (".mgz", ".mgh", ".mgh.gz")
+RASTER = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".pgm", ".ppm", ".pnm")
+ITK = (".nrrd", ".nhdr", ".mha", ".mhd")
+ARRAYS = (".npy", ".npz")
+HDF5 = (".h5", ".hdf5")
 DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
-ENDINGS = (*NIFTI, *RASTER, *ITK, *DICOM_ENDINGS)
+ENDINGS = (*NIFTI, *RASTER, *ITK, *DICOM_ENDINGS, *PAIRS, *MGH, *ARRAYS, *HDF5)
 
 
 def ending(path: Path) -> str:
@@ -33,6 +42,16 @@ def stem(path: Path) -> str:
     """The name without its known ending; dots of other names are kept."""
     known = ending(path)
     return path.name[: -len(known)] if known in ENDINGS else path.name
+
+
+def partner(path: Path) -> Path | None:
+    """The other file of a pair of `.hdr` and `.img` (each perhaps gzip), if it is there."""
+    own = ending(path)
+    other = ".img" if own.startswith(".hdr") else ".hdr"
+    names = [f"{stem(path)}{end}" for end in (other, other + ".gz", other.upper(), other.upper() + ".gz")]
+    if own.endswith(".gz"):
+        names = [names[1], names[0], *names[2:]]
+    return next((path.with_name(name) for name in names if path.with_name(name).is_file()), None)
 
 
 def is_dicom(path: Path) -> bool:
@@ -56,11 +75,15 @@ def begins_as_dicom(head: bytes) -> bool:
 def is_readable(path: Path) -> bool:
     """Whether a path looks like one image: a visible file with a known ending, or DICOM without an ending.
 
+    Of a pair, the voxels count and not the header.
+
     Raises:
         OSError: The file cannot be opened.
     """
     if path.name.startswith(".") or not path.is_file():
         return False
+    if ending(path).startswith(".hdr") and partner(path) is not None:
+        return False  # one image: it goes by the name of its voxels
     if ending(path) in ENDINGS:
         return True
     return may_be_dicom(path) and is_dicom(path)

@@ -1,6 +1,7 @@
 """Label maps: read in their file values, and brought onto the grid of their image without resampling."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,12 @@ from medseg.errors import GridMismatchError, InputError, LabelError
 from medseg.geometry import Geometry
 from medseg.io import formats
 from medseg.io.grids import exact_turn, mismatch
+from medseg.io.label_map import LabelMap
 from medseg.io.reading import read_image
 from medseg.labels import Labels
 from medseg.options import ReadOptions
 
-__all__ = ["mask_on_grid", "read_mask"]
+__all__ = ["mask_on_grid", "read_label_map", "read_mask"]
 
 _WHOLE = 1e-3  # how far a stored value may lie from a whole number
 
@@ -26,6 +28,18 @@ def read_mask(
     labels: Labels | None = None,
     options: ReadOptions | None = None,
 ) -> tuple[np.ndarray, Geometry]:
+    """A label map in its file values, and its grid: `read_label_map` without the notes."""
+    found = read_label_map(source, on=on, labels=labels, options=options)
+    return found.mask, found.geometry
+
+
+def read_label_map(
+    source: str | Path | Sequence[str | Path],
+    *,
+    on: Geometry | None = None,
+    labels: Labels | None = None,
+    options: ReadOptions | None = None,
+) -> LabelMap:
     """A label map in its file values; of several files, their union.
 
     Args:
@@ -35,7 +49,7 @@ def read_mask(
         options: How to read, where there is a choice.
 
     Returns:
-        Integers of shape (x, y[, z]) and their grid. Whole numbers stored as floats are rounded.
+        Integers of shape (x, y[, z]), their grid, and what was done. Whole numbers stored as floats are rounded.
 
     Raises:
         UnreadableFileError: A file is missing, broken or of an unknown kind.
@@ -46,11 +60,14 @@ def read_mask(
     paths = [source] if isinstance(source, (str, Path)) else list(source)
     if not paths:
         raise InputError("source", "no mask was given", "Pass the file of a mask.")
-    united, grid = _read_one(Path(paths[0]), on, labels, options or ReadOptions())
+    options = options or ReadOptions()
+    united = _read_one(Path(paths[0]), on, labels, options)
     for path in paths[1:]:
-        mask, geometry = _read_one(Path(path), on, labels, options or ReadOptions())
-        united = _union(united, mask_on_grid(mask, geometry, grid, path), path, labels)
-    return united, grid
+        other = _read_one(Path(path), on, labels, options)
+        placed = mask_on_grid(other.mask, other.geometry, united.geometry, path)
+        mask = _union(united.mask, placed, path, labels)
+        united = replace(united, mask=mask, notes=(*united.notes, *other.notes))
+    return united
 
 
 def mask_on_grid(mask: np.ndarray, geometry: Geometry, target: Geometry, where: str | Path) -> np.ndarray:
@@ -75,42 +92,46 @@ def mask_on_grid(mask: np.ndarray, geometry: Geometry, target: Geometry, where: 
     return turn(mask)
 
 
-def _read_one(
-    path: Path, on: Geometry | None, labels: Labels | None, options: ReadOptions
-) -> tuple[np.ndarray, Geometry]:
-    file, _inside = address.split(path)
+def _read_one(path: Path, on: Geometry | None, labels: Labels | None, options: ReadOptions) -> LabelMap:
+    file, inside = address.split(path)
     if formats.ending(file) in formats.RASTER and file.is_file():
-        from medseg.io import raster
+        from medseg.io import label_pictures
 
-        mask, geometry = raster.read_labels(file)
+        found = label_pictures.read(file, inside, labels, options)
     else:
         image = read_image(path, options=options)
-        mask, geometry = image.voxels[0], image.geometry
-    whole = mask if mask.dtype.kind in "iu" else _rounded(mask, path)
-    return (whole, geometry) if on is None else (mask_on_grid(whole, geometry, on, path), on)
+        found = _in_whole_numbers(LabelMap(image.voxels[0], image.geometry), path)
+    return found if on is None else LabelMap(mask_on_grid(found.mask, found.geometry, on, path), on, found.notes)
 
 
 def _union(one: np.ndarray, other: np.ndarray, where: str | Path, labels: Labels | None) -> np.ndarray:
     """Both label maps in one; background gives way to a label."""
     background = labels.background if labels else (0,)
     empty_one, empty_other = np.isin(one, background), np.isin(other, background)
-    if ((one != other) & ~empty_one & ~empty_other).any():
+    conflicts = int(np.count_nonzero((one != other) & ~empty_one & ~empty_other))
+    if conflicts:
         raise LabelError(
             where,
-            "labels voxels that another mask of the case labels differently",
-            "Say which is right, or split them.",
+            f"labels {conflicts} voxels that another mask of the case labels differently",
+            "Say which is right by taking those voxels out of the other.",
         )
     return np.where(empty_one, other, one)
 
 
-def _rounded(mask: np.ndarray, path: Path) -> np.ndarray:
+def _in_whole_numbers(found: LabelMap, path: Path) -> LabelMap:
+    """Whole numbers stored as floats (0.9999 is 1) in the smallest type that holds them."""
+    mask = found.mask
+    if mask.dtype.kind in "iu":
+        return found
     whole = np.rint(mask)
     limit = np.iinfo(np.int32).max
-    if not (np.abs(mask) <= limit).all() or np.abs(mask - whole).max(initial=0) > _WHOLE:
+    off = float(np.abs(mask - whole).max(initial=0)) if (np.abs(mask) <= limit).all() else np.inf
+    if off > _WHOLE:
         raise LabelError(
             path,
             "holds values that are not whole numbers",
             "Give a label map, not an image or probabilities (threshold those first).",
         )
-    small = np.min_scalar_type(int(whole.max())) if whole.min() >= 0 else np.dtype(np.int32)
-    return whole.astype(small)
+    small = np.min_scalar_type(int(whole.max(initial=0))) if whole.min(initial=0) >= 0 else np.dtype(np.int32)
+    notes = (f"values up to {off:.2g} away from a whole number were rounded",) if off else ()
+    return LabelMap(whole.astype(small), found.geometry, (*found.notes, *notes))

@@ -1,114 +1,160 @@
-"""NIfTI-1 and NIfTI-2: header by nibabel, voxels by one fast read into their final place."""
+"""NIfTI-1 and NIfTI-2, in one file or as a pair of `.hdr` and `.img`: header by nibabel, voxels by one fast read."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
-from isal import igzip, isal_zlib
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
 from medseg.errors import GeometryError, UnreadableFileError
 from medseg.geometry import Geometry
 from medseg.image import Image
+from medseg.io import analyze, pairs
+from medseg.io.stated import named_geometry
+from medseg.io.stored import Stretch, chosen_volume, not_finite, opened, scaled
 from medseg.options import ReadOptions
 
 __all__ = ["read", "read_geometry"]
 
 _HEADERS = {348: nibabel.Nifti1Header, 540: nibabel.Nifti2Header}
-_MAGIC = {348: (344, b"n+1"), 540: (4, b"n+2")}
+_MAGIC_AT = {348: 344, 540: 4}
+_SINGLE, _PAIR = {b"n+1", b"n+2"}, {b"ni1", b"ni2"}
 _TO_MM = {"meter": 1000.0, "micron": 0.001}
 _CONFLICT_MM = 1e-3
-_BROKEN_STREAM: type[Exception] = isal_zlib.error  # type: ignore[assignment]
-_LARGEST_RATIO = 1100  # deflate cannot shrink more than 1032 times
+_WORTH_A_NOTE = 30  # nibabel's levels: 30 is minor, 40 an error
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What a header says: its own object where a mask can carry it, the grid, the voxels, their scale."""
+
+    header: Any
+    geometry: Geometry
+    voxels: Stretch
+    scale: tuple[float, float]
+    notes: tuple[str, ...]
 
 
 def read(path: Path, inside: str = "", options: ReadOptions | None = None) -> Image:
-    """A NIfTI file as one channel, in its stored type (float32 where the header scales).
+    """A NIfTI or Analyze file as one channel, in its stored type (float32 where the header scales).
 
-    A 2D file is a volume of one slice; trailing axes of length 1 are dropped.
+    A 2D file is a volume of one slice; trailing axes of length 1 are dropped. Of a fourth axis one volume is read:
+    the one that `inside` or `options.frame` numbers, from 0.
 
     Raises:
-        UnreadableFileError: The file is missing, truncated or not NIfTI, or holds colours or complex numbers.
-        GeometryError: The grid is singular, or there is a fourth axis.
+        UnreadableFileError: The file is missing, truncated or not NIfTI, or holds colours, vectors or complex numbers.
+        GeometryError: The grid is singular, or there are several volumes and none is chosen.
+        InputError: There is no volume of the number that is asked for.
     """
-    with _opened(path) as file:
-        header = _header(path, file)
-        geometry, notes = _geometry(path, header)
-        voxels = _voxels(path, file, header).reshape(geometry.shape, order="F")
-    if voxels.dtype.kind == "f" and not np.isfinite([voxels.min(), voxels.max()]).all():
-        notes = (*notes, f"{int((~np.isfinite(voxels)).sum())} voxels are not finite")
-    return Image(voxels[np.newaxis], geometry, source=path, header=header, notes=notes)
+    found = _described(path)
+    volume = chosen_volume(path, found.voxels.volumes, inside, options)
+    voxels = found.voxels.read(volume)
+    if found.scale != (1.0, 0.0):
+        voxels = scaled(voxels, *found.scale)
+    notes = (*found.notes, *not_finite(voxels))
+    return Image(voxels[np.newaxis], found.geometry, source=path, header=found.header, notes=notes)
 
 
 def read_geometry(path: Path, inside: str = "", options: ReadOptions | None = None) -> Geometry:
     """The grid alone; no voxel is read. Raises what `read` raises."""
-    with _opened(path) as file:
-        return _geometry(path, _header(path, file))[0]
+    found = _described(path)
+    chosen_volume(path, found.voxels.volumes, inside, options)
+    return found.geometry
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """The file, unpacked where it is gzip; whatever goes wrong in reading becomes an error that names it."""
-    compressed = path.name.lower().endswith(".gz")
-    try:
-        with igzip.open(path, "rb") if compressed else path.open("rb") as file:
-            yield file
-    except igzip.BadGzipFile as error:
-        raise UnreadableFileError(
-            path, f"is not gzip ({error})", "Rename it if it is not compressed, or fetch it again."
-        ) from error
-    except FileNotFoundError as error:
-        raise UnreadableFileError(path, "does not exist", "Check the path.") from error
-    except (OSError, EOFError, _BROKEN_STREAM) as error:
-        raise UnreadableFileError(path, f"cannot be read ({error})", "Fetch or export it again.") from error
-
-
-def _header(path: Path, file: Any) -> Any:
-    start = file.read(540)
+def _described(path: Path) -> _File:
+    header_file, voxel_file = pairs.parts(path)
+    with opened(header_file) as file:
+        start = file.read(540)
+    if not start:
+        raise UnreadableFileError(header_file, "is empty", "Fetch or export it again.")
     sizes = int.from_bytes(start[:4], "little"), int.from_bytes(start[:4], "big")
     size = next((size for size in sizes if size in _HEADERS), 0)
-    if not start:
-        raise UnreadableFileError(path, "is empty", "Fetch or export it again.")
-    if not size or start[_MAGIC[size][0] :][:3] != _MAGIC[size][1]:
-        raise UnreadableFileError(path, "is not NIfTI", "Give the file the ending of its real format.")
+    magic = start[_MAGIC_AT[size] :][:3] if size else b""
+    if magic not in _SINGLE | _PAIR:
+        if size == 348 and header_file != voxel_file:
+            return _analyze(header_file, voxel_file, start)
+        raise UnreadableFileError(header_file, "is not NIfTI", "Give the file the ending of its real format.")
+    if (magic in _PAIR) != (header_file != voxel_file):
+        wanted = "a .hdr beside its .img" if magic in _PAIR else "one .nii file"
+        raise UnreadableFileError(header_file, "has the wrong ending for its header", "Rename it.", wanted)
     if len(start) < size:
-        raise UnreadableFileError(path, "ends inside its header", "Fetch or export it again.")
-    file.seek(0)
+        raise UnreadableFileError(header_file, "ends inside its header", "Fetch or export it again.")
+    header, notes = _header(header_file, start[:size])
+    geometry, doubts = _geometry(header_file, header)
+    stretch = replace(_stretch(header_file, header, geometry), path=voxel_file)
+    header["magic"] = header.single_magic  # a mask that carries it over is one file
+    return _File(header, geometry, stretch, _scaling(header_file, header), notes + doubts)
+
+
+def _analyze(header_file: Path, voxel_file: Path, start: bytes) -> _File:
+    header, notes = analyze.header(header_file, start)
+    geometry = analyze.geometry(header_file, header)
+    stretch = replace(_stretch(header_file, header, geometry), path=voxel_file)
+    return _File(None, geometry, stretch, analyze.scaling(header), notes)
+
+
+def _header(path: Path, block: bytes) -> tuple[Any, tuple[str, ...]]:
+    found = _Findings()
     try:
-        return _HEADERS[size].from_fileobj(file)
-    except (HeaderDataError, ImageFileError, ValueError) as error:
+        header = _HEADERS[len(block)](block, check=False)
+        header.check_fix(found, 40)
+    except (HeaderDataError, ImageFileError, ValueError, OverflowError) as error:
         raise UnreadableFileError(path, f"has a broken header ({error})", "Fetch or export it again.") from error
+    return header, tuple(found)
+
+
+class _Findings(list[str]):
+    """Takes what nibabel would print of a header that it mends."""
+
+    def log(self, level: int, message: str) -> None:
+        if level >= _WORTH_A_NOTE and "divisible by 16" not in message:
+            self.append(f"header: {message}")
+
+
+def _shape(path: Path, header: Any) -> tuple[tuple[int, ...], int]:
+    """The shape of one volume, (x, y, z), and how many there are."""
+    declared = [int(n) for n in header.get_data_shape()]
+    shape = list(declared)
+    while len(shape) > 3 and shape[-1] == 1:
+        shape.pop()
+    if len(shape) > 4:
+        raise UnreadableFileError(
+            path,
+            f"has {len(shape)} axes {tuple(declared)}: it holds vectors or a warp",
+            "Give the image itself, or one component written as a file of its own.",
+            "one number a voxel",
+        )
+    shape += [1] * (3 - len(shape))
+    if not declared or min(shape) < 1:
+        raise GeometryError(path, f"shape {tuple(declared)}", "Mend the header: every axis needs a length above 0.")
+    return tuple(shape[:3]), shape[3] if len(shape) == 4 else 1
+
+
+def _stretch(path: Path, header: Any, geometry: Geometry) -> Stretch:
+    dtype = header.get_data_dtype()
+    if dtype.kind not in "iuf":
+        kind = "colours (RGB)" if dtype.names else "complex numbers" if dtype.kind == "c" else str(dtype)
+        raise UnreadableFileError(path, f"holds {kind}", "Convert it to a grey image.", "one real number a voxel")
+    try:
+        offset = int(header.get_data_offset())
+    except (ValueError, OverflowError) as error:
+        raise UnreadableFileError(path, f"has a broken header ({error})", "Fetch or export it again.") from error
+    return Stretch(path, dtype, offset, geometry.shape, _shape(path, header)[1])
 
 
 def _geometry(path: Path, header: Any) -> tuple[Geometry, tuple[str, ...]]:
-    shape = [int(n) for n in header.get_data_shape()]
-    while len(shape) > 3 and shape[-1] == 1:
-        shape.pop()
-    if len(shape) > 3:
-        raise GeometryError(
-            path,
-            f"has {len(shape)} axes {tuple(shape)}",
-            "Write the volumes as one file each and give one per channel, or keep one volume of the time series.",
-            "one volume",
-        )
-    shape += [1] * (3 - len(shape))
+    shape, _volumes = _shape(path, header)
     try:
         affine, notes = header.get_best_affine(), _form_notes(header)
     except (HeaderDataError, ValueError) as error:
         raise GeometryError(path, f"has an unusable orientation ({error})", "Mend its qform or sform.") from error
     scale, unit_notes = _unit_scale(header)
     affine[:3] *= scale
-    if min(shape) < 1 or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
-        raise GeometryError(
-            path,
-            f"shape {tuple(shape)} and a singular or non-finite affine {affine.tolist()}",
-            "Mend the header: every axis needs a length, a direction and a spacing above 0.",
-        )
-    return Geometry(tuple(shape), affine), notes + unit_notes
+    return named_geometry(path, shape, affine), notes + unit_notes
 
 
 def _form_notes(header: Any) -> tuple[str, ...]:
@@ -141,41 +187,9 @@ def _unit_scale(header: Any) -> tuple[float, tuple[str, ...]]:
     return _TO_MM[unit], (f"the grid is stored in {unit}s: turned into mm",)
 
 
-def _voxels(path: Path, file: Any, header: Any) -> np.ndarray:
-    """All voxels, flat, in native byte order."""
-    dtype = header.get_data_dtype()
-    if dtype.kind not in "iuf":
-        raise UnreadableFileError(path, f"holds values of type {dtype}", "Convert it.", "one real number a voxel")
-    count = int(np.prod([int(n) for n in header.get_data_shape()], dtype=object))
-    if count * dtype.itemsize > path.stat().st_size * _LARGEST_RATIO:
-        raise UnreadableFileError(path, f"is too short for {count} voxels", "Fetch or export it again.")
-    stored = np.empty(count, dtype)
-    file.seek(int(header.get_data_offset()))
-    _fill(path, file, stored.data.cast("B"))
-    if not dtype.isnative:
-        stored = stored.astype(dtype.newbyteorder("="))
-    slope, inter = _scaling(path, header)
-    if (slope, inter) == (1.0, 0.0):
-        return stored
-    with np.errstate(all="ignore"):  # what overflows becomes infinite, and is noted as such
-        return (stored * np.float64(slope) + inter).astype(np.float32)
-
-
 def _scaling(path: Path, header: Any) -> tuple[float, float]:
     try:
         slope, inter = header.get_slope_inter()
     except HeaderDataError as error:
         raise UnreadableFileError(path, f"has an unusable scaling ({error})", "Export it again.") from error
     return (1.0, 0.0) if slope is None else (float(slope), float(inter))
-
-
-def _fill(path: Path, file: Any, buffer: memoryview) -> None:
-    done = 0
-    while done < len(buffer):
-        got = file.readinto(buffer[done:])
-        if not got:
-            raise UnreadableFileError(
-                path, f"ends after {done} of {len(buffer)} bytes of voxels", "Fetch or export it again."
-            )
-        done += got
-    file.read(1)  # reaching the end makes gzip compare its checksum

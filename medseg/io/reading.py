@@ -1,18 +1,15 @@
 """One way to read an image, whatever its format: by the ending of its name."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from medseg import address
-from medseg.errors import GridMismatchError, InputError, UnreadableFileError
+from medseg.errors import InputError, UnreadableFileError
 from medseg.geometry import Geometry
 from medseg.image import Image
 from medseg.io import formats
-from medseg.io.grids import exact_turn, mismatch
+from medseg.io.channels import united
 from medseg.options import ReadOptions
 
 __all__ = ["READERS", "Reader", "read_geometry", "read_image"]
@@ -52,6 +49,24 @@ def _itk() -> Reader:
     return itk
 
 
+def _mgh() -> Reader:
+    from medseg.io import mgh
+
+    return mgh
+
+
+def _arrays() -> Reader:
+    from medseg.io import arrays
+
+    return arrays
+
+
+def _hdf5() -> Reader:
+    from medseg.io import hdf5
+
+    return hdf5
+
+
 def _dicom() -> Reader:
     from medseg.io.dicom import series
 
@@ -61,6 +76,10 @@ def _dicom() -> Reader:
 # The formats' libraries are loaded when a file of theirs is read.
 READERS: dict[str, Callable[[], Reader]] = {
     **dict.fromkeys(formats.NIFTI, _nifti),
+    **dict.fromkeys(formats.PAIRS, _nifti),
+    **dict.fromkeys(formats.MGH, _mgh),
+    **dict.fromkeys(formats.ARRAYS, _arrays),
+    **dict.fromkeys(formats.HDF5, _hdf5),
     **dict.fromkeys(formats.RASTER, _raster),
     **dict.fromkeys(formats.ITK, _itk),
     **dict.fromkeys(formats.DICOM_ENDINGS, _dicom),
@@ -77,24 +96,20 @@ def read_image(source: str | Path | Sequence[str | Path], *, options: ReadOption
 
     Returns:
         Voxels of shape (C, x, y[, z]) in their stored type (the common type of the channels). The grid, the
-        header and the modality are the reference channel's.
+        header and the modality are the reference channel's; see `medseg.io.channels` for channels on other grids.
 
     Raises:
         UnreadableFileError: A file is missing, broken or of an unknown kind.
-        GeometryError: A grid is doubtful.
-        GridMismatchError: Two channels do not lie on one grid.
+        GeometryError: A grid is doubtful, or two channels are of different DICOM frames of reference.
+        GridMismatchError: Two channels do not lie on one grid, and are not to be resampled.
+        InputError: `options.reference` is not one of the channels.
     """
     options = options or ReadOptions()
     if isinstance(source, (str, Path)):
         return _read_one(source, options)
     if not source:
         raise InputError("source", "no file was given", "Pass a file, a DICOM folder, or one for each channel.")
-    first, *others = [_read_one(path, options) for path in source]
-    if not others:
-        return first
-    voxels = [first.voxels, *(_on_first(first, image) for image in others)]
-    notes = tuple(note for image in (first, *others) for note in image.notes)
-    return replace(first, voxels=np.concatenate(voxels), notes=notes)
+    return united([_read_one(path, options) for path in source], options)
 
 
 def read_geometry(source: str | Path, *, options: ReadOptions | None = None) -> Geometry:
@@ -131,13 +146,3 @@ def _reader(path: Path) -> Reader:
             "Convert it, or pass the folder of a DICOM series.",
             f"one of {', '.join(READERS)}",
         ) from None
-
-
-def _on_first(first: Image, other: Image) -> np.ndarray:
-    turn = exact_turn(other.geometry, first.geometry)
-    if turn is None:
-        found = f"{mismatch(other.geometry, first.geometry)} (channel {other.source})"
-        raise GridMismatchError(
-            first.source or "image", found, "Resample the channels onto one grid before segmenting them together."
-        )
-    return turn(other.voxels)

@@ -94,7 +94,8 @@ def _new_header(geometry: Geometry) -> Any:
 
     header = nibabel.Nifti1Header(endianness="<")
     header.set_data_shape(geometry.shape)
-    header.set_qform(geometry.affine, code=1, strip_shears=True)
+    # A qform knows no shear. Of code 1 it would be believed by ITK, which puts slices elsewhere; of code 0 ITK refuses.
+    header.set_qform(geometry.affine, code=int(geometry.orthogonal), strip_shears=True)
     header.set_sform(geometry.affine, code=1)
     header.set_xyzt_units("mm")
     return header

@@ -4,11 +4,12 @@ import nibabel
 import numpy as np
 import PIL.Image
 import pytest
+import SimpleITK
 
 from medseg.errors import OutputError
 from medseg.geometry import Geometry
 from medseg.image import Image, Segmentation
-from medseg.io import read_image, read_mask, write_image, write_mask
+from medseg.io import read_geometry, read_image, read_mask, write_image, write_mask
 from medseg.labels import Labels
 
 LABELS = Labels.from_config({"a": 1, "b": 2})
@@ -117,3 +118,14 @@ def test_a_file_in_the_place_of_the_folder_is_an_output_error(tmp_path: Path) ->
     (tmp_path / "out").write_text("a file")
     with pytest.raises(OutputError, match="cannot be written"):
         write_mask(tmp_path / "out" / "m.nii", segmentation())
+
+
+def test_a_sheared_grid_is_written_so_that_nobody_reads_another(tmp_path: Path) -> None:
+    affine = np.diag([0.7, 0.7, 3.0, 1.0])
+    affine[1, 2] = 1.2
+    geometry = Geometry((6, 7, 5), affine)
+    write_image(tmp_path / "a.nii.gz", Image(np.zeros((1, 6, 7, 5), np.float32), geometry))
+    assert read_geometry(tmp_path / "a.nii.gz").same_as(geometry)
+    np.testing.assert_allclose(nibabel.load(tmp_path / "a.nii.gz").affine, affine, atol=1e-6)
+    with pytest.raises(RuntimeError, match="orthonormal"):
+        SimpleITK.ReadImage(str(tmp_path / "a.nii.gz"))

@@ -91,6 +91,27 @@ def test_an_ellipsoid_along_the_grid_measures_both_axes_in_its_middle_slice():
     assert abs(axial.perpendicular.length - 24) <= 0.8
 
 
+@pytest.mark.parametrize("shear", [(0, 2, 1.2), (1, 2, -0.8), (0, 1, 0.5)])
+@pytest.mark.parametrize("seed", [None, 12])
+def test_on_a_sheared_grid_a_sphere_measures_what_it_measures_in_the_world(shear, seed):
+    """Axis `shear[1]` leans along axis `shear[0]` by so many mm a step: a tilted gantry, or a skewed header."""
+    along, leaning, sideways = shear
+    shape, spacing, radius = (70, 70, 40), (0.8, 0.9, 2.0), 15.0
+    upright = grid(shape, spacing, seed)
+    affine = upright.affine.copy()
+    affine[:3, leaning] += sideways * affine[:3, along] / spacing[along]
+    geometry = Geometry(shape, affine)
+    assert not geometry.orthogonal
+    mask = ellipsoid(shape, geometry, np.eye(3), (radius,) * 3)
+    assert mask.sum() * geometry.voxel_size == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.01)
+    axial = axial_diameters(mask, geometry)
+    for found in (longest_diameter(mask, geometry), axial.longest, axial.perpendicular):
+        assert abs(found.length - 2 * radius) <= max(geometry.step)
+        assert np.linalg.norm(np.subtract(found.end, found.start)) == pytest.approx(found.length)
+    middle = geometry.to_world((np.array(shape) - 1) / 2)
+    np.testing.assert_allclose(geometry.to_world(np.argwhere(mask).mean(0)), middle, atol=0.05)
+
+
 def test_the_acquisition_plane_may_be_any_plane_of_the_array():
     mask = np.zeros((6, 30, 30), bool)
     mask[3, 5:15, 8] = True
