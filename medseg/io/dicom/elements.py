@@ -7,7 +7,7 @@ knows the plain little-endian encodings only, and raises `UnusualError` for ever
 import struct
 from typing import Any
 
-__all__ = ["DEFLATED", "WANTED", "ShortError", "UnusualError", "as_number", "parse", "parse_inflated"]
+__all__ = ["DEFLATED", "WANTED", "ShortError", "UnusualError", "as_number", "parse", "parse_inflated", "sign_padding"]
 
 UNDEFINED = 0xFFFFFFFF
 _PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
@@ -86,12 +86,24 @@ def parse(data: bytes) -> tuple[dict[str, Any], int]:
         raise UnusualError
     explicit = syntax != _IMPLICIT if syntax else data[4:6] in _SHORT_VRS
     values.setdefault("TransferSyntaxUID", "1.2.840.10008.1.2.1" if explicit else _IMPLICIT)
-    return values, _elements(data, at, explicit, values, WANTED)
+    at = _elements(data, at, explicit, values, WANTED)
+    sign_padding(values)
+    return values, at
 
 
 def parse_inflated(data: bytes, values: dict[str, Any]) -> int:
     """Add the wanted values of an inflated stream to those of its meta group; where the pixels begin in it."""
-    return _elements(data, 0, True, values, WANTED)
+    at = _elements(data, 0, True, values, WANTED)
+    sign_padding(values)
+    return at
+
+
+def sign_padding(values: dict[str, Any]) -> None:
+    """Read padding values as signed where the pixels are: files state their type wrongly as often as rightly."""
+    if values.get("PixelRepresentation") == 1:
+        for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit"):
+            if isinstance(stored := values.get(keyword), int) and stored >= 1 << 15:
+                values[keyword] = stored - (1 << 16)
 
 
 def _elements(
@@ -197,8 +209,10 @@ def _text(raw: bytes) -> str:
         raise UnusualError from error  # pydicom knows the character sets
 
 
-def as_number(part: str, kind: str) -> float | int | str:
-    """A decimal ("DS") or integer ("IS") string as a number, or as it is where it is none."""
+def as_number(part: str, kind: str) -> float | int | str | None:
+    """A decimal ("DS") or integer ("IS") string as a number, or as it is where it is none; `None` if empty."""
+    if not part:
+        return None
     try:
         return int(part) if kind == "IS" else float(part)
     except ValueError:

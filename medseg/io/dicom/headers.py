@@ -13,7 +13,7 @@ from pydicom.multival import MultiValue
 from medseg.errors import UnreadableFileError
 from medseg.io import formats
 from medseg.io.dicom.content import EXPORT_AGAIN, read_bytes
-from medseg.io.dicom.elements import DEFLATED, WANTED, ShortError, UnusualError, as_number, parse, parse_inflated
+from medseg.io.dicom.elements import DEFLATED, WANTED, ShortError, UnusualError, as_number, parse, parse_inflated, sign_padding
 
 __all__ = ["BROKEN", "RADIOGRAPHS", "Slice", "converted", "dataset", "guarded", "read_header"]
 
@@ -146,6 +146,7 @@ def _plain(whole: Any) -> dict[str, Any]:
     for tag, (keyword, kind) in WANTED.items():
         if tag in whole:
             header[keyword] = True if kind == "SQ" else converted(whole[tag].value, kind)
+    sign_padding(header)
     return header
 
 
@@ -155,4 +156,4 @@ def converted(value: Any, kind: str) -> Any:
         return tuple(converted(part, kind) for part in value)
     if value is None or kind in ("US", "FD"):
         return value
-    return as_number(str(value), kind) if kind in ("DS", "IS") else str(value)
+    return as_number(str(value), kind) if kind in ("DS", "IS") else str(value).strip(" \0")
