@@ -56,7 +56,7 @@ def main(works: Sequence[Work], prepare: Callable[[Path], None], script: str) ->
     if options.one:
         number, side, folder = options.one
         work = works[int(number)]
-        print(json.dumps(_measured(work.ours if side == "ours" else work.theirs, Path(folder))))
+        sys.stdout.write(json.dumps(_measured(work.ours if side == "ours" else work.theirs, Path(folder))) + "\n")
         return
     chosen = [(i, work) for i, work in enumerate(works) if options.only in work.name]
     with tempfile.TemporaryDirectory() as name:
@@ -80,7 +80,7 @@ def _measured(side: Side, folder: Path) -> dict[str, float]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     del kept
     begin = time.perf_counter()
-    kept = side(folder)
+    side(folder)
     seconds = time.perf_counter() - begin
     return {"seconds": seconds, "peak_mib": peak / 1024}
 

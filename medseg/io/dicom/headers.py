@@ -13,7 +13,16 @@ from pydicom.multival import MultiValue
 from medseg.errors import UnreadableFileError
 from medseg.io import formats
 from medseg.io.dicom.content import EXPORT_AGAIN, read_bytes
-from medseg.io.dicom.elements import DEFLATED, WANTED, ShortError, UnusualError, as_number, parse, parse_inflated, sign_padding
+from medseg.io.dicom.elements import (
+    DEFLATED,
+    WANTED,
+    ShortError,
+    UnusualError,
+    as_number,
+    parse,
+    parse_inflated,
+    sign_padding,
+)
 
 __all__ = ["BROKEN", "RADIOGRAPHS", "Slice", "converted", "dataset", "guarded", "read_header"]
 
