@@ -79,16 +79,17 @@ def resample(
         raise InputError(
             "voxels", "values that are not finite, which a spline spreads", "Replace them, or resample linearly."
         )
-    result = np.empty((len(voxels), *target.shape), voxels.dtype if order == "nearest" else np.float32)
+    # Laid out with x running fastest, as ITK hands it over and as files store it.
+    result = np.empty((len(voxels), *target.shape[::-1]), voxels.dtype if order == "nearest" else np.float32)
+    result = result.transpose(0, *range(target.ndim, 0, -1))
     if not np.any(np.r_[matrix.ravel(), offset] % 1):
         order = "nearest"  # of a centre on a centre: its value, to the last bit
+    margin = _MARGIN if order == "cubic" else 0
     for channel, out in zip(voxels, result, strict=True):
-        if order == "cubic":
-            padded = np.pad(channel, _MARGIN, mode="edge")
-            out[...] = _through(padded, matrix, offset + _MARGIN, target.shape, order, outside)
-            out[~covered(source, target)] = outside
-        else:
-            out[...] = _through(channel, matrix, offset, target.shape, order, outside)
+        padded = np.pad(channel, margin, mode="edge") if margin else channel
+        out[...] = _through(padded, matrix, offset + margin, target.shape, order, outside)
+    if margin:
+        result[:, ~covered(source, target)] = outside
     return result
 
 
@@ -140,7 +141,15 @@ def covered(source: Geometry, target: Geometry) -> np.ndarray:
         GridMismatchError: The grids are 2D and 3D.
         UnknownSpacingError: A grid has no physical spacing.
     """
-    return _through(np.ones(source.shape, np.uint8), *_index_map(source, target), target.shape, "nearest", 0) != 0
+    matrix, offset = _index_map(source, target)
+    inside = np.ones(target.shape, bool)
+    planes = np.ix_(*(np.arange(n) for n in target.shape[1:]))
+    for first, plane in enumerate(inside):  # a plane at a time, so that no index is held for every voxel
+        for row, start, n in zip(matrix, offset, source.shape, strict=True):
+            rest = sum(step * axis for step, axis in zip(row[1:], planes, strict=True) if step)
+            index = start + row[0] * first + rest
+            plane &= (index >= -0.5) & (index <= n - 0.5)
+    return inside
 
 
 def _index_map(source: Geometry, target: Geometry) -> tuple[np.ndarray, np.ndarray]:

@@ -1,30 +1,37 @@
 """Stored DICOM pixels to numbers: decoding, unused bits, rescale, inversion."""
 
+import mmap
+import struct
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, BinaryIO
 
 import numpy as np
 import pydicom
-from pydicom.uid import (
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLossless,
-    JPEGLosslessSV1,
-)
+from pydicom.encaps import get_frame
+from pydicom.pixels import apply_color_lut
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from medseg.errors import MissingExtraError, UnreadableFileError
+from medseg.errors import UnreadableFileError
+from medseg.io.dicom.decoding import DECODED, decoded
+from medseg.io.dicom.deflated import check_inflated
 from medseg.io.dicom.headers import Slice
 from medseg.io.raster import luminance
 
-__all__ = ["inverted", "rescaled", "stored_slice", "stored_volume"]
+__all__ = ["inverted", "rescaled", "stored_frames", "stored_slice", "stored_volume"]
 
-# pydicom has no permissively licensed decoder of these; SimpleITK's GDCM has one.
-_BY_GDCM = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1)
-_ELEMENT_HEADER = {ImplicitVRLittleEndian: 8, ExplicitVRLittleEndian: 12}
+_PIXELS, _FLOATS, _DOUBLES = (0x7FE0, 0x0010), (0x7FE0, 0x0008), (0x7FE0, 0x0009)
+_UNDEFINED = 0xFFFFFFFF
 _EXPORT_AGAIN = "Fetch or export it again."
+
+
+@dataclass(frozen=True)
+class _Element:
+    """The element that holds the pixels: its tag, where its bytes begin, how many there are."""
+
+    tag: tuple[int, int]
+    start: int
+    length: int
 
 
 def stored_volume(slices: Sequence[Slice]) -> np.ndarray:
@@ -41,22 +48,34 @@ def stored_volume(slices: Sequence[Slice]) -> np.ndarray:
 
 
 def stored_slice(one: Slice) -> np.ndarray:
-    """Stored values of one file, shape (rows, columns), unused bits cleared; colours become luminance.
+    """Stored values of the first or only frame of a file, shape (rows, columns); see `stored_frames`."""
+    return stored_frames(one, (0,))[0]
+
+
+def stored_frames(one: Slice, frames: Sequence[int]) -> np.ndarray:
+    """Stored values of some frames of one file, shape (frames, rows, columns).
+
+    Unused bits are cleared (the sign is kept), whatever HighBit is; colours and palettes become luminance.
+
+    Args:
+        one: The file.
+        frames: Which of its frames, from 0, in the order wanted.
 
     Raises:
-        UnreadableFileError: The pixels are truncated or broken.
-        MissingExtraError: No decoder of this compression is installed.
+        UnreadableFileError: The pixels are missing, truncated, broken or in a compression that nobody here decodes.
+        MissingExtraError: The decoder of this compression is not installed.
     """
-    header = one.header
-    syntax = getattr(getattr(header, "file_meta", None), "TransferSyntaxUID", ImplicitVRLittleEndian)
-    plain = syntax in _ELEMENT_HEADER and int(header.get("SamplesPerPixel", 1)) == 1 and "BitsAllocated" in header
-    if plain and int(header.BitsAllocated) in (8, 16, 32):
-        pixels = _uncompressed(one, one.pixels_at + _ELEMENT_HEADER[syntax])
-    elif syntax in _BY_GDCM:
-        return luminance(_by_gdcm(one))
-    else:
-        pixels = luminance(_by_pydicom(one.path, syntax))
-    return _used_bits(pixels, header)
+    meta = getattr(one.header, "file_meta", None) or {}
+    syntax = UID(meta.get("TransferSyntaxUID") or ImplicitVRLittleEndian)
+    with one.path.open("rb") as file:
+        if syntax in DECODED:
+            return _compressed(one, file, frames, syntax)
+        if syntax in (ImplicitVRLittleEndian, ExplicitVRLittleEndian):
+            element = _element(one, file)
+            dtype = _dtype(one.header, element)
+            if dtype is not None:
+                return _uncompressed(one, file, frames, element, dtype)
+    return np.stack([_grey(one, _by_pydicom(one, syntax, frame)) for frame in frames])
 
 
 def rescaled(volume: np.ndarray, slices: Sequence[Slice]) -> np.ndarray:
@@ -87,60 +106,113 @@ def inverted(stored: np.ndarray, header: Any) -> np.ndarray:
     return np.array(-1 - stored.astype(np.int64)).astype(stored.dtype)
 
 
-def _uncompressed(one: Slice, start: int) -> np.ndarray:
-    header = one.header
-    kind = "i" if int(header.get("PixelRepresentation", 0)) else "u"
-    dtype = np.dtype(f"<{kind}{int(header.BitsAllocated) // 8}")
-    shape = (int(header.Rows), int(header.Columns))
-    wanted = shape[0] * shape[1] * dtype.itemsize
-    with one.path.open("rb") as file:
-        file.seek(start)
-        content = file.read(wanted)
-    if len(content) < wanted:
-        raise UnreadableFileError(one.path, f"ends after {len(content)} of {wanted} bytes of pixels", _EXPORT_AGAIN)
-    return np.frombuffer(content, dtype).reshape(shape)
+def _element(one: Slice, file: BinaryIO) -> _Element:
+    """The element at the end of the header. Its own bytes say how it is written, whatever the transfer syntax says."""
+    file.seek(one.pixels_at)
+    head = file.read(12)
+    if len(head) < 12:
+        raise UnreadableFileError(one.path, "ends before its pixels", _EXPORT_AGAIN)
+    group, element = struct.unpack_from("<HH", head)
+    # As a length, each of these would be odd, which no length is.
+    explicit = head[4:8] in (b"OB\0\0", b"OW\0\0", b"OF\0\0", b"OD\0\0", b"UN\0\0")
+    size = 12 if explicit else 8
+    return _Element((group, element), one.pixels_at + size, struct.unpack_from("<I", head, size - 4)[0])
 
 
-def _by_pydicom(path: Path, syntax: Any) -> np.ndarray:
+def _dtype(header: Any, element: _Element) -> np.dtype | None:
+    """The type of one stored value, `None` where the pixels are not plainly one value after the other."""
+    if int(header.get("SamplesPerPixel") or 1) != 1:
+        return None
+    if element.tag in (_FLOATS, _DOUBLES):
+        return np.dtype("<f4" if element.tag == _FLOATS else "<f8")
+    if element.tag != _PIXELS or element.length == _UNDEFINED or header.get("BitsAllocated") not in (8, 16, 32):
+        return None
+    kind = "i" if header.get("PixelRepresentation") else "u"
+    return np.dtype(f"<{kind}{int(header.BitsAllocated) // 8}")
+
+
+def _uncompressed(one: Slice, file: BinaryIO, frames: Sequence[int], element: _Element, dtype: np.dtype) -> np.ndarray:
+    shape = (int(one.header.Rows), int(one.header.Columns))
+    size = shape[0] * shape[1] * dtype.itemsize
+    there = min(element.length, one.path.stat().st_size - element.start)
+    wanted = size * (max(frames) + 1)
+    if there < wanted:
+        raise UnreadableFileError(one.path, f"ends after {there} of {wanted} bytes of pixels", _EXPORT_AGAIN)
+    pixels = np.empty((len(frames), *shape), dtype)
+    for i, frame in enumerate(frames):
+        file.seek(element.start + frame * size)
+        file.readinto(pixels[i].data.cast("B"))  # type: ignore[attr-defined]
+    used = _used_bits(pixels, one.header)
+    return used if "PALETTE" not in _photometric(one.header) else np.stack([_grey(one, frame) for frame in used])
+
+
+def _compressed(one: Slice, file: BinaryIO, frames: Sequence[int], syntax: UID) -> np.ndarray:
+    element = _element(one, file)
+    if element.tag != _PIXELS or element.length != _UNDEFINED:
+        raise UnreadableFileError(one.path, f"its pixels are not {syntax.name}", _EXPORT_AGAIN)
+    pictures = []
+    for frame in frames:
+        packed = _packed(one, file, element, frame)
+        pixels, whole_cells = decoded(one.path, one.header, packed, syntax)
+        pictures.append(_grey(one, _used_bits(pixels, one.header, whole_cells)))
+    return np.stack(pictures)
+
+
+def _packed(one: Slice, file: BinaryIO, element: _Element, frame: int) -> bytes:
+    """The bytes of one compressed frame; a mapped file cannot be read beyond its end, whatever its items claim."""
+    count = int(one.header.get("NumberOfFrames") or 1)
+    tables = (one.header.get("ExtendedOffsetTable"), one.header.get("ExtendedOffsetTableLengths"))
+    buffer: Any
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
+        buffer.seek(element.start)
+        try:
+            return get_frame(buffer, frame, number_of_frames=count, extended_offsets=tables if all(tables) else None)
+        except (ValueError, EOFError, struct.error, LookupError) as error:
+            found = f"frame {frame} of its pixels cannot be found ({error})"
+            raise UnreadableFileError(one.path, found, _EXPORT_AGAIN) from error
+
+
+def _by_pydicom(one: Slice, syntax: UID, frame: int) -> np.ndarray:
+    """What is rare: other byte orders, bits, colours, deflated files."""
+    if syntax == DeflatedExplicitVRLittleEndian:
+        check_inflated(one.path)
     try:
-        return np.asarray(pydicom.pixels.pixel_array(pydicom.dcmread(path, force=True)))
-    except (RuntimeError, NotImplementedError, ImportError) as error:
-        text = str(error)
-        if "missing dependencies" in text:
-            name = getattr(syntax, "name", syntax)
-            raise MissingExtraError(
-                path, f"no decoder of {name} is installed", "Install it with `pip install 'medseg[dicom]'`."
-            ) from error
-        raise UnreadableFileError(path, f"its pixels cannot be decoded ({text})", _EXPORT_AGAIN) from error
-    except (ValueError, AttributeError, EOFError, OSError, KeyError, IndexError) as error:
-        raise UnreadableFileError(path, f"its pixels cannot be decoded ({error})", _EXPORT_AGAIN) from error
+        # Read whole only where there is no other way: in a deflated file, nothing can be found.
+        source = pydicom.dcmread(one.path) if syntax == DeflatedExplicitVRLittleEndian else one.path
+        pixels = np.asarray(pydicom.pixels.pixel_array(source, index=frame, correct_unused_bits=False))
+    except (RuntimeError, NotImplementedError, ValueError, AttributeError, EOFError, OSError, LookupError) as error:
+        found = f"its pixels ({syntax.name}) cannot be decoded ({error})"
+        raise UnreadableFileError(one.path, found, _EXPORT_AGAIN) from error
+    return _used_bits(pixels, one.header)
 
 
-def _by_gdcm(one: Slice) -> np.ndarray:
-    """Stored values; ITK rescales what it reads and turns MONOCHROME1 round, which is undone here."""
-    import SimpleITK
-
-    reader = SimpleITK.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(str(one.path))
-    try:
-        picture = reader.Execute()
-    except RuntimeError as error:
-        raise UnreadableFileError(one.path, "its pixels cannot be decoded", _EXPORT_AGAIN) from error
-    pixels = np.asarray(SimpleITK.GetArrayFromImage(picture)[0])
-    slope, intercept = _slope_intercept(one)
-    kind = "i" if int(one.header.get("PixelRepresentation", 0)) else "u"
-    stored = np.rint((pixels - intercept) / (slope or 1.0)).astype(f"{kind}{int(one.header.BitsAllocated) // 8}")
-    return inverted(stored, one.header) if one.header.get("PhotometricInterpretation") == "MONOCHROME1" else stored
+def _grey(one: Slice, pixels: np.ndarray) -> np.ndarray:
+    """Grey of one picture, whose palette is applied if it has one."""
+    if "PALETTE" in _photometric(one.header):
+        try:
+            pixels = apply_color_lut(pixels, one.header)
+        except (ValueError, AttributeError, NotImplementedError, LookupError) as error:
+            raise UnreadableFileError(one.path, f"its palette cannot be used ({error})", _EXPORT_AGAIN) from error
+        if pixels.dtype == np.uint16 and not (pixels & 0xFF).any():
+            pixels = (pixels >> 8).astype(np.uint8)  # colours of 8 bits, written as 16
+    return luminance(pixels)
 
 
-def _used_bits(pixels: np.ndarray, header: Any) -> np.ndarray:
-    """Values without what some scanners leave in the bits above those stored."""
-    spare = 8 * pixels.dtype.itemsize - int(header.get("BitsStored", 8 * pixels.dtype.itemsize))
-    if pixels.dtype.kind not in "iu" or spare <= 0:
+def _photometric(header: Any) -> str:
+    return str(header.get("PhotometricInterpretation") or "")
+
+
+def _used_bits(pixels: np.ndarray, header: Any, whole_cells: bool = True) -> np.ndarray:
+    """Values without what scanners leave in the bits above and below those stored (overlays, garbage)."""
+    allocated = 8 * pixels.dtype.itemsize
+    stored = int(header.get("BitsStored") or allocated)
+    high = int(header.get("HighBit") or stored - 1) if whole_cells else stored - 1
+    if pixels.dtype.kind not in "iu" or stored >= allocated or not stored - 1 <= high < allocated:
         return pixels
     # Up and down again: the shift down repeats the sign of signed types and fills with 0 otherwise.
-    return (pixels << spare) >> spare
+    pixels <<= allocated - 1 - high
+    pixels >>= allocated - stored
+    return pixels
 
 
 def _slope_intercept(one: Slice) -> tuple[float, float]:
