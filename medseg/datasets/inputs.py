@@ -48,14 +48,14 @@ def _cases(root: Path, reporter: Reporter) -> list[Case]:
         raise InputError(root, "does not exist", "Check the path of the input.")
     try:
         if inside:
-            return [_case(root, f"{_without_ending(path)}-{inside}")]
+            return [_case(root, f"{_without_ending(Path(path.name))}-{inside}")]
         if recognised(path):
             return [replace(case, id=_safe(case.id)) for case in open_dataset(path).cases]
         if path.is_file():
             return (
                 list(_dicom_cases(path, path.parent, reporter))
                 if _dicom(path)
-                else [_case(path, _without_ending(path))]
+                else [_case(path, _without_ending(Path(path.name)))]
             )
         cases = sorted((*_files(path), *_dicom_cases(path, path, reporter)), key=lambda case: case.id)
     except OSError as error:

@@ -1,5 +1,7 @@
 """Which file is of which format, by its ending or, for DICOM, by its first bytes."""
 
+import gzip
+import zlib
 from pathlib import Path
 
 __all__ = [
@@ -60,8 +62,11 @@ def is_dicom(path: Path) -> bool:
     Raises:
         OSError: The file cannot be opened.
     """
-    with path.open("rb") as file:
-        return begins_as_dicom(file.read(132))
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        try:
+            return begins_as_dicom(file.read(132))
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            return False
 
 
 def begins_as_dicom(head: bytes) -> bool:

@@ -1,3 +1,5 @@
+import gzip
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,10 +10,8 @@ from pydicom.pixels.decoders import JPEG2000LosslessDecoder
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from medseg.errors import GeometryError, InputError, MissingExtraError, UnreadableFileError
+from medseg.geometry import Geometry
 from medseg.io import mask_on_grid, read_geometry, read_image
-from medseg.io.dicom.headers import image_headers
-from medseg.io.dicom.pixels import stored_slice
-from medseg.io.dicom.series import first_image
 
 Series = Callable[..., Path]
 VOLUME = np.arange(4 * 3 * 5, dtype=np.int16).reshape(4, 3, 5)
@@ -25,7 +25,6 @@ def test_a_series_becomes_x_y_z_in_ras_sorted_by_position(write_series: Series) 
     np.testing.assert_allclose(image.geometry.affine, expected, atol=1e-12)
     assert (image.modality, image.voxels.dtype, image.geometry.orientation) == ("CT", np.int16, "LPS")
     assert read_geometry(folder).same_as(image.geometry, 0)
-    assert first_image(sorted(folder.iterdir())).patient == "p1"
 
 
 def test_distance_between_slices_is_that_of_their_positions(write_series: Series) -> None:
@@ -64,41 +63,17 @@ def test_unused_bits_are_cleared(write_series: Series) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("positions", "found"),
-    [
-        ([[0, 0, 0], [0, 0, 3], [0, 0, 6], [0, 0, 12]], "not constant: 3 mm as a rule, 6 mm after"),
-        ([[0, 0, 0], [0, 0, 3], [0, 0, 3], [0, 0, 6]], "position of another"),
-        ([[0, 0, 0], [0, 1, 3], [0, 2, 6], [0, 3, 9]], "gantry tilt"),
-        ([[0, 0, 0], [0, 0, 3], [0, 2, 6], [0, 0, 9]], "beside the line"),
-    ],
-)
-def test_positions_that_make_no_grid_are_refused(write_series: Series, positions: list, found: str) -> None:
-    with pytest.raises(GeometryError, match=found):
-        read_image(write_series(VOLUME, positions=positions))
-
-
 @pytest.mark.parametrize("missing", ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"])
 def test_a_slice_without_a_place_is_refused(write_series: Series, missing: str) -> None:
     with pytest.raises(GeometryError, match=missing):
         read_image(write_series(VOLUME, **{missing: None}))
 
 
-def test_slices_of_different_size_are_refused(write_series: Series) -> None:
-    folder = write_series(VOLUME)
-    path = folder / "001.dcm"
-    odd = pydicom.dcmread(path)
-    odd.Rows, odd.Columns = 5, 3
-    odd.save_as(path)
-    with pytest.raises(GeometryError, match="Rows differs between slices"):
-        read_image(folder)
-
-
 def test_two_series_in_one_folder_are_listed(write_series: Series) -> None:
     first = write_series(VOLUME, "first")
     for path in write_series(VOLUME[:2], "second").iterdir():
         path.rename(first / f"b{path.name}")
-    with pytest.raises(InputError, match=r"2 image series \(CT 'first': 4 files.*CT 'second': 2 files"):
+    with pytest.raises(InputError, match=r"holds 2 images .*CT '(first': 4|second': 2) slices: .*:/.*; CT "):
         read_image(first)
 
 
@@ -113,7 +88,6 @@ def test_other_files_and_other_dicom_objects_are_passed_over(write_series: Serie
     other.save_as(folder / "rt.dcm")
     image = read_image(folder)
     assert image.geometry.shape[2] == 4
-    assert image.notes == ("not DICOM, left out: LICENCE",)
 
 
 @pytest.mark.parametrize("kept", [0, 60, 200, -7])
@@ -123,11 +97,6 @@ def test_a_truncated_slice_is_refused_by_name(write_series: Series, kept: int) -
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(UnreadableFileError, match=r"002\.dcm"):
         read_image(folder)
-
-
-def test_a_multi_frame_object_is_refused_plainly(write_series: Series) -> None:
-    with pytest.raises(UnreadableFileError, match="multi-frame object of 8 frames"):
-        read_image(write_series(VOLUME[:1], NumberOfFrames=8))
 
 
 def test_one_slice_is_a_volume_with_its_thickness_noted(write_series: Series) -> None:
@@ -175,14 +144,8 @@ def test_monochrome1_is_turned_so_that_more_is_brighter(write_series: Series) ->
 
 
 def test_several_radiographs_are_to_be_passed_as_files(write_series: Series) -> None:
-    with pytest.raises(InputError, match="holds 4 radiographs"):
+    with pytest.raises(InputError, match="holds 4 images"):
         read_image(write_series(VOLUME, **RADIOGRAPH))
-
-
-def test_the_first_image_says_whose_it_is(write_series: Series) -> None:
-    found = first_image(sorted(write_series(VOLUME[:1], **RADIOGRAPH).iterdir()))
-    assert found is not None
-    assert (found.patient, found.radiograph) == ("p1", True)
 
 
 @pytest.mark.parametrize("modality", ["CT", "MR_T1", "PET"])
@@ -200,17 +163,6 @@ def test_real_sagittal_series_equal_another_converters_result(test_data: Path, n
     ours, truth = read_image(folder), read_image(truth_path)
     matched = mask_on_grid(truth.voxels[0], truth.geometry, ours.geometry, truth_path)
     np.testing.assert_array_equal(ours.voxels[0], matched)
-
-
-@pytest.mark.parametrize(("name", "truth"), [("12bitUnsigned.dcm", "2.nii"), ("12bitSigned_0x0F0F.dcm", "4.nii")])
-def test_twelve_bit_mosaics_hold_their_true_values_but_are_no_image(test_data: Path, name: str, truth: str) -> None:
-    folder = test_data / "awkward" / "dcm_qa_12bit"
-    slices, _notes = image_headers([folder / "In" / name])
-    expected = read_image(folder / "Ref" / truth).voxels
-    found = stored_slice(slices[0])
-    np.testing.assert_array_equal(np.sort(found[found != 0]), np.sort(expected[expected != 0]))
-    with pytest.raises(UnreadableFileError, match="mosaic"):
-        read_image(folder / "In" / name)
 
 
 def test_monochrome1_of_a_real_radiograph_is_the_inverse(test_data: Path) -> None:
@@ -241,3 +193,50 @@ def test_a_decoder_that_is_not_installed_is_named_with_its_extra(
         monkeypatch.delitem(JPEG2000LosslessDecoder._available, plugin)
     with pytest.raises(MissingExtraError, match=r"no decoder of JPEG 2000 .* is installed.*medseg\[dicom\]"):
         read_image(path)
+
+
+@pytest.mark.parametrize(("name", "truth"), [("12bitUnsigned.dcm", "2.nii"), ("12bitSigned_0x0F0F.dcm", "4.nii")])
+def test_real_twelve_bit_mosaics_equal_another_converters_result(test_data: Path, name: str, truth: str) -> None:
+    folder = test_data / "awkward" / "dcm_qa_12bit"
+    ours, expected = read_image(folder / "In" / name), read_image(folder / "Ref" / truth)
+    matched = mask_on_grid(expected.voxels[0], expected.geometry, ours.geometry, truth)
+    np.testing.assert_array_equal(ours.voxels[0], matched)
+
+
+def test_a_real_mosaic_in_gzip_lies_where_nibabel_puts_it(test_data: Path) -> None:
+    path = test_data / "awkward" / "nibabel" / "siemens_dwi_0.dcm.gz"
+    ours = read_image(path)
+    with gzip.open(path) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from nibabel.nicom.dicomwrappers import wrapper_from_file
+
+        theirs = wrapper_from_file(file)
+    affine = np.diag([-1.0, -1, 1, 1]) @ theirs.affine
+    geometry = Geometry(theirs.image_shape[:3], affine)
+    matched = mask_on_grid(theirs.get_data(), geometry, ours.geometry, path)
+    np.testing.assert_array_equal(ours.voxels[0], matched)
+
+
+@pytest.mark.parametrize(
+    ("name", "truth"),
+    [
+        ("generic/anatomical/002_non_isotropic", ""),
+        ("philips_enhanced/anatomical/001/IM-0001-0170-0001.dcm", "philips_enhanced/anatomical/001"),
+    ],
+)
+def test_other_real_series_lie_where_another_converter_puts_them(test_data: Path, name: str, truth: str) -> None:
+    root = test_data / "dicom_series" / "dicom2nifti"
+    truth_path = root / f"{truth or name}_ground_truth.nii.gz"
+    ours, expected = read_image(root / name), read_image(truth_path)
+    matched = mask_on_grid(expected.voxels[0], expected.geometry, ours.geometry, truth_path)
+    np.testing.assert_allclose(ours.voxels[0], matched, rtol=1e-6)
+
+
+def test_each_time_of_a_real_multi_frame_series_equals_another_converters(test_data: Path) -> None:
+    folder = test_data / "dicom_series" / "dicom2nifti" / "philips_enhanced" / "fmri"
+    (path,) = (folder / "001").iterdir()
+    for k in range(4):
+        ours = read_image(f"{path}:/{k}")
+        truth = read_image(f"{folder / '001_ground_truth.nii.gz'}:/{k}")
+        matched = mask_on_grid(truth.voxels[0], truth.geometry, ours.geometry, path)
+        np.testing.assert_allclose(ours.voxels[0], matched, rtol=1e-6)

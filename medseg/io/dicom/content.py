@@ -1,13 +1,15 @@
 """The bytes of a DICOM file, plain, gzipped or deflated; never more of them than were asked for."""
 
 import zlib
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from isal import igzip, isal_zlib
 
 from medseg.errors import UnreadableFileError
 
-__all__ = ["EXPORT_AGAIN", "gzipped", "read_bytes"]
+__all__ = ["EXPORT_AGAIN", "gzipped", "opened", "read_bytes"]
 
 EXPORT_AGAIN = "Fetch or export it again."
 _BROKEN_STREAM: type[Exception] = isal_zlib.error  # type: ignore[assignment]
@@ -16,6 +18,18 @@ _BROKEN_STREAM: type[Exception] = isal_zlib.error  # type: ignore[assignment]
 def gzipped(path: Path) -> bool:
     """Whether the name says that the file is compressed as a whole."""
     return path.suffix.lower() == ".gz"
+
+
+def opened(path: Path, limit: int, deflated_at: int = 0) -> BinaryIO:
+    """The file itself, or its first `limit` inflated bytes; arguments and errors as for `read_bytes`."""
+    if deflated_at or gzipped(path):
+        return BytesIO(read_bytes(path, limit, 0, deflated_at))
+    try:
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise UnreadableFileError(path, "does not exist", "Check the path.") from error
+    except OSError as error:
+        raise UnreadableFileError(path, f"cannot be read ({error})", EXPORT_AGAIN) from error
 
 
 def read_bytes(path: Path, count: int, start: int = 0, deflated_at: int = 0) -> bytes:

@@ -1,6 +1,7 @@
 """One compressed DICOM frame to stored values, with the decoder that its transfer syntax needs."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,12 @@ _SMALL = 2**26  # bytes that a frame may unfold to in any case ...
 _RATIO = 1000  # ... and how many times its own size beyond
 
 
-def decoded(where: Path, header: Any, frame: bytes, syntax: UID) -> tuple[np.ndarray, bool]:
+def decoded(where: Path, header: Mapping[str, Any], frame: bytes, syntax: UID) -> tuple[np.ndarray, bool]:
     """Stored values of one frame, shape (rows, columns[, samples]), colours as RGB.
 
     Args:
         where: The file, for messages.
-        header: The `pydicom.Dataset` that describes the pixels.
+        header: The values that describe the pixels, by DICOM keyword.
         frame: The compressed bytes.
         syntax: One of `DECODED`.
 
@@ -81,17 +82,17 @@ def decoded(where: Path, header: Any, frame: bytes, syntax: UID) -> tuple[np.nda
     picture["PixelData"].VR = "OB"
     picture["PixelData"].is_undefined_length = True
     pixels = _by_gdcm(where, picture) if syntax in _BY_GDCM else _by_pydicom(where, picture)
-    wanted = (int(header.Rows), int(header.Columns))
+    wanted = (int(header["Rows"]), int(header["Columns"]))
     if pixels.shape[:2] != wanted:
         found = f"its pixels are {pixels.shape[1]}×{pixels.shape[0]} and its header says {wanted[1]}×{wanted[0]}"
         raise UnreadableFileError(where, found, _EXPORT_AGAIN)
     return pixels, whole_cells
 
 
-def _check_size(where: Path, header: Any, frame: bytes, syntax: UID) -> bool:
+def _check_size(where: Path, header: Mapping[str, Any], frame: bytes, syntax: UID) -> bool:
     """Refuse what would unfold to more than the header says, or to more than its bytes can hold."""
-    rows, columns, samples = int(header.Rows), int(header.Columns), int(header.get("SamplesPerPixel") or 1)
-    size = rows * columns * samples * int(header.BitsAllocated) // 8
+    rows, columns, samples = int(header["Rows"]), int(header["Columns"]), int(header.get("SamplesPerPixel") or 1)
+    size = rows * columns * samples * int(header["BitsAllocated"]) // 8
     if size > max(_SMALL, _RATIO * len(frame)):
         found = f"{len(frame)} bytes would unfold to {size}"
         raise UnreadableFileError(where, found, "It is damaged, or made to fill the memory.", f"at most {_RATIO} times")

@@ -5,6 +5,7 @@ knows the plain little-endian encodings only, and raises `UnusualError` for ever
 """
 
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 __all__ = ["DEFLATED", "WANTED", "ShortError", "UnusualError", "as_number", "parse", "parse_inflated", "sign_padding"]
@@ -49,6 +50,7 @@ WANTED: dict[int, tuple[str, str]] = {
     0x00281054: ("RescaleType", "LO"), 0x00283000: ("ModalityLUTSequence", "SQ"),
     0x00409096: ("RealWorldValueMappingSequence", "SQ"),
     0x52009230: ("PerFrameFunctionalGroupsSequence", "SQ"),
+    0x7FE00001: ("ExtendedOffsetTable", "OV"), 0x7FE00002: ("ExtendedOffsetTableLengths", "OV"),
 }  # fmt: skip
 _META = {0x00020002: ("MediaStorageSOPClassUID", "UI"), 0x00020010: ("TransferSyntaxUID", "UI")}
 
@@ -139,7 +141,7 @@ def _elements(
             if at > end:
                 raise ShortError
         if found:
-            values[found[0]] = True if found[1] == "SQ" else _value(data[start:at], found[1])
+            values[found[0]] = True if found[1] == "SQ" else _value(data[start:at], found[1], values)
     return at
 
 
@@ -188,25 +190,34 @@ def _after_item(data: bytes, at: int, explicit: bool, depth: int) -> int:
         at = start + length if length != UNDEFINED else _after_sequence(data, start, explicit, depth + 1)
 
 
-def _value(raw: bytes, kind: str) -> Any:
-    """Text, a number, or a tuple of several; numbers that are none stay text."""
+def _value(raw: bytes, kind: str, values: Mapping[str, Any]) -> Any:
+    """Text, a number, or a tuple of several; numbers that are none stay text, tables stay bytes."""
+    if kind == "OV":
+        return raw
     if len(raw) > _LARGEST:
         return None
     if kind in ("US", "FD"):
         size, code = (2, "H") if kind == "US" else (8, "d")
         numbers = struct.unpack(f"<{len(raw) // size}{code}", raw[: len(raw) // size * size])
         return numbers[0] if len(numbers) == 1 else numbers or None
-    parts: list[Any] = [part.strip(" \0") for part in _text(raw).split("\\")]
+    parts: list[Any] = [part.strip(" \0") for part in _text(raw, values).split("\\")]
     if kind in ("DS", "IS"):
         parts = [as_number(part, kind) for part in parts]
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 
-def _text(raw: bytes) -> str:
+def _text(raw: bytes, values: Mapping[str, Any]) -> str:
     try:
         return raw.decode("ascii")
-    except UnicodeDecodeError as error:
-        raise UnusualError from error  # pydicom knows the character sets
+    except UnicodeDecodeError:
+        from pydicom.charset import convert_encodings, decode_bytes
+
+        named = values.get("SpecificCharacterSet") or ""
+        try:
+            encodings = convert_encodings(list(named) if isinstance(named, tuple) else named)
+            return decode_bytes(raw, encodings, set())
+        except (LookupError, ValueError) as error:
+            raise UnusualError from error
 
 
 def as_number(part: str, kind: str) -> float | int | str | None:

@@ -51,8 +51,7 @@ class Slice:
     Args:
         path: The file.
         header: Values by DICOM keyword: text, numbers, tuples of them; `True` for a sequence that is there.
-        pixels_at: The byte where the pixel data element begins; -1 where only pydicom can tell, `None` where there
-            is none.
+        pixels_at: The byte where the pixel data element begins; `None` where there is none.
         deflated_at: Where the deflated stream begins in which `pixels_at` counts; 0 for other files.
         frame: Which frame it is, from 0; `None` for a file of one frame.
     """
@@ -145,7 +144,8 @@ def _parsed(path: Path, content: bytes) -> Slice:
 def _by_pydicom(path: Path) -> Slice:
     content = BytesIO(read_bytes(path, _LONGEST))
     whole = guarded(path, lambda: pydicom.dcmread(content, stop_before_pixels=True, force=True))
-    return Slice(path, guarded(path, lambda: _plain(whole)), -1 if content.read(1) else None)
+    at = content.tell()
+    return Slice(path, guarded(path, lambda: _plain(whole)), at if content.read(1) else None)
 
 
 def _plain(whole: Any) -> dict[str, Any]:
@@ -163,6 +163,6 @@ def converted(value: Any, kind: str) -> Any:
     """A value of pydicom's as `elements.parse` gives it."""
     if isinstance(value, (MultiValue, list, tuple)):
         return tuple(converted(part, kind) for part in value)
-    if value is None or kind in ("US", "FD"):
+    if value is None or kind in ("US", "FD", "OV"):
         return value
     return as_number(str(value), kind) if kind in ("DS", "IS") else str(value).strip(" \0")

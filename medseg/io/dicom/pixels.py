@@ -3,7 +3,10 @@
 import mmap
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from io import SEEK_END, BytesIO
+from itertools import groupby
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -13,16 +16,18 @@ from pydicom.pixels import apply_color_lut
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from medseg.errors import UnreadableFileError
+from medseg.io.dicom.content import gzipped, opened
 from medseg.io.dicom.decoding import DECODED, decoded
-from medseg.io.dicom.deflated import check_inflated
-from medseg.io.dicom.headers import Slice
+from medseg.io.dicom.headers import Slice, dataset
 from medseg.io.raster import luminance
 
-__all__ = ["inverted", "rescaled", "stored_frames", "stored_slice", "stored_volume"]
+__all__ = ["inverted", "rescaled", "stored_frames", "stored_volume"]
 
 _PIXELS, _FLOATS, _DOUBLES = (0x7FE0, 0x0010), (0x7FE0, 0x0008), (0x7FE0, 0x0009)
 _UNDEFINED = 0xFFFFFFFF
 _EXPORT_AGAIN = "Fetch or export it again."
+_PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian)
+_SLACK = 2**20  # what may follow the pixels, or be between them
 
 
 @dataclass(frozen=True)
@@ -35,21 +40,32 @@ class _Element:
 
 
 def stored_volume(slices: Sequence[Slice]) -> np.ndarray:
-    """Stored values of sorted slices, shape (slices, rows, columns)."""
-    first = stored_slice(slices[0])
-    volume = np.empty((len(slices), *first.shape), first.dtype)
-    volume[0] = first
-    for i, one in enumerate(slices[1:], start=1):
-        pixels = stored_slice(one)
-        if pixels.dtype != volume.dtype:
+    """Stored values of sorted slices, shape (slices, rows, columns); see `stored_frames`."""
+    volume: np.ndarray | None = None
+    done = 0
+    for _path, run in groupby(slices, key=lambda one: one.path):
+        pixels = _of_one_file(list(run))
+        if volume is None:
+            volume = np.empty((len(slices), *pixels.shape[1:]), pixels.dtype)
+        elif pixels.dtype != volume.dtype:
             volume = volume.astype(np.promote_types(volume.dtype, pixels.dtype))
-        volume[i] = pixels
+        volume[done : done + len(pixels)] = pixels
+        done += len(pixels)
+    assert volume is not None, "a volume has slices"
     return volume
 
 
-def stored_slice(one: Slice) -> np.ndarray:
-    """Stored values of the first or only frame of a file, shape (rows, columns); see `stored_frames`."""
-    return stored_frames(one, (0,))[0]
+def _of_one_file(slices: Sequence[Slice]) -> np.ndarray:
+    """Frames of a file, or tiles of its one picture."""
+    first = slices[0]
+    side = first.header.get("Tiles")
+    if side is None:
+        return stored_frames(first, [one.frame or 0 for one in slices])
+    rows, columns = first.header["Rows"], first.header["Columns"]
+    whole = replace(first, header={**first.header, "Rows": rows * side, "Columns": columns * side})
+    picture = stored_frames(whole, (0,))[0]
+    tiles = picture.reshape(side, rows, side, columns).swapaxes(1, 2).reshape(-1, rows, columns)
+    return tiles[[one.frame or 0 for one in slices]]
 
 
 def stored_frames(one: Slice, frames: Sequence[int]) -> np.ndarray:
@@ -65,12 +81,13 @@ def stored_frames(one: Slice, frames: Sequence[int]) -> np.ndarray:
         UnreadableFileError: The pixels are missing, truncated, broken or in a compression that nobody here decodes.
         MissingExtraError: The decoder of this compression is not installed.
     """
-    meta = getattr(one.header, "file_meta", None) or {}
-    syntax = UID(meta.get("TransferSyntaxUID") or ImplicitVRLittleEndian)
-    with one.path.open("rb") as file:
+    if one.pixels_at is None:
+        raise UnreadableFileError(one.path, "ends before its pixels", _EXPORT_AGAIN)
+    syntax = UID(one.header["TransferSyntaxUID"])
+    with opened(one.path, one.pixels_at + _declared(one) + _SLACK, one.deflated_at) as file:
         if syntax in DECODED:
             return _compressed(one, file, frames, syntax)
-        if syntax in (ImplicitVRLittleEndian, ExplicitVRLittleEndian):
+        if syntax in _PLAIN:
             element = _element(one, file)
             dtype = _dtype(one.header, element)
             if dtype is not None:
@@ -86,16 +103,34 @@ def rescaled(volume: np.ndarray, slices: Sequence[Slice]) -> np.ndarray:
     pairs = {_slope_intercept(one) for one in slices}
     if pairs == {(1.0, 0.0)}:
         return volume
-    if len(pairs) == 1:
+    if len(pairs) == 1 and volume.dtype.kind in "iu":
         slope, intercept = pairs.pop()
-        ends = [slope * float(volume.min()) + intercept, slope * float(volume.max()) + intercept]
-        if slope.is_integer() and intercept.is_integer() and min(ends) >= -32768 and max(ends) <= 32767:
-            return (volume.astype(np.int32) * int(slope) + int(intercept)).astype(np.int16)
+        if slope.is_integer() and intercept.is_integer() and _fits(slope, intercept, volume):
+            # Arithmetic modulo 2^16 is exact for results that fit, so that no larger type is needed on the way.
+            whole = volume.view(np.int16) if volume.dtype.itemsize == 2 else volume.astype(np.int16)
+            whole *= np.int16(int(slope))
+            whole += np.int16(int(intercept))
+            return whole
     values = np.empty(volume.shape, np.float32)
     for i, one in enumerate(slices):
         slope, intercept = _slope_intercept(one)
         values[i] = volume[i] * slope + intercept
     return values
+
+
+def _fits(slope: float, intercept: float, volume: np.ndarray) -> bool:
+    """Whether all values are within int16 after rescaling."""
+    if max(abs(slope), abs(intercept)) > 32767:
+        return False
+    ends = [slope * float(volume.min()) + intercept, slope * float(volume.max()) + intercept]
+    return min(ends) >= -32768 and max(ends) <= 32767
+
+
+def _declared(one: Slice) -> int:
+    """Bytes of all its frames, uncompressed."""
+    header = one.header
+    bits = int(header.get("BitsAllocated") or 8) * int(header.get("SamplesPerPixel") or 1)
+    return int(header["Rows"]) * int(header["Columns"]) * one.frames * bits // 8
 
 
 def inverted(stored: np.ndarray, header: Any) -> np.ndarray:
@@ -108,6 +143,7 @@ def inverted(stored: np.ndarray, header: Any) -> np.ndarray:
 
 def _element(one: Slice, file: BinaryIO) -> _Element:
     """The element at the end of the header. Its own bytes say how it is written, whatever the transfer syntax says."""
+    assert one.pixels_at is not None, "stored_frames looks first"
     file.seek(one.pixels_at)
     head = file.read(12)
     if len(head) < 12:
@@ -128,13 +164,13 @@ def _dtype(header: Any, element: _Element) -> np.dtype | None:
     if element.tag != _PIXELS or element.length == _UNDEFINED or header.get("BitsAllocated") not in (8, 16, 32):
         return None
     kind = "i" if header.get("PixelRepresentation") else "u"
-    return np.dtype(f"<{kind}{int(header.BitsAllocated) // 8}")
+    return np.dtype(f"<{kind}{int(header['BitsAllocated']) // 8}")
 
 
 def _uncompressed(one: Slice, file: BinaryIO, frames: Sequence[int], element: _Element, dtype: np.dtype) -> np.ndarray:
-    shape = (int(one.header.Rows), int(one.header.Columns))
+    shape = (int(one.header["Rows"]), int(one.header["Columns"]))
     size = shape[0] * shape[1] * dtype.itemsize
-    there = min(element.length, one.path.stat().st_size - element.start)
+    there = min(element.length, file.seek(0, SEEK_END) - element.start)
     wanted = size * (max(frames) + 1)
     if there < wanted:
         raise UnreadableFileError(one.path, f"ends after {there} of {wanted} bytes of pixels", _EXPORT_AGAIN)
@@ -160,10 +196,14 @@ def _compressed(one: Slice, file: BinaryIO, frames: Sequence[int], syntax: UID) 
 
 def _packed(one: Slice, file: BinaryIO, element: _Element, frame: int) -> bytes:
     """The bytes of one compressed frame; a mapped file cannot be read beyond its end, whatever its items claim."""
-    count = int(one.header.get("NumberOfFrames") or 1)
-    tables = (one.header.get("ExtendedOffsetTable"), one.header.get("ExtendedOffsetTableLengths"))
+    count = one.frames
+    tables: Any = (one.header.get("ExtendedOffsetTable"), one.header.get("ExtendedOffsetTableLengths"))
     buffer: Any
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
+    with (
+        nullcontext(file)
+        if isinstance(file, BytesIO)
+        else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer
+    ):
         buffer.seek(element.start)
         try:
             return get_frame(buffer, frame, number_of_frames=count, extended_offsets=tables if all(tables) else None)
@@ -173,12 +213,11 @@ def _packed(one: Slice, file: BinaryIO, element: _Element, frame: int) -> bytes:
 
 
 def _by_pydicom(one: Slice, syntax: UID, frame: int) -> np.ndarray:
-    """What is rare: other byte orders, bits, colours, deflated files."""
-    if syntax == DeflatedExplicitVRLittleEndian:
-        check_inflated(one.path)
+    """What is rare: other byte orders, bits, colours."""
+    source = one.path if not gzipped(one.path) else opened(one.path, (one.pixels_at or 0) + _declared(one) + _SLACK)
+    if one.deflated_at:
+        raise UnreadableFileError(one.path, "is deflated and has pixels of a rare kind", "Save it uncompressed.")
     try:
-        # Read whole only where there is no other way: in a deflated file, nothing can be found.
-        source = pydicom.dcmread(one.path) if syntax == DeflatedExplicitVRLittleEndian else one.path
         pixels = np.asarray(pydicom.pixels.pixel_array(source, index=frame, correct_unused_bits=False))
     except (RuntimeError, NotImplementedError, ValueError, AttributeError, EOFError, OSError, LookupError) as error:
         found = f"its pixels ({syntax.name}) cannot be decoded ({error})"
@@ -190,7 +229,7 @@ def _grey(one: Slice, pixels: np.ndarray) -> np.ndarray:
     """Grey of one picture, whose palette is applied if it has one."""
     if "PALETTE" in _photometric(one.header):
         try:
-            pixels = apply_color_lut(pixels, one.header)
+            pixels = apply_color_lut(pixels, dataset(one.path))
         except (ValueError, AttributeError, NotImplementedError, LookupError) as error:
             raise UnreadableFileError(one.path, f"its palette cannot be used ({error})", _EXPORT_AGAIN) from error
         if pixels.dtype == np.uint16 and not (pixels & 0xFF).any():

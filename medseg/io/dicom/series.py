@@ -14,12 +14,12 @@ from medseg.geometry import Geometry
 from medseg.image import Image
 from medseg.io.dicom.files import files_of
 from medseg.io.dicom.headers import dataset, guarded
-from medseg.io.dicom.pixels import inverted, rescaled, stored_slice, stored_volume
+from medseg.io.dicom.pixels import inverted, rescaled, stored_volume
 from medseg.io.dicom.radiograph import facts, radiograph_grid
 from medseg.io.dicom.suv import pet_values
-from medseg.io.dicom.tilt import unsheared, untilted
+from medseg.io.dicom.tilt import untilted, upright
 from medseg.io.dicom.tree import DicomTree, scan_dicom
-from medseg.io.dicom.volumes import Volume
+from medseg.io.dicom.volumes import Volume, is_sequence
 from medseg.options import ReadOptions
 
 __all__ = ["read", "read_geometry", "read_volume"]
@@ -93,7 +93,7 @@ def _projection(volume: Volume, options: ReadOptions) -> Image:
     whole = dataset(one.path)
     geometry, notes = radiograph_grid(whole)
     said, said_notes = facts(whole)
-    stored = stored_slice(one)
+    stored = stored_volume([one])[0]
     if one.header.get("PhotometricInterpretation") == "MONOCHROME1":
         stored = inverted(stored, one.header)
     values = rescaled(stored[np.newaxis], [one])
@@ -113,7 +113,7 @@ def _grid(volume: Volume, options: ReadOptions) -> Geometry:
     _refuse(volume, options)
     if volume.geometry is None:
         return radiograph_grid(dataset(volume.first.path))[0]
-    return unsheared(volume.geometry) if volume.tilt else volume.geometry
+    return upright(volume.geometry) if volume.tilt else volume.geometry
 
 
 def _refuse(volume: Volume, options: ReadOptions) -> None:
@@ -155,6 +155,8 @@ def _asked(tree: DicomTree, inside: str) -> Volume:
     ]
     if len(named) == 1:
         volumes = named[0].volumes
+        if number.isdigit() and len(volumes) == 1 and is_sequence(volumes[0].first):
+            return volumes[0].at_frame(int(number))
         if not number and len(volumes) == 1:
             return volumes[0]
         if number.isdigit() and int(number) < len(volumes):

@@ -214,7 +214,7 @@ def _broken_beside(
 def _marked(volume: Volume, broken: Mapping[Path, MedsegError]) -> Volume:
     """Refused where one of its slices cannot be read: a volume must not lose one silently."""
     error = next((broken[path.parent] for path in volume.files if path.parent in broken), None)
-    return volume if error is None or volume.flat or volume.refusal else replace(volume, refusal=error)
+    return volume if error is None or volume.flat else replace(volume, refusal=error)
 
 
 def _addresses(one: Series, inside: Counter[Path]) -> Iterator[Path]:

@@ -14,12 +14,12 @@ The policy, in the order in which it is applied:
 
 import os
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from medseg.errors import GeometryError, MedsegError, UnreadableFileError
+from medseg.errors import GeometryError, InputError, MedsegError, UnreadableFileError
 from medseg.geometry import Geometry
 from medseg.io.dicom.content import EXPORT_AGAIN, read_bytes
 from medseg.io.dicom.grid import COSINE, SPACING_MM, numbers, stacked
@@ -27,7 +27,7 @@ from medseg.io.dicom.headers import RADIOGRAPHS, Slice
 from medseg.io.dicom.mosaic import is_mosaic, tiles_of
 from medseg.io.dicom.multiframe import frames_of
 
-__all__ = ["Kind", "Volume", "volumes_of"]
+__all__ = ["Kind", "Volume", "is_sequence", "volumes_of"]
 
 Kind = Literal["volume", "localizer", "radiograph", "picture"]
 _SECTIONAL = ("CT", "MR", "PT")  # modalities whose images always have a place
@@ -81,6 +81,20 @@ class Volume:
         """Its one file, or the deepest folder that holds all of them."""
         return self.files[0] if len(self.files) == 1 else _common(self.files)
 
+    def at_frame(self, frame: int) -> "Volume":
+        """One frame of a sequence without positions, as a 2D image.
+
+        Raises:
+            InputError: There is no such frame.
+        """
+        count = self.first.frames
+        if not 0 <= frame < count:
+            raise InputError(
+                self.first.path, f"has {count} frames, not {frame}", "Choose another.", f"0 to {count - 1}"
+            )
+        kind: Kind = "radiograph" if self.kind == "radiograph" else "picture"
+        return Volume((replace(self.first, frame=frame),), kind, f"frame {frame}")
+
     def described(self) -> str:
         """In a few words, for messages."""
         header = self.first.header
@@ -110,7 +124,7 @@ def volumes_of(slices: Sequence[Slice]) -> list[Volume]:
             else:
                 placed.append(frame)
     groups = _by_place(placed)
-    for group, key in groups:
+    for group, key in sorted(groups, key=lambda pair: (_localizer(pair[0][0]), pair[1])):
         volumes += _at_one_place(group, key if len(groups) > 1 else "")
     return volumes
 
@@ -126,9 +140,14 @@ def _flat(one: Slice) -> Literal["radiograph", "picture"] | None:
     return "picture" if "ImagePositionPatient" not in one.header and one.modality not in _SECTIONAL else None
 
 
+def is_sequence(one: Slice) -> bool:
+    """Whether a file holds several frames of which nothing says where they are."""
+    return one.frames > 1 and one.frame is None
+
+
 def _packed(one: Slice) -> MedsegError | None:
     """The refusal of a file with several frames of which nothing says where they are."""
-    if one.frames == 1 or one.frame is not None:
+    if not is_sequence(one):
         return None
     return UnreadableFileError(
         one.path,
