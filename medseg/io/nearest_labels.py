@@ -6,8 +6,8 @@ is neither is a colour that nobody declared, and a reason to refuse the mask:
 
 - a plateau: somewhere all voxels of a 3×3 (×3) window are far from every declared colour and nearly alike;
   seams are too steep for that;
-- a stranger: a voxel is far from every mixture of two declared colours too, as a thin blue outline is in a mask of
-  black, red and green.
+- strangers: more than a few voxels are far from every mixture of two declared colours too, as a thin blue outline
+  is in a mask of black, red and green.
 
 Close to a colour is within 32 of 255 levels, or within a quarter of the smallest distance between two declared ones
 where that is less; nearly alike is half of it, and far from every mixture four times.
@@ -30,6 +30,8 @@ Notes = tuple[str, ...]
 Floats = npt.NDArray[np.float64]
 
 _CLOSE = 32.0
+_TABLE = 1 << 24
+_FEW = 8  # strangers that a strong JPEG compression makes where three colours meet
 _MOST_COLOURS = 65536  # more are an image's, not a mask's
 _SHOWN = 5
 
@@ -97,24 +99,40 @@ def _note(inexact: np.ndarray, far: np.ndarray) -> Notes:
 
 
 def _distinct(voxels: np.ndarray, where: str | Path) -> _Distinct:
-    channels = voxels.shape[-1]
-    if channels == 3:
-        red, green, blue = (voxels[..., i].astype(np.uint32) for i in range(3))
-        codes, which = np.unique(red << 16 | green << 8 | blue, return_inverse=True)
-        colours = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.float64)
-    else:
-        values, which = np.unique(voxels[..., 0], return_inverse=True)
-        colours = values.astype(np.float64)[:, None]
-    if len(colours) > _MOST_COLOURS:
-        raise LabelError(where, f"holds {len(colours)} different values", "Give a label map, not an image.")
-    return _Distinct(colours, which.reshape(voxels.shape[:-1]))
+    colourful = voxels.shape[-1] == 3
+    codes = _packed(voxels) if colourful else voxels[..., 0]
+    in_table = codes.dtype.kind == "u" and codes.max(initial=0) < _TABLE
+    found, which = _from_table(codes) if in_table else np.unique(codes, return_inverse=True)
+    if len(found) > _MOST_COLOURS:
+        raise LabelError(where, f"holds {len(found)} different values", "Give a label map, not an image.")
+    colours = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=1) if colourful else found[:, None]
+    return _Distinct(colours.astype(np.float64), which.reshape(codes.shape))
+
+
+def _from_table(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As `np.unique` with the inverse, but without sorting: what occurs is marked in a table."""
+    present = np.zeros(int(codes.max(initial=0)) + 1, dtype=bool)
+    present[codes] = True
+    found = np.flatnonzero(present)
+    index = np.zeros(len(present), dtype=np.min_scalar_type(len(found)))
+    index[found] = np.arange(len(found))
+    return found, index[codes]
+
+
+def _packed(colours: np.ndarray) -> np.ndarray:
+    packed = colours[..., 0].astype(np.uint32)
+    for channel in (1, 2):
+        packed <<= 8
+        packed |= colours[..., channel]
+    return packed
 
 
 def _refuse_undeclared(distinct: _Distinct, targets: Floats, far: np.ndarray, close: float, where: str | Path) -> None:
     foreign = far & (_distance_to_mixtures(distinct.colours, targets) > 4 * close)
-    if not foreign.any() and not _has_plateau(distinct, far, close):
+    strangers = int(distinct.counts()[foreign].sum())
+    if strangers <= _FEW and not _has_plateau(distinct, far, close):
         return
-    counts = np.where(foreign if foreign.any() else far, distinct.counts(), 0)
+    counts = np.where(foreign if strangers > _FEW else far, distinct.counts(), 0)
     common = np.argsort(-counts, kind="stable")[:_SHOWN]
     shown = ", ".join(f"{_name(distinct.colours[i])} in {counts[i]}" for i in common if counts[i])
     raise LabelError(
