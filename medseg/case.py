@@ -16,7 +16,8 @@ class Case:
         patient: Whose it is; splits keep patients together.
         images: One file, folder of a DICOM series, or address inside one (`medseg.address`), for each channel.
         masks: The files of the reference mask: none, one, or several whose labels are united.
-        spacing_mm: Pixel spacing that the data set states for images whose files have none.
+        spacing_mm: Pixel spacing that the data set states for images whose files have none: along each axis, or one
+            number for all.
         split: "train", "validation" or "test" where the data set fixes it, else empty.
         columns: Everything else that a case table says of it.
     """

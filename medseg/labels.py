@@ -2,9 +2,13 @@
 
 Files keep their values (0, 255, ...); networks see class indices, 0 for background and 1, 2, ... in the order
 of the labels. A mask is always written in file values.
+
+Pictures may say it in colours instead: `{"benign": "#00ff00", "malignant": "#ff0000"}` declares the colours of
+the pictures that are read, and gives the labels the file values 1, 2, ... in order, in which masks are written.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +19,9 @@ from medseg.errors import LabelError
 __all__ = ["IGNORE_INDEX", "Code", "Label", "Labels", "labels_of"]
 
 IGNORE_INDEX = 255
+Colour = tuple[int, int, int]
+_BLACK: Colour = (0, 0, 0)
+_STRAY = 2  # undeclared values up to here are more likely labels
 _TABLE = 65535  # file values up to here are looked up in a table, which is faster than a search
 # Tableau's ten, the first ones chosen to stand out on grey: red, green, blue ...
 _PALETTE = (
@@ -38,7 +45,7 @@ class Label:
 
     name: str
     values: tuple[int, ...]
-    colour: tuple[int, int, int]
+    colour: Colour
     code: Code | None = None
 
 
@@ -51,12 +58,15 @@ class Labels:
         background: File values that mean background; the first is the one written.
         ignore: File value of voxels nobody judged; they count in no loss and no score.
         exclusive: A voxel has at most one label. Overlapping labels are a stack of binary channels.
+        colours: What each colour of a colour-coded picture means: pairs of a colour and a file value. Empty where
+            pictures hold file values.
     """
 
     labels: tuple[Label, ...]
     background: tuple[int, ...] = (0,)
     ignore: int | None = None
     exclusive: bool = True
+    colours: tuple[tuple[Colour, int], ...] = ()
     _lookup: dict[int, int] = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:
@@ -78,22 +88,49 @@ class Labels:
     def from_config(cls, declared: Mapping[str, Any]) -> "Labels":
         """From `{"lung": 255, "ignore": 127}`; `background` and `ignore` are kept words, a list is several values.
 
+        Or from colours, `{"benign": "#00ff00", "ignore": "#808080"}`, where a list is several colours and the
+        background is black unless it has a colour too. The file values are then 0 for background, 1, 2, ... for
+        the labels in order and 255 for ignore.
+
         Raises:
-            LabelError: A value is not a whole number, or is declared twice.
+            LabelError: A value is neither a whole number nor a colour, or is declared twice, or both are mixed.
         """
-        values = {str(name): _whole_numbers(str(name), value) for name, value in declared.items()}
-        background = values.pop("background", (0,))
-        ignore = values.pop("ignore", None)
-        labels = tuple(
-            Label(name, numbers, _PALETTE[i % len(_PALETTE)]) for i, (name, numbers) in enumerate(values.items())
-        )
+        named = {str(name): value if isinstance(value, (list, tuple)) else [value] for name, value in declared.items()}
+        if any(str(value).startswith("#") for values in named.values() for value in values):
+            return cls._from_colours(named)
+        numbers = {name: _whole_numbers(name, values) for name, values in named.items()}
+        background = numbers.pop("background", (0,))
+        ignore = numbers.pop("ignore", None)
+        labels = tuple(Label(name, n, _PALETTE[i % len(_PALETTE)]) for i, (name, n) in enumerate(numbers.items()))
         return cls(labels, background, ignore[0] if ignore else None)
+
+    @classmethod
+    def _from_colours(cls, named: Mapping[str, Sequence[Any]]) -> "Labels":
+        colours = {name: tuple(_colour(name, value) for value in values) for name, values in named.items()}
+        background = colours.pop("background", (_BLACK,))
+        ignore = colours.pop("ignore", ())
+        meaning = [(colour, 0) for colour in background] + [(colour, IGNORE_INDEX) for colour in ignore]
+        for value, own in enumerate(colours.values(), start=1):
+            meaning += [(colour, value) for colour in own]
+        if len(dict(meaning)) < len(meaning):
+            raise LabelError("labels", "a colour is declared twice", "Give each label its own colour.")
+        labels = tuple(Label(name, (value,), own[0]) for value, (name, own) in enumerate(colours.items(), start=1))
+        return cls(labels, (0,), IGNORE_INDEX if ignore else None, colours=tuple(meaning))
 
     def to_config(self) -> dict[str, Any]:
         """The mapping that `from_config` reads."""
+        if self.colours:
+            return self._to_colours()
         declared: dict[str, Any] = {"background": list(self.background)}
         declared |= {label.name: list(label.values) for label in self.labels}
         return declared if self.ignore is None else declared | {"ignore": self.ignore}
+
+    def _to_colours(self) -> dict[str, Any]:
+        names = dict(zip(self.written_values, ("background", *self.names), strict=True)) | {IGNORE_INDEX: "ignore"}
+        declared: dict[str, Any] = {names[value]: [] for _colour, value in self.colours}
+        for (red, green, blue), value in self.colours:
+            declared[names[value]].append(f"#{red:02x}{green:02x}{blue:02x}")
+        return declared
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -110,6 +147,11 @@ class Labels:
         """File value of each class index, background first."""
         return (self.background[0], *(label.values[0] for label in self.labels))
 
+    @property
+    def file_values(self) -> tuple[int, ...]:
+        """Every value that a mask may hold, background and ignore among them, sorted."""
+        return tuple(sorted(self._lookup))
+
     def to_indices(self, mask: np.ndarray, where: str = "mask") -> np.ndarray:
         """File values to class indices (uint8, `IGNORE_INDEX` for ignored voxels), of the same shape.
 
@@ -121,11 +163,11 @@ class Labels:
         found = np.unique(mask)
         unknown = [int(value) for value in found if int(value) not in self._lookup]
         if unknown:
-            known = ", ".join(str(value) for value in sorted(self._lookup))
+            known = ", ".join(str(value) for value in self.file_values)
             raise LabelError(
                 where,
                 f"label values {unknown[:10]} are not declared",
-                "Declare them under `labels` in the config, or mend the mask.",
+                _mend(unknown, self._lookup),
                 f"only {known}",
             )
         indices = np.array([self._lookup[int(value)] for value in found], dtype=np.uint8)
@@ -163,13 +205,35 @@ def labels_of(*masks: np.ndarray, where: str = "mask") -> Labels:
     return Labels.from_config({f"label {value}": value for value in values})
 
 
-def _whole_numbers(name: str, value: Any) -> tuple[int, ...]:
-    numbers = value if isinstance(value, (list, tuple)) else [value]
-    if not numbers or any(isinstance(n, bool) or not isinstance(n, int) for n in numbers):
+def _whole_numbers(name: str, values: Sequence[Any]) -> tuple[int, ...]:
+    if not values or any(isinstance(n, bool) or not isinstance(n, int) for n in values):
         raise LabelError(
-            f"labels.{name}", f"the value {value!r}", "Write `name: 1` or `name: [1, 2]`.", "whole numbers"
+            f"labels.{name}",
+            f"the value {values[0] if len(values) == 1 else values!r}",
+            'Write `name: 1`, `name: [1, 2]` or, for colour-coded pictures, `name: "#00ff00"` with its quotes.',
+            "whole numbers or colours",
         )
-    return tuple(numbers)
+    return tuple(values)
+
+
+def _colour(name: str, value: Any) -> Colour:
+    if not isinstance(value, str) or not re.fullmatch("#[0-9a-fA-F]{6}", value):
+        raise LabelError(
+            f"labels.{name}",
+            f"the colour {value!r}",
+            "Write every label as a colour, or every label as a file value.",
+            'red, green and blue as "#00ff00"',
+        )
+    red, green, blue = bytes.fromhex(value[1:])
+    return red, green, blue
+
+
+def _mend(unknown: Sequence[int], known: Mapping[int, int]) -> str:
+    """What to do about undeclared values; several between two declared ones look like the edges of a resized mask."""
+    mend = "Declare them under `labels` in the config, or mend the mask"
+    between = min(known) < unknown[0] and unknown[-1] < max(known)
+    edges = len(unknown) > _STRAY and between
+    return mend + (" (anti-aliased edges: read with `nearest_label: true`)." if edges else ".")
 
 
 def _as_integers(mask: np.ndarray, where: str) -> np.ndarray:

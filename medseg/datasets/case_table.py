@@ -1,6 +1,8 @@
 """A CSV that says whose each case is, and whatever else is known of it."""
 
 import csv
+import math
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,7 @@ from medseg.config import Settings
 from medseg.errors import DatasetError
 from medseg.io.formats import stem
 
-__all__ = ["SPLITS", "CaseTable", "apply_case_table", "read_rows"]
+__all__ = ["SPLITS", "CaseTable", "apply_case_table", "parse_spacing", "read_rows"]
 
 SPLITS = ("train", "validation", "test")
 
@@ -19,13 +21,15 @@ class CaseTable(Settings):
     """Which CSV inside a data set describes its cases, and by which columns.
 
     `id` names the column with the case (a file name's ending is dropped), `patient` that of the patient, `split`
-    that of "train", "validation" or "test". All other columns go into `Case.columns`.
+    that of "train", "validation" or "test", and `spacing_mm` that of the pixel spacing for images whose files have
+    none (see `parse_spacing`). All other columns go into `Case.columns`.
     """
 
     file: str = "cases.csv"
     id: str = "id"
     patient: str | None = None
     split: str | None = None
+    spacing_mm: str | None = None
 
 
 def read_rows(path: Path, needed: Iterable[str]) -> list[tuple[int, dict[str, str]]]:
@@ -55,6 +59,31 @@ def read_rows(path: Path, needed: Iterable[str]) -> list[tuple[int, dict[str, st
     return [(line, {name: value.strip() for name, value in row.items()}) for line, row in rows]
 
 
+def parse_spacing(text: str, where: str) -> tuple[float, ...] | None:
+    """A pixel spacing in mm as it stands in a table: "0.2" for all axes, or one number each, "0.2x0.3", "0.2 0.3 1".
+
+    Returns:
+        The number for all axes, or those along x, y[, z]; `None` for an empty text.
+
+    Raises:
+        DatasetError: It is something else, or not above 0.
+    """
+    if not text:
+        return None
+    try:
+        numbers = tuple(float(number) for number in re.split(r"\s*[x×]\s*|\s+", text))
+    except ValueError:
+        numbers = ()
+    if len(numbers) not in (1, 2, 3) or not all(0 < number < math.inf for number in numbers):
+        raise DatasetError(
+            where,
+            f"the spacing {text!r} cannot be read",
+            "Write it in mm with a decimal point, or leave it empty where it is unknown.",
+            '"0.2", or x, y[, z] as "0.2x0.3"',
+        )
+    return numbers
+
+
 def apply_case_table(cases: Iterable[Case], root: Path, table: CaseTable) -> tuple[list[Case], tuple[str, ...]]:
     """Cases with the patient, split and columns that a table gives, and a warning where rows have no case.
 
@@ -62,7 +91,7 @@ def apply_case_table(cases: Iterable[Case], root: Path, table: CaseTable) -> tup
         DatasetError: The table is unreadable, names a case twice or not at all, or has an empty patient.
     """
     path = root / table.file
-    named = [name for name in (table.patient, table.split) if name]
+    named = [name for name in (table.patient, table.split, table.spacing_mm) if name]
     rows: dict[str, tuple[int, dict[str, str]]] = {}
     for line, row in read_rows(path, [table.id, *named]):
         name = stem(Path(row[table.id]))
@@ -85,5 +114,7 @@ def _described(case: Case, path: Path, rows: dict[str, tuple[int, dict[str, str]
         raise DatasetError(f"{path}, line {line}", "the patient is empty", "Say whose the image is: splits need it.")
     if split not in ("", *SPLITS):
         raise DatasetError(f"{path}, line {line}", f"unknown split {split!r}", "Mend it.", ", ".join(SPLITS))
-    columns = {key: value for key, value in row.items() if key not in (table.id, table.patient, table.split)}
-    return replace(case, patient=patient, split=split, columns=columns)
+    spacing = parse_spacing(row[table.spacing_mm], f"{path}, line {line}") if table.spacing_mm else case.spacing_mm
+    used = (table.id, table.patient, table.split, table.spacing_mm)
+    columns = {key: value for key, value in row.items() if key not in used}
+    return replace(case, patient=patient, split=split, columns=columns, spacing_mm=spacing)

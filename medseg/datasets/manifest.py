@@ -1,11 +1,15 @@
-"""Layout "manifest": a CSV with a row a case: `id, patient, image[, image_2 ...], label, split`."""
+"""Layout "manifest": a CSV with a row a case.
+
+Its columns: `id, patient, image[, image_2 ...], label[, label_2 ...], split, spacing_mm`.
+"""
 
 import os
 import re
 from pathlib import Path
 
+from medseg import address
 from medseg.case import Case
-from medseg.datasets.case_table import SPLITS, CaseTable, read_rows
+from medseg.datasets.case_table import SPLITS, CaseTable, parse_spacing, read_rows
 from medseg.datasets.dataset import Dataset
 from medseg.errors import DatasetError
 from medseg.labels import Labels
@@ -14,6 +18,7 @@ __all__ = ["FILE", "read", "recognises"]
 
 FILE = "manifest.csv"
 _CHANNEL = re.compile(r"image(_\d+)?")
+_MASK = re.compile(r"label(_\d+)?")
 
 
 def recognises(root: Path) -> bool:
@@ -32,12 +37,16 @@ def recognises(root: Path) -> bool:
 
 
 def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
-    """The cases; `label` and `split` may be empty, other columns are kept as they are.
+    """The cases; all but `id`, `patient` and the images may be empty, other columns are kept as they are.
+
+    Several label columns are the parts of one mask: their union is the label. `spacing_mm` is the pixel spacing
+    for images whose files have none: "0.2", or along x, y[, z] "0.2x0.3".
 
     Relative paths start at the CSV's folder and stay below it.
 
     Raises:
-        DatasetError: A column, file or patient is missing, an id is doubled or unsafe, a split is unknown.
+        DatasetError: A column, file or patient is missing, an id is doubled or unsafe, a split is unknown,
+            a spacing cannot be read.
     """
     path = root if root.is_file() else root / FILE
     if table is not None:
@@ -45,7 +54,7 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
     rows = read_rows(path, ("id", "patient", "image"))
     if not rows:
         raise DatasetError(path, "has no row", "Write a line for each case.")
-    channels = sorted((name for name in rows[0][1] if _CHANNEL.fullmatch(name)), key=_channel_number)
+    channels = sorted(filter(_CHANNEL.fullmatch, rows[0][1]), key=_number)
     cases: dict[str, Case] = {}
     for line, row in rows:
         case = _case(path.parent, row, channels, f"{path}, line {line}")
@@ -65,9 +74,11 @@ def _case(folder: Path, row: dict[str, str], channels: list[str], where: str) ->
     if split not in ("", *SPLITS):
         raise DatasetError(where, f"unknown split {split!r}", "Mend it, or leave it empty.", ", ".join(SPLITS))
     images = tuple(_existing(folder, row[channel], channel, where) for channel in channels)
-    masks = (_existing(folder, row["label"], "label", where),) if row.get("label") else ()
-    known = {"id", "patient", "split", "label", *channels}
-    return Case(name, patient, images, masks, split, {key: value for key, value in row.items() if key not in known})
+    parts = sorted(filter(_MASK.fullmatch, row), key=_number)
+    masks = tuple(_existing(folder, row[part], part, where) for part in parts if row[part])
+    known = {"id", "patient", "split", "spacing_mm", *parts, *channels}
+    columns = {key: value for key, value in row.items() if key not in known}
+    return Case(name, patient, images, masks, split, columns, parse_spacing(row.get("spacing_mm", ""), where))
 
 
 def _existing(folder: Path, text: str, column: str, where: str) -> Path:
@@ -76,10 +87,10 @@ def _existing(folder: Path, text: str, column: str, where: str) -> Path:
     if not Path(text).is_absolute() and Path(os.path.normpath(text)).parts[:1] == (os.pardir,):
         raise DatasetError(where, f"{column} {text!r} leaves the manifest's folder", "Write the full path instead.")
     path = folder / text
-    if not path.exists():
+    if not address.exists(path):
         raise DatasetError(where, f"{column} {text!r} does not exist", "Mend the path, or take the line off.")
     return path
 
 
-def _channel_number(name: str) -> int:
+def _number(name: str) -> int:
     return int(name.partition("_")[2] or 1)

@@ -16,23 +16,37 @@ from medseg.options import ReadOptions
 
 __all__ = ["read_case_image", "read_case_label_map", "read_case_mask"]
 
+_ROUNDING = 0.01  # tables give two digits where headers give six
+
 
 def read_case_image(case: Case, options: ReadOptions | None = None) -> Image:
     """All channels of a case; the spacing that its data set states stands in where the file has none.
 
+    Where the file has another, the file's is used and a note says so.
+
     Raises:
+        DatasetError: The stated spacing has another number of axes than an image without one.
         MedsegError: Whatever `read_image` raises.
     """
     image = read_image(case.images, options=options)
-    if case.spacing_mm is None or image.geometry.spacing_known:
+    if case.spacing_mm is None:
         return image
-    if len(case.spacing_mm) != image.geometry.ndim:
+    grid = image.geometry
+    stated = case.spacing_mm * grid.ndim if len(case.spacing_mm) == 1 else case.spacing_mm
+    fits = len(stated) == grid.ndim
+    if not grid.spacing_known and not fits:
         raise DatasetError(
             case.id,
-            f"spacing_mm has {len(case.spacing_mm)} numbers for an image of {image.geometry.ndim} axes",
-            "Give one number a spatial axis.",
+            f"spacing_mm has {len(stated)} numbers for an image of {grid.ndim} axes",
+            "Give one number for all axes, or one each.",
         )
-    return replace(image, geometry=Geometry.from_spacing(image.geometry.shape, case.spacing_mm, "manifest"))
+    if not grid.spacing_known:
+        return replace(image, geometry=Geometry.from_spacing(grid.shape, stated, "manifest"))
+    if fits and np.allclose(stated, grid.spacing_mm, rtol=_ROUNDING, atol=0):
+        return image
+    text = "×".join(f"{step:.4g}" for step in stated)
+    note = f"the data set states a spacing of {text} mm, the file another ({grid.describe()}): the file's is used"
+    return replace(image, notes=(*image.notes, note))
 
 
 def read_case_mask(

@@ -100,7 +100,8 @@ def _read_one(path: Path, on: Geometry | None, labels: Labels | None, options: R
         found = label_pictures.read(file, inside, labels, options)
     else:
         image = read_image(path, options=options)
-        found = _in_whole_numbers(LabelMap(image.voxels[0], image.geometry), path)
+        found = _declared(LabelMap(image.voxels[0], image.geometry), path, labels, options)
+    found = _in_whole_numbers(found, path)
     return found if on is None else LabelMap(mask_on_grid(found.mask, found.geometry, on, path), on, found.notes)
 
 
@@ -118,6 +119,16 @@ def _union(one: np.ndarray, other: np.ndarray, where: str | Path, labels: Labels
     return np.where(empty_one, other, one)
 
 
+def _declared(found: LabelMap, path: Path, labels: Labels | None, options: ReadOptions) -> LabelMap:
+    """The nearest declared values, where the user asks for them."""
+    if labels is None or not options.nearest_label:
+        return found
+    from medseg.io.nearest_labels import nearest_value
+
+    mask, notes = nearest_value(found.mask, labels, path)
+    return replace(found, mask=mask, notes=(*found.notes, *notes))
+
+
 def _in_whole_numbers(found: LabelMap, path: Path) -> LabelMap:
     """Whole numbers stored as floats (0.9999 is 1) in the smallest type that holds them."""
     mask = found.mask
@@ -130,7 +141,8 @@ def _in_whole_numbers(found: LabelMap, path: Path) -> LabelMap:
         raise LabelError(
             path,
             "holds values that are not whole numbers",
-            "Give a label map, not an image or probabilities (threshold those first).",
+            "Give a label map, not an image or probabilities (threshold those first); a resized one is read with "
+            "`nearest_label: true`.",
         )
     small = np.min_scalar_type(int(whole.max(initial=0))) if whole.min(initial=0) >= 0 else np.dtype(np.int32)
     notes = (f"values up to {off:.2g} away from a whole number were rounded",) if off else ()

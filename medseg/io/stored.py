@@ -18,7 +18,7 @@ __all__ = ["LARGEST_RATIO", "Stretch", "chosen_volume", "native", "not_finite", 
 
 LARGEST_RATIO = 1100  # deflate cannot shrink more than 1032 times
 _BROKEN_STREAM: type[Exception] = isal_zlib.error  # type: ignore[assignment]
-_BLOCK = 1 << 20
+_BLOCK = 1 << 20  # bytes or voxels
 
 
 @contextmanager
@@ -107,7 +107,7 @@ class Stretch:
     def _fill(self, file: Any, buffer: memoryview) -> None:
         done = 0
         while done < len(buffer):
-            got = file.readinto(buffer[done:])
+            got = file.readinto(buffer[done : done + _BLOCK])  # the checksum finds it in the cache
             if not got:
                 self._refuse(f"ends after {done} of {len(buffer)} bytes of voxels")
             done += got

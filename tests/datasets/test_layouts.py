@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from medseg.datasets import CaseTable, open_dataset
+from medseg.datasets.case_table import parse_spacing
 from medseg.errors import DatasetError
 from medseg.labels import Labels
 
@@ -189,3 +190,38 @@ def test_an_empty_data_set_is_refused(tmp_path: Path) -> None:
 def test_real_chest_radiographs_have_several_images_a_patient(test_data: Path) -> None:
     dataset = open_dataset(test_data / "cxr_lungs", table=CaseTable(id="name", patient="patientid"))
     assert (len(dataset.labelled), len(dataset.patients)) == (67, 33)
+
+
+def test_a_manifest_gives_masks_of_several_files_and_the_spacing(tmp_path: Path, volume: Writer) -> None:
+    for name in ("a", "one", "two", "ten"):
+        volume(tmp_path / f"{name}.nii.gz")
+    (tmp_path / "manifest.csv").write_text(
+        "id,patient,image,label_10,label,label_2,spacing_mm\n"
+        "x,p,a.nii.gz,ten.nii.gz,one.nii.gz,two.nii.gz,0.2x0.3 x1\n"
+        "y,p,a.nii.gz,,,two.nii.gz,\n"
+    )
+    several, one = open_dataset(tmp_path).cases
+    assert [path.name for path in several.masks] == ["one.nii.gz", "two.nii.gz", "ten.nii.gz"]
+    assert (several.spacing_mm, several.columns) == ((0.2, 0.3, 1.0), {})
+    assert [path.name for path in one.masks] == ["two.nii.gz"]
+    assert one.spacing_mm is None
+
+
+@pytest.mark.parametrize("text", ["0.2 mm", "0", "-1x1", "nan", "1e999", "1x2x3x4", "0,2", "x"])
+def test_a_spacing_that_is_none_is_refused_by_its_line(text: str) -> None:
+    with pytest.raises(DatasetError, match=r"line 3: the spacing .* cannot be read"):
+        parse_spacing(text, "line 3")
+
+
+@pytest.mark.parametrize(
+    ("text", "spacing"), [("0.2", (0.2,)), ("0.2x0.3", (0.2, 0.3)), ("0.2 0.3", (0.2, 0.3)), ("1×1 × 2", (1, 1, 2))]
+)
+def test_a_spacing_is_one_number_or_one_an_axis(text: str, spacing: tuple[float, ...]) -> None:
+    assert parse_spacing(text, "line 2") == spacing
+
+
+def test_a_case_table_may_give_the_spacing(paired: Path) -> None:
+    (paired / "cases.csv").write_text("name,who,pixel\na,p1,0.2\nb,p1,\nc,p2,0.1x0.4\n")
+    dataset = open_dataset(paired, table=CaseTable(id="name", patient="who", spacing_mm="pixel"))
+    assert [case.spacing_mm for case in dataset.cases] == [(0.2,), None, (0.1, 0.4)]
+    assert dataset.cases[0].columns == {}

@@ -1,0 +1,125 @@
+"""SEG and RTSTRUCT to named labels on an image's grid."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from medseg.errors import LabelError
+from medseg.geometry import Geometry
+from medseg.image import Image, Segmentation
+from medseg.io.dicom import contours, segments
+from medseg.io.dicom.objects import check_reference, guarded, kind_of, opened
+from medseg.io.dicom.painting import (
+    Drawing,
+    Structure,
+    chosen,
+    fractions,
+    label_map,
+    label_of,
+    overlap_error,
+    stack,
+)
+from medseg.io.label_map import LabelMap
+from medseg.labels import IGNORE_INDEX, Labels
+from medseg.options import ReadOptions
+
+__all__ = ["read_labelled", "read_labelled_map"]
+
+_MOST = IGNORE_INDEX - 1  # labels that class indices can tell apart
+
+
+def read_labelled(
+    path: Path,
+    inside: str,
+    on: Image | Geometry | None,
+    labels: Labels | None = None,
+    options: ReadOptions | None = None,
+) -> Segmentation:
+    """The structures of a SEG or RTSTRUCT; see `medseg.io.structures.read_segmentation`."""
+    options = options or ReadOptions()
+    segmentation, warned = guarded(path, lambda: _segmentation(path, inside, on, labels, options))
+    return replace(segmentation, notes=(*segmentation.notes, *warned))
+
+
+def read_labelled_map(path: Path, inside: str, on: Image | Geometry | None, options: ReadOptions) -> LabelMap:
+    """Its label map: structure numbers, or 0 and 1 where `inside` picks one.
+
+    Raises:
+        LabelError: Structures overlap; their names are listed.
+        MedsegError: Whatever `read_labelled` raises.
+    """
+
+    def work() -> LabelMap:
+        drawing = _drawing(path, on, options)
+        meant = chosen(drawing.structures, inside, path)
+        mask, shared = label_map(drawing, frozenset(one.number for one in meant))
+        if shared is not None:
+            raise overlap_error(drawing, meant, shared, path)
+        return LabelMap(_binary(mask) if inside else mask, drawing.geometry, drawing.notes)
+
+    found, warned = guarded(path, work)
+    return replace(found, notes=(*found.notes, *warned))
+
+
+def _drawing(path: Path, on: Image | Geometry | None, options: ReadOptions) -> Drawing:
+    grid = on.geometry if isinstance(on, Image) else on
+    facts = on.facts if isinstance(on, Image) else {}
+    dataset = opened(path)
+    if kind_of(path) == "SEG":
+        frames, series = [str(dataset.get("FrameOfReferenceUID", ""))], segments.referenced_series(dataset)
+        notes = check_reference(path, facts, frames, series, options.across_frames)
+        drawing = segments.read_segments(dataset, path, grid)
+    else:
+        frames, series = contours.referenced_frames(dataset), contours.referenced_series(dataset)
+        notes = check_reference(path, facts, frames, series, options.across_frames)
+        drawing = contours.read_contours(dataset, path, grid)
+    return replace(drawing, notes=notes + drawing.notes)
+
+
+def _segmentation(
+    path: Path, inside: str, on: Image | Geometry | None, labels: Labels | None, options: ReadOptions
+) -> Segmentation:
+    drawing = _drawing(path, on, options)
+    meant = chosen(drawing.structures, inside, path)
+    numbers = tuple(one.number for one in meant)
+    mask, shared = label_map(drawing, frozenset(numbers))
+    values = (1,) if inside else numbers
+    named = labels or _own_labels(meant, values, path)
+    named = replace(named, exclusive=named.exclusive and shared is None)
+    if named.exclusive:
+        mask = _binary(mask) if inside else mask
+        named.to_indices(mask, str(path))  # refuses values that nobody declared
+    else:
+        mask = _by_label(stack(drawing, numbers), values, named, path)
+    parts = _by_label(fractions(drawing, numbers), values, named, path) if drawing.fractional else None
+    image = on if isinstance(on, Image) else None
+    return Segmentation(mask, drawing.geometry, named, parts, image, drawing.notes)
+
+
+def _own_labels(structures: tuple[Structure, ...], values: tuple[int, ...], path: Path) -> Labels:
+    if len(structures) > _MOST:
+        raise LabelError(
+            path,
+            f"has {len(structures)} structures",
+            f"Pick one as {path.name}:/NAME, or read numbers with medseg.io.read_mask.",
+            f"at most {_MOST}",
+        )
+    named = zip(structures, values, strict=True)
+    return Labels(tuple(label_of(one, position, value) for position, (one, value) in enumerate(named)))
+
+
+def _by_label(channels: np.ndarray, values: tuple[int, ...], labels: Labels, path: Path) -> np.ndarray:
+    """Channels of structures with these file values to channels of labels, which may unite several."""
+    declared = {value for label in labels.labels for value in label.values} | {*labels.background, labels.ignore}
+    unknown = [
+        value for value, channel in zip(values, channels, strict=True) if value not in declared and channel.any()
+    ]
+    if unknown:
+        raise LabelError(path, f"structure numbers {unknown} are not declared", "Declare them as values of a label.")
+    numbers = np.array(values)
+    return np.stack([channels[np.isin(numbers, label.values)].max(axis=0, initial=0) for label in labels.labels])
+
+
+def _binary(mask: np.ndarray) -> np.ndarray:
+    return (mask != 0).astype(np.uint8)
