@@ -4,6 +4,7 @@ from medseg.io.cases import read_case_image, read_case_label_map, read_case_mask
 from medseg.io.label_map import LabelMap
 from medseg.io.masks import mask_on_grid, read_label_map, read_mask
 from medseg.io.reading import read_geometry, read_image
+from medseg.io.structures import read_segmentation
 from medseg.io.writing import write_image, write_mask
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "read_image",
     "read_label_map",
     "read_mask",
+    "read_segmentation",
     "write_image",
     "write_mask",
 ]

@@ -18,6 +18,7 @@ from medseg.options import ReadOptions
 
 __all__ = ["mask_on_grid", "read_label_map", "read_mask"]
 
+_NEVER_DICOM = frozenset(formats.ENDINGS) - frozenset(formats.DICOM_ENDINGS)
 _WHOLE = 1e-3  # how far a stored value may lie from a whole number
 
 
@@ -94,6 +95,11 @@ def mask_on_grid(mask: np.ndarray, geometry: Geometry, target: Geometry, where: 
 
 def _read_one(path: Path, on: Geometry | None, labels: Labels | None, options: ReadOptions) -> LabelMap:
     file, inside = address.split(path)
+    if file.is_file() and formats.ending(file) not in _NEVER_DICOM:
+        from medseg.io.dicom import labelled  # loads pydicom
+
+        if labelled.kind_of(file) is not None:
+            return labelled.read_labelled_map(file, inside, on, options)
     if formats.ending(file) in formats.RASTER and file.is_file():
         from medseg.io import label_pictures
 

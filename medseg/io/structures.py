@@ -5,8 +5,6 @@ from pathlib import Path
 from medseg import address
 from medseg.geometry import Geometry
 from medseg.image import Image, Segmentation
-from medseg.io.dicom.labelled import read_labelled
-from medseg.io.dicom.objects import kind_of
 from medseg.io.masks import read_label_map
 from medseg.labels import Labels, labels_of
 from medseg.options import ReadOptions
@@ -45,9 +43,11 @@ def read_segmentation(
         GeometryError: Frames or contours have no place on a regular grid.
         GridMismatchError: They do not lie on the voxels of `on`, or in another frame of reference.
     """
+    from medseg.io.dicom import labelled  # loads pydicom
+
     path, inside = address.split(source)
-    if kind_of(path) is not None:
-        return read_labelled(path, inside, on, labels, options)
+    if labelled.kind_of(path) is not None:
+        return labelled.read_labelled(path, inside, on, labels, options)
     grid, image = (on.geometry, on) if isinstance(on, Image) else (on, None)
     found = read_label_map(source, on=grid, labels=labels, options=options)
     named = labels or labels_of(found.mask, where=str(source))

@@ -79,7 +79,7 @@ def numbers(one: Slice, name: str, count: int) -> list[float]:
     """
     value = one.header.get(name)
     try:
-        found = [float(value)] if count == 1 else [float(part) for part in value]  # type: ignore[arg-type,union-attr]
+        found = [float(value)] if count == 1 else [float(part) for part in value]
     except (TypeError, ValueError):
         found = []
     if len(found) != count or not np.isfinite(found).all():

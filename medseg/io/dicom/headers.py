@@ -24,7 +24,7 @@ from medseg.io.dicom.elements import (
     sign_padding,
 )
 
-__all__ = ["BROKEN", "RADIOGRAPHS", "Slice", "converted", "dataset", "guarded", "read_header"]
+__all__ = ["BROKEN", "RADIOGRAPHS", "Slice", "converted", "dataset", "guarded", "read_header", "whole_header"]
 
 RADIOGRAPHS = ("CR", "DX", "MG", "RG", "IO", "PX", "XA", "RF")
 _PREFIX = 32 * 1024  # most headers end well before
@@ -50,14 +50,15 @@ class Slice:
 
     Args:
         path: The file.
-        header: Values by DICOM keyword: text, numbers, tuples of them; `True` for a sequence that is there.
+        header: Values by DICOM keyword: text, numbers, tuples of them; `True` for a sequence that is there. Where all
+            of it is needed, pydicom's Dataset, which answers to `get` alike.
         pixels_at: The byte where the pixel data element begins; `None` where there is none.
         deflated_at: Where the deflated stream begins in which `pixels_at` counts; 0 for other files.
         frame: Which frame it is, from 0; `None` for a file of one frame.
     """
 
     path: Path
-    header: dict[str, Any]
+    header: Any
     pixels_at: int | None
     deflated_at: int = 0
     frame: int | None = None
@@ -111,6 +112,11 @@ def dataset(path: Path) -> Any:
     """
     content = BytesIO(read_bytes(path, _LONGEST))
     return guarded(path, lambda: pydicom.dcmread(content, stop_before_pixels=True, force=True))
+
+
+def whole_header(one: Slice) -> Any:
+    """All of a slice's header as pydicom's Dataset; see `dataset`."""
+    return dataset(one.path) if isinstance(one.header, dict) else one.header
 
 
 def guarded(where: str | Path, work: Callable[[], T]) -> T:

@@ -24,7 +24,7 @@ from medseg.io.label_map import LabelMap
 from medseg.labels import IGNORE_INDEX, Labels
 from medseg.options import ReadOptions
 
-__all__ = ["read_labelled", "read_labelled_map"]
+__all__ = ["kind_of", "read_labelled", "read_labelled_map"]
 
 _MOST = IGNORE_INDEX - 1  # labels that class indices can tell apart
 

@@ -124,7 +124,7 @@ def _storage_class(path: Path) -> str:
 
 def _is_deflated(path: Path) -> bool:
     with path.open("rb") as file:
-        return DeflatedExplicitVRLittleEndian.encode() + b"\0" in file.read(4096)
+        return DeflatedExplicitVRLittleEndian.encode() in file.read(4096)
 
 
 def _check_inflated(path: Path) -> None:

@@ -12,14 +12,14 @@ from typing import Any, BinaryIO
 import numpy as np
 import pydicom
 from pydicom.encaps import get_frame
-from pydicom.pixels import apply_color_lut
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from medseg.errors import UnreadableFileError
 from medseg.io.dicom.content import gzipped, opened
 from medseg.io.dicom.decoding import DECODED, decoded
-from medseg.io.dicom.headers import Slice, dataset
-from medseg.io.raster import luminance
+from medseg.io.dicom.headers import Slice, whole_header
+from medseg.io.dicom.lookup import lookup_table
+from medseg.io.dicom.samples import coloured, grey, used_bits
 
 __all__ = ["inverted", "rescaled", "stored_frames", "stored_volume"]
 
@@ -92,28 +92,34 @@ def stored_frames(one: Slice, frames: Sequence[int]) -> np.ndarray:
             dtype = _dtype(one.header, element)
             if dtype is not None:
                 return _uncompressed(one, file, frames, element, dtype)
-    return np.stack([_grey(one, _by_pydicom(one, syntax, frame)) for frame in frames])
+    return np.stack([grey(one.path, one.header, _by_pydicom(one, syntax, frame)) for frame in frames])
 
 
 def rescaled(volume: np.ndarray, slices: Sequence[Slice]) -> np.ndarray:
     """Stored values of shape (slices, ...) to those they stand for: slope × value + intercept of each slice.
 
-    The stored type is kept where nothing is rescaled, int16 where all is whole and fits, else float32.
+    A modality lookup table stands in for slope and intercept where there is one. The stored type is kept where nothing
+    is rescaled, int16 where all is whole and fits, else float32.
+
+    Raises:
+        UnreadableFileError: A slope is 0 or no number, or a table is broken.
     """
-    pairs = {_slope_intercept(one) for one in slices}
-    if pairs == {(1.0, 0.0)}:
+    if any("ModalityLUTSequence" in one.header for one in slices):
+        return np.stack([_looked_up(values, one) for values, one in zip(volume, slices, strict=True)])
+    pairs = [_slope_intercept(one) for one in slices]
+    if set(pairs) == {(1.0, 0.0)}:
         return volume
-    if len(pairs) == 1 and volume.dtype.kind in "iu":
-        slope, intercept = pairs.pop()
+    if len(set(pairs)) == 1 and volume.dtype.kind in "iu":
+        slope, intercept = pairs[0]
         if slope.is_integer() and intercept.is_integer() and _fits(slope, intercept, volume):
             # Arithmetic modulo 2^16 is exact for results that fit, so that no larger type is needed on the way.
-            whole = volume.view(np.int16) if volume.dtype.itemsize == 2 else volume.astype(np.int16)
-            whole *= np.int16(int(slope))
+            whole = volume.astype(np.int16)
+            if slope != 1:
+                whole *= np.int16(int(slope))
             whole += np.int16(int(intercept))
             return whole
     values = np.empty(volume.shape, np.float32)
-    for i, one in enumerate(slices):
-        slope, intercept = _slope_intercept(one)
+    for i, (slope, intercept) in enumerate(pairs):
         values[i] = volume[i] * slope + intercept
     return values
 
@@ -135,10 +141,19 @@ def _declared(one: Slice) -> int:
 
 def inverted(stored: np.ndarray, header: Any) -> np.ndarray:
     """MONOCHROME1 as MONOCHROME2: the stored range turned round, so that more is brighter."""
-    bits = int(header.get("BitsStored", 8 * stored.dtype.itemsize))
+    bits = int(header.get("BitsStored") or 8 * stored.dtype.itemsize)
+    if stored.dtype.kind == "f":
+        return np.asarray(-stored)
     if stored.dtype.kind == "u":
         return np.array((1 << bits) - 1 - stored.astype(np.int64)).astype(stored.dtype)
     return np.array(-1 - stored.astype(np.int64)).astype(stored.dtype)
+
+
+def _looked_up(values: np.ndarray, one: Slice) -> np.ndarray:
+    table = lookup_table(one.path, whole_header(one), "ModalityLUTSequence")
+    if table is not None:
+        return table.of(values)
+    return rescaled(values[np.newaxis], [one])[0]
 
 
 def _element(one: Slice, file: BinaryIO) -> _Element:
@@ -178,8 +193,8 @@ def _uncompressed(one: Slice, file: BinaryIO, frames: Sequence[int], element: _E
     for i, frame in enumerate(frames):
         file.seek(element.start + frame * size)
         file.readinto(pixels[i].data.cast("B"))  # type: ignore[attr-defined]
-    used = _used_bits(pixels, one.header)
-    return used if "PALETTE" not in _photometric(one.header) else np.stack([_grey(one, frame) for frame in used])
+    used = used_bits(pixels, one.header)
+    return used if not coloured(one.header) else np.stack([grey(one.path, one.header, frame) for frame in used])
 
 
 def _compressed(one: Slice, file: BinaryIO, frames: Sequence[int], syntax: UID) -> np.ndarray:
@@ -190,7 +205,7 @@ def _compressed(one: Slice, file: BinaryIO, frames: Sequence[int], syntax: UID) 
     for frame in frames:
         packed = _packed(one, file, element, frame)
         pixels, whole_cells = decoded(one.path, one.header, packed, syntax)
-        pictures.append(_grey(one, _used_bits(pixels, one.header, whole_cells)))
+        pictures.append(grey(one.path, one.header, used_bits(pixels, one.header, whole_cells)))
     return np.stack(pictures)
 
 
@@ -222,39 +237,13 @@ def _by_pydicom(one: Slice, syntax: UID, frame: int) -> np.ndarray:
     except (RuntimeError, NotImplementedError, ValueError, AttributeError, EOFError, OSError, LookupError) as error:
         found = f"its pixels ({syntax.name}) cannot be decoded ({error})"
         raise UnreadableFileError(one.path, found, _EXPORT_AGAIN) from error
-    return _used_bits(pixels, one.header)
-
-
-def _grey(one: Slice, pixels: np.ndarray) -> np.ndarray:
-    """Grey of one picture, whose palette is applied if it has one."""
-    if "PALETTE" in _photometric(one.header):
-        try:
-            pixels = apply_color_lut(pixels, dataset(one.path))
-        except (ValueError, AttributeError, NotImplementedError, LookupError) as error:
-            raise UnreadableFileError(one.path, f"its palette cannot be used ({error})", _EXPORT_AGAIN) from error
-        if pixels.dtype == np.uint16 and not (pixels & 0xFF).any():
-            pixels = (pixels >> 8).astype(np.uint8)  # colours of 8 bits, written as 16
-    return luminance(pixels)
-
-
-def _photometric(header: Any) -> str:
-    return str(header.get("PhotometricInterpretation") or "")
-
-
-def _used_bits(pixels: np.ndarray, header: Any, whole_cells: bool = True) -> np.ndarray:
-    """Values without what scanners leave in the bits above and below those stored (overlays, garbage)."""
-    allocated = 8 * pixels.dtype.itemsize
-    stored = int(header.get("BitsStored") or allocated)
-    high = int(header.get("HighBit") or stored - 1) if whole_cells else stored - 1
-    if pixels.dtype.kind not in "iu" or stored >= allocated or not stored - 1 <= high < allocated:
-        return pixels
-    # Up and down again: the shift down repeats the sign of signed types and fills with 0 otherwise.
-    pixels <<= allocated - 1 - high
-    pixels >>= allocated - stored
-    return pixels
+    return used_bits(pixels, one.header)
 
 
 def _slope_intercept(one: Slice) -> tuple[float, float]:
-    slope = one.header.get("RescaleSlope")
-    intercept = one.header.get("RescaleIntercept")
-    return float(1 if slope in (None, "") else slope), float(0 if intercept in (None, "") else intercept)
+    slope, intercept = (one.header.get(name) for name in ("RescaleSlope", "RescaleIntercept"))
+    pair = float(1 if slope in (None, "") else slope), float(0 if intercept in (None, "") else intercept)
+    if pair[0] == 0 or not np.isfinite(pair).all():
+        found = f"RescaleSlope {slope} and RescaleIntercept {intercept}"
+        raise UnreadableFileError(one.path, found, "Correct the tags.", "a slope other than 0, and finite numbers")
+    return pair

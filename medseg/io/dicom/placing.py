@@ -15,6 +15,7 @@ __all__ = ["TOLERANCE", "Planes", "own_grid", "placed"]
 TOLERANCE = 0.05
 _NOTED = 0.01  # from this share of a voxel on, the largest displacement is noted
 _SAME_MM = 0.01  # frames nearer than this lie in one slice
+_UNCOUNTED = 0.25  # a gap this share of a step from a whole number of steps is not one; positions are checked after
 _APART = 2**28  # a grid of the frames' own may have this many voxels, or ...
 _FILLED = 64  # ... this many times those of its frames
 
@@ -141,15 +142,27 @@ def _slice_step(
     gaps = gaps[gaps > max(_SAME_MM, TOLERANCE * between_mm)]
     if gaps.size == 0:
         return _single_step(between_mm, thickness_mm, where)
-    for step, note in ((between_mm, ""), (float(gaps.min()), "the distance between slices is that of their positions")):
-        counts = np.rint(gaps / step) if step > 0 else np.zeros(1)
-        if counts.min() >= 1 and np.abs(gaps / step - counts).max() <= TOLERANCE:
-            return float(gaps.sum() / counts.sum()), (note,) if note else ()
+    for first, note in ((between_mm, ""), (gaps.min(), "the distance between slices is that of their positions")):
+        step = _common_step(gaps, float(first))
+        if step is not None:
+            return step, (note,) if note else ()
     raise GeometryError(
         where,
         f"the distances between its slices ({gaps.min():.4g} to {gaps.max():.4g} mm) are no multiples of one step",
         "Read it on its image (`on`), whose grid says where its slices lie.",
     )
+
+
+def _common_step(gaps: np.ndarray, first: float) -> float | None:
+    """The step near `first` of which all gaps are multiples; each gap, from the smallest on, makes it more exact."""
+    step, length, count = first, 0.0, 0.0
+    for gap in np.sort(gaps):
+        steps = np.rint(gap / step) if step > 0 else 0.0
+        if steps < 1 or abs(gap / step - steps) > _UNCOUNTED:
+            return None
+        length, count = length + gap, count + steps
+        step = float(length / count)
+    return step
 
 
 def _single_step(between_mm: float, thickness_mm: float, where: Path) -> tuple[float, tuple[str, ...]]:

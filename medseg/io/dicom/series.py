@@ -14,8 +14,12 @@ from medseg.geometry import Geometry
 from medseg.image import Image
 from medseg.io.dicom.files import files_of
 from medseg.io.dicom.headers import dataset, guarded
-from medseg.io.dicom.pixels import inverted, rescaled, stored_volume
+from medseg.io.dicom.looks import picture_values
+from medseg.io.dicom.padding import darken_padding
+from medseg.io.dicom.pixels import rescaled, stored_volume
 from medseg.io.dicom.radiograph import facts, radiograph_grid
+from medseg.io.dicom.real_world import RealWorld, real_world_value
+from medseg.io.dicom.samples import coloured
 from medseg.io.dicom.suv import pet_values
 from medseg.io.dicom.tilt import untilted, upright
 from medseg.io.dicom.tree import DicomTree, scan_dicom
@@ -70,21 +74,56 @@ def _read(volume: Volume, options: ReadOptions) -> Image:
 
 
 def _stack(volume: Volume, options: ReadOptions) -> Image:
-    first, geometry, notes = volume.first, volume.geometry, volume.notes
+    first, geometry = volume.first, volume.geometry
     assert geometry is not None, "a volume without refusal has a grid"
-    values = rescaled(stored_volume(volume.slices), volume.slices)
+    values, unit, notes = _values(volume, options)
     if first.header.get("PhotometricInterpretation") == "MONOCHROME1":
         notes += ("MONOCHROME1: values are kept as stored",)
-    unit = "HU" if first.modality == "CT" else ""
-    if first.modality == "PT":
-        pet = pet_values(first.path, dataset(first.path), options.pet, [one.header for one in volume.slices])
-        values, unit, notes = values * np.float32(pet.factor), pet.unit, (*notes, *pet.notes)
     # Decoded arrays run (slice, row, column); ours run (column, row, slice).
     voxels = values.T[np.newaxis]
     if volume.tilt:
         voxels, geometry = untilted(voxels, geometry)
         notes += (f"gantry tilt ({volume.tilt}): resampled onto an orthogonal grid",)
+    notes = (*volume.notes, *notes)
     return Image(voxels, geometry, first.modality, volume.home, None, notes, unit, _facts(volume))
+
+
+def _values(volume: Volume, options: ReadOptions) -> tuple[np.ndarray, str, tuple[str, ...]]:
+    """What the pixels stand for, (slice, row, column), their unit, and notes."""
+    first, slices = volume.first, volume.slices
+    stored = stored_volume(slices)
+    notes: tuple[str, ...] = ("colours were turned into grey",) if coloured(first.header) else ()
+    mapped, said = _real_world(volume, options)
+    notes += said
+    if mapped:
+        values = np.stack([mapping.of(pixels) for mapping, pixels in zip(mapped, stored, strict=True)])
+        return values, mapped[0].unit, notes
+    before = stored.copy() if "PixelPaddingValue" in first.header else None
+    values = rescaled(stored, slices)
+    if before is not None:
+        values, said = darken_padding(values, before, first.header)
+        notes += said
+    if first.modality != "PT":
+        return values, "HU" if first.modality == "CT" else "", notes
+    pet = pet_values(first.path, dataset(first.path), options.pet, [one.header for one in slices])
+    return values * np.float32(pet.factor), pet.unit, notes + pet.notes
+
+
+def _real_world(volume: Volume, options: ReadOptions) -> tuple[list[RealWorld], tuple[str, ...]]:
+    """The real-world value mapping of each slice, where that is what counts; else none, with a note if there is one."""
+    found: list[RealWorld] = []
+    notes: tuple[str, ...] = ()
+    if "RealWorldValueMappingSequence" not in volume.first.header:
+        return found, notes
+    wholes = {path: dataset(path) for path in volume.files}
+    for one in volume.slices:
+        whole = wholes[one.path]
+        groups = whole.get("PerFrameFunctionalGroupsSequence")
+        mapping, notes = real_world_value(whole, options.pet, groups[one.frame] if groups and one.frame else None)
+        if mapping is None:
+            return [], notes
+        found.append(mapping)
+    return found, notes
 
 
 def _projection(volume: Volume, options: ReadOptions) -> Image:
@@ -92,13 +131,10 @@ def _projection(volume: Volume, options: ReadOptions) -> Image:
     one = volume.first
     whole = dataset(one.path)
     geometry, notes = radiograph_grid(whole)
-    said, said_notes = facts(whole)
-    stored = stored_volume([one])[0]
-    if one.header.get("PhotometricInterpretation") == "MONOCHROME1":
-        stored = inverted(stored, one.header)
-    values = rescaled(stored[np.newaxis], [one])
-    notes = (*volume.notes, *notes, *said_notes)
-    return Image(values.T[..., 0][np.newaxis], geometry, one.modality, one.path, None, notes, "", _facts(volume) | said)
+    said, doubts = facts(whole)
+    values, remarks = picture_values(replace(one, header=whole), stored_volume([one])[0], options.window)
+    notes = (*volume.notes, *notes, *doubts, *remarks)
+    return Image(values.T[np.newaxis], geometry, one.modality, one.path, None, notes, "", _facts(volume) | said)
 
 
 def _facts(volume: Volume) -> dict[str, str]:
