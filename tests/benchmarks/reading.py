@@ -78,7 +78,7 @@ def header(**fields: Any) -> FileDataset:
         setattr(one, name, "101112.130000")
     for name in (
         "AccessionNumber", "Manufacturer", "InstitutionName", "StationName", "StudyDescription", "SeriesDescription",
-        "ManufacturerModelName", "BodyPartExamined", "DeviceSerialNumber", "SoftwareVersions", "ProtocolName",
+        "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions", "ProtocolName",
         "ConvolutionKernel", "FilterType", "RequestedProcedureDescription",
     ):  # fmt: skip
         setattr(one, name, f"a {name.lower()}"[:15])
