@@ -6,8 +6,9 @@ is neither is a colour that nobody declared, and a reason to refuse the mask:
 
 - a plateau: somewhere all voxels of a 3×3 (×3) window are far from every declared colour and nearly alike;
   seams are too steep for that;
-- strangers: more than a few voxels are far from every mixture of two declared colours too, as a thin blue outline
-  is in a mask of black, red and green.
+- strangers: voxels are far from every mixture of two declared colours too, as a thin blue outline is in a mask of
+  black, red and green. A few are let pass among colours, of which a strong JPEG compression makes some where three
+  meet.
 
 Close to a colour is within 32 of 255 levels, or within a quarter of the smallest distance between two declared ones
 where that is less; nearly alike is half of it, and far from every mixture four times.
@@ -31,7 +32,7 @@ Floats = npt.NDArray[np.float64]
 
 _CLOSE = 32.0
 _TABLE = 1 << 24
-_FEW = 8  # strangers that a strong JPEG compression makes where three colours meet
+_FEW = 8
 _MOST_COLOURS = 65536  # more are an image's, not a mask's
 _SHOWN = 5
 
@@ -130,9 +131,10 @@ def _packed(colours: np.ndarray) -> np.ndarray:
 def _refuse_undeclared(distinct: _Distinct, targets: Floats, far: np.ndarray, close: float, where: str | Path) -> None:
     foreign = far & (_distance_to_mixtures(distinct.colours, targets) > 4 * close)
     strangers = int(distinct.counts()[foreign].sum())
-    if strangers <= _FEW and not _has_plateau(distinct, far, close):
+    few = _FEW if targets.shape[1] > 1 else 0
+    if strangers <= few and not _has_plateau(distinct, far, close):
         return
-    counts = np.where(foreign if strangers > _FEW else far, distinct.counts(), 0)
+    counts = np.where(foreign if strangers > few else far, distinct.counts(), 0)
     common = np.argsort(-counts, kind="stable")[:_SHOWN]
     shown = ", ".join(f"{_name(distinct.colours[i])} in {counts[i]}" for i in common if counts[i])
     raise LabelError(
