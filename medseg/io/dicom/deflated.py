@@ -12,6 +12,7 @@ __all__ = ["check_inflated"]
 
 _LARGEST = 2**30
 _CHUNK = 2**20
+_EXPORT_AGAIN = "Fetch or export it again."
 _META_START, _META_GROUP_HEAD = 132, 12
 
 
@@ -28,13 +29,13 @@ def check_inflated(path: Path, largest: int = _LARGEST) -> None:
     with path.open("rb") as file:
         file.seek(_META_START + _META_GROUP_HEAD + int(meta.get("FileMetaInformationGroupLength") or 0))
         try:
-            while (packed := inflate.unconsumed_tail or file.read(_CHUNK)) and not inflate.eof and size <= largest:
+            while not inflate.eof and size <= largest and (packed := inflate.unconsumed_tail or file.read(_CHUNK)):
                 size += len(inflate.decompress(packed, _CHUNK))
         except zlib.error as error:
-            raise UnreadableFileError(
-                path, f"is not deflated as it says ({error})", "Fetch or export it again."
-            ) from error
+            raise UnreadableFileError(path, f"is not deflated as it says ({error})", _EXPORT_AGAIN) from error
     if size > largest:
         raise UnreadableFileError(
             path, f"unfolds to more than {largest >> 20} MiB", "It is damaged, or made to fill the memory."
         )
+    if not inflate.eof:
+        raise UnreadableFileError(path, "ends before its deflated data do", _EXPORT_AGAIN)
