@@ -48,13 +48,16 @@ class _Distinct:
         return np.bincount(self.which.ravel(), minlength=len(self.colours))
 
 
-def nearest_declared(voxels: np.ndarray, declared: npt.ArrayLike, where: str | Path) -> tuple[np.ndarray, Notes]:
+def nearest_declared(
+    voxels: np.ndarray, declared: npt.ArrayLike, where: str | Path, *, lossy: bool = False
+) -> tuple[np.ndarray, Notes]:
     """Which declared colour or value each voxel has, exactly or nearly.
 
     Args:
         voxels: Shape (*spatial, channels).
         declared: The colours, shape (n, channels), n at least 2.
         where: What to name in an error.
+        lossy: They come from a JPEG, where a declared colour may have come about by chance.
 
     Returns:
         Indices into `declared`, shape (*spatial,), and a note where voxels had none exactly.
@@ -73,11 +76,13 @@ def nearest_declared(voxels: np.ndarray, declared: npt.ArrayLike, where: str | P
     nearest = distances.argmin(axis=1).astype(np.uint8 if len(targets) < 256 else np.uint16)[distinct.which]
     inexact = (distances.min(axis=1) > 0)[distinct.which]
     if len(targets) > 2 and inexact.any():
-        _split_seams(nearest, inexact, far[distinct.which], distances, distinct.which)
+        _split_seams(nearest, inexact | lossy, far[distinct.which], distances, distinct.which)
     return nearest, _note(inexact, far[distinct.which])
 
 
-def nearest_value(values: np.ndarray, labels: Labels, where: str | Path) -> tuple[np.ndarray, Notes]:
+def nearest_value(
+    values: np.ndarray, labels: Labels, where: str | Path, *, lossy: bool = False
+) -> tuple[np.ndarray, Notes]:
     """Each value, or the nearest declared one, in the smallest type, and a note where it was not declared.
 
     Raises:
@@ -86,7 +91,7 @@ def nearest_value(values: np.ndarray, labels: Labels, where: str | Path) -> tupl
     if not np.isfinite(values).all():
         raise LabelError(where, "holds values that are not finite", "Give a label map, not an image.")
     declared = np.array(labels.file_values)
-    which, notes = nearest_declared(values[..., None], declared[:, None], where)
+    which, notes = nearest_declared(values[..., None], declared[:, None], where, lossy=lossy)
     small = np.min_scalar_type(int(declared.max())) if declared.min() >= 0 else np.dtype(np.int32)
     return declared.astype(small)[which], notes
 
@@ -166,7 +171,7 @@ def _has_plateau(distinct: _Distinct, far: np.ndarray, close: float) -> bool:
 
 
 def _split_seams(
-    nearest: np.ndarray, inexact: np.ndarray, far: np.ndarray, distances: Floats, which: np.ndarray
+    nearest: np.ndarray, doubtful: np.ndarray, far: np.ndarray, distances: Floats, which: np.ndarray
 ) -> None:
     """Mixtures of two colours that happen to be nearest to a third get the nearer of the two, in place.
 
@@ -183,7 +188,7 @@ def _split_seams(
         axis=-1,
     )
     own = np.take_along_axis(beside, nearest[..., None].astype(np.intp), axis=-1)[..., 0]
-    seam = inexact & ~own & (beside.sum(axis=-1) >= 2)
+    seam = doubtful & ~own & (beside.sum(axis=-1) >= 2)
     nearest[seam] = np.where(beside[seam], distances[which[seam]], np.inf).argmin(axis=1)
 
 
