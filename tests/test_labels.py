@@ -67,7 +67,48 @@ def test_only_whole_numbers_are_label_values(value):
         Labels.from_config({"lesion": value})
 
 
-@pytest.mark.parametrize("labels", [LUNG, SEVERAL, Labels.from_config({"background": [0, 4], "a": 7})])
+COLOURED = Labels.from_config({"benign": "#00ff00", "malignant": ["#FF0000", "#800000"], "ignore": "#808080"})
+
+
+def test_colours_give_the_labels_file_values_in_their_order():
+    assert COLOURED.written_values == (0, 1, 2)
+    assert (COLOURED.ignore, COLOURED.file_values) == (255, (0, 1, 2, 255))
+    assert [label.colour for label in COLOURED.labels] == [(0, 255, 0), (255, 0, 0)]
+    assert dict(COLOURED.colours) == {
+        (0, 0, 0): 0,
+        (128, 128, 128): 255,
+        (0, 255, 0): 1,
+        (255, 0, 0): 2,
+        (128, 0, 0): 2,
+    }
+    assert LUNG.colours == ()
+
+
+@pytest.mark.parametrize(
+    ("declared", "found"),
+    [
+        ({"a": "#00ff00", "b": 2}, r"labels\.b: the colour 2, .*every label as a colour, or every label as"),
+        ({"a": "#00ff00", "b": "green"}, r"labels\.b: the colour 'green'"),
+        ({"a": "#0f0"}, r"labels\.a: the colour '#0f0'"),
+        ({"a": "#00ff00", "b": "#00FF00"}, "a colour is declared twice"),
+        ({"a": "#000000"}, "a colour is declared twice"),
+        ({"background": "#ffffff"}, "no label"),
+        ({"a": None}, r"labels\.a: the value None, .*with its quotes"),
+    ],
+)
+def test_colours_that_do_not_hold_together_are_refused(declared, found):
+    with pytest.raises(LabelError, match=found):
+        Labels.from_config(declared)
+
+
+def test_undeclared_values_between_declared_ones_look_like_edges():
+    for mask, hinted in (([0, 3, 70, 200, 255], True), ([0, 64, 255], False), ([0, 3, 70, 300], False)):
+        with pytest.raises(LabelError) as caught:
+            LUNG.to_indices(np.array(mask))
+        assert ("nearest_label: true" in str(caught.value)) == hinted
+
+
+@pytest.mark.parametrize("labels", [LUNG, SEVERAL, Labels.from_config({"background": [0, 4], "a": 7}), COLOURED])
 def test_labels_survive_the_way_through_a_config(labels):
     assert Labels.from_config(labels.to_config()) == labels
 

@@ -59,12 +59,14 @@ def geometry(path: Path, found: Any) -> Geometry:
     Raises:
         GeometryError: An axis has no length or no spacing.
     """
-    if (found["pixdim"][1:4] <= 0).any():
+    if not (found["pixdim"][1:4] > 0).all():
         raise GeometryError(
             path, f"states the spacing {found['pixdim'][1:4].tolist()}", "Mend the header.", "three numbers above 0"
         )
     shape = (*(int(n) for n in found.get_data_shape()), 1, 1)[:3]
-    return named_geometry(path, shape, found.get_best_affine())
+    with np.errstate(all="ignore"):  # a grid that is not finite is refused by name
+        affine = found.get_best_affine()
+    return named_geometry(path, shape, affine)
 
 
 def scaling(found: Any) -> tuple[float, float]:

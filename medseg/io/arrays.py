@@ -19,7 +19,8 @@ from medseg.geometry import Geometry
 from medseg.image import Image
 from medseg.io import npy
 from medseg.io.stated import stated_geometry
-from medseg.io.stored import LARGEST_RATIO, chosen_volume, not_finite
+from medseg.io.stored import LARGEST_RATIO, not_finite
+from medseg.io.volumes import chosen_volume
 from medseg.options import ReadOptions
 
 __all__ = ["read", "read_geometry"]

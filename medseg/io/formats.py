@@ -9,9 +9,10 @@ __all__ = [
     "DICOM_ENDINGS",
     "ENDINGS",
     "HDF5",
-    "ITK",
+    "METAIMAGE",
     "MGH",
     "NIFTI",
+    "NRRD",
     "PAIRS",
     "RASTER",
     "begins_as_dicom",
@@ -27,11 +28,12 @@ NIFTI = (".nii.gz", ".nii")
 PAIRS = (".hdr", ".hdr.gz", ".img", ".img.gz")
 MGH = (".mgz", ".mgh", ".mgh.gz")
 RASTER = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".pgm", ".ppm", ".pnm")
-ITK = (".nrrd", ".nhdr", ".mha", ".mhd")
+NRRD = (".nrrd", ".nhdr")
+METAIMAGE = (".mha", ".mhd")
 ARRAYS = (".npy", ".npz")
 HDF5 = (".h5", ".hdf5")
 DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
-ENDINGS = (*NIFTI, *RASTER, *ITK, *DICOM_ENDINGS, *PAIRS, *MGH, *ARRAYS, *HDF5)
+ENDINGS = (*NIFTI, *RASTER, *NRRD, *METAIMAGE, *DICOM_ENDINGS, *PAIRS, *MGH, *ARRAYS, *HDF5)
 
 
 def ending(path: Path) -> str:

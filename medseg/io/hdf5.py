@@ -19,7 +19,8 @@ from medseg.geometry import Geometry
 from medseg.image import Image
 from medseg.io.hdf5_file import checked, dataset_at, image_datasets, opened
 from medseg.io.stated import stated_geometry
-from medseg.io.stored import chosen_volume, not_finite
+from medseg.io.stored import not_finite
+from medseg.io.volumes import chosen_volume
 from medseg.options import ReadOptions
 
 __all__ = ["read", "read_geometry"]

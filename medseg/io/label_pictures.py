@@ -58,7 +58,7 @@ def _by_value(picture: Picture, labels: Labels | None, options: ReadOptions, pat
         return values, ()
     if not (picture.lossy or options.nearest_label):
         return values, ()
-    return nearest_value(values, labels, path)
+    return nearest_value(values, labels, path, lossy=picture.lossy)
 
 
 def _values(picture: Picture, path: Path) -> np.ndarray:
@@ -94,7 +94,8 @@ def _by_colour(picture: Picture, labels: Labels, path: Path) -> tuple[np.ndarray
     if pixels.dtype != np.uint8:
         raise LabelError(path, f"holds {pixels.dtype} and no colours", "Declare its labels by value.")
     values = np.array([value for _colour, value in labels.colours], dtype=np.uint8)
-    which, notes = nearest_declared(pixels, [colour for colour, _value in labels.colours], path)
+    colours = [colour for colour, _value in labels.colours]
+    which, notes = nearest_declared(pixels, colours, path, lossy=picture.lossy)
     return values[which], notes
 
 

@@ -11,11 +11,13 @@ from medseg.errors import UnreadableFileError
 from medseg.geometry import UNKNOWN, Geometry
 from medseg.image import Image
 from medseg.io.stated import named_geometry
-from medseg.io.stored import Stretch, chosen_volume, not_finite, opened
+from medseg.io.stored import Stretch, opened
+from medseg.io.volumes import VolumeFile
 from medseg.options import ReadOptions
 
 __all__ = ["read", "read_geometry"]
 
+_VERSION = b"\0\0\0\1"
 _HEADER_BYTES = 90
 _VOXELS_AT = 284
 
@@ -28,28 +30,30 @@ def read(path: Path, inside: str = "", options: ReadOptions | None = None) -> Im
         GeometryError: The grid is singular, or there are several frames and none is chosen.
         InputError: There is no frame of the number that is asked for.
     """
-    header, oriented = _header(path)
-    geometry, stretch = _geometry(path, header, oriented), _stretch(path, header)
-    voxels = stretch.read(chosen_volume(path, stretch.volumes, inside, options))
-    doubt = () if oriented else ("the header is flagged as having no orientation: spacing and sides are unknown",)
-    return Image(voxels[np.newaxis], geometry, source=path, notes=(*doubt, *not_finite(voxels)))
+    return _described(path).image(inside, options)
 
 
 def read_geometry(path: Path, inside: str = "", options: ReadOptions | None = None) -> Geometry:
     """The grid alone; no voxel is read. Raises what `read` raises."""
+    found = _described(path)
+    found.chosen(inside, options)
+    return found.geometry
+
+
+def _described(path: Path) -> VolumeFile:
     header, oriented = _header(path)
-    chosen_volume(path, _stretch(path, header).volumes, inside, options)
-    return _geometry(path, header, oriented)
+    doubt = () if oriented else ("the header is flagged as having no orientation: spacing and sides are unknown",)
+    return VolumeFile(path, _geometry(path, header, oriented), _stretch(path, header), doubt)
 
 
 def _header(path: Path) -> tuple[Any, bool]:
     """The header as nibabel has it, and whether the file itself states spacing and directions."""
     with opened(path) as file:
         start = file.read(_HEADER_BYTES)
-    if len(start) < _HEADER_BYTES:
-        raise UnreadableFileError(path, "ends inside its header", "Fetch or export it again.")
+    if len(start) < _HEADER_BYTES or start[:4] != _VERSION:
+        raise UnreadableFileError(path, "is not MGH, version 1", "Give the file the ending of its real format.")
     try:
-        header = MGHHeader(start, check=True)
+        header = MGHHeader(start, check=False)  # which would print what it finds
         header.get_data_dtype()
     except (HeaderDataError, KeyError, ValueError) as error:
         raise UnreadableFileError(

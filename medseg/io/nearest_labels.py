@@ -6,8 +6,9 @@ is neither is a colour that nobody declared, and a reason to refuse the mask:
 
 - a plateau: somewhere all voxels of a 3×3 (×3) window are far from every declared colour and nearly alike;
   seams are too steep for that;
-- strangers: more than a few voxels are far from every mixture of two declared colours too, as a thin blue outline
-  is in a mask of black, red and green.
+- strangers: voxels are far from every mixture of two declared colours too, as a thin blue outline is in a mask of
+  black, red and green. A few are let pass among colours, of which a strong JPEG compression makes some where three
+  meet.
 
 Close to a colour is within 32 of 255 levels, or within a quarter of the smallest distance between two declared ones
 where that is less; nearly alike is half of it, and far from every mixture four times.
@@ -31,7 +32,7 @@ Floats = npt.NDArray[np.float64]
 
 _CLOSE = 32.0
 _TABLE = 1 << 24
-_FEW = 8  # strangers that a strong JPEG compression makes where three colours meet
+_FEW = 8
 _MOST_COLOURS = 65536  # more are an image's, not a mask's
 _SHOWN = 5
 
@@ -47,13 +48,16 @@ class _Distinct:
         return np.bincount(self.which.ravel(), minlength=len(self.colours))
 
 
-def nearest_declared(voxels: np.ndarray, declared: npt.ArrayLike, where: str | Path) -> tuple[np.ndarray, Notes]:
+def nearest_declared(
+    voxels: np.ndarray, declared: npt.ArrayLike, where: str | Path, *, lossy: bool = False
+) -> tuple[np.ndarray, Notes]:
     """Which declared colour or value each voxel has, exactly or nearly.
 
     Args:
         voxels: Shape (*spatial, channels).
         declared: The colours, shape (n, channels), n at least 2.
         where: What to name in an error.
+        lossy: They come from a JPEG, where a declared colour may have come about by chance.
 
     Returns:
         Indices into `declared`, shape (*spatial,), and a note where voxels had none exactly.
@@ -72,11 +76,13 @@ def nearest_declared(voxels: np.ndarray, declared: npt.ArrayLike, where: str | P
     nearest = distances.argmin(axis=1).astype(np.uint8 if len(targets) < 256 else np.uint16)[distinct.which]
     inexact = (distances.min(axis=1) > 0)[distinct.which]
     if len(targets) > 2 and inexact.any():
-        _split_seams(nearest, inexact, far[distinct.which], distances, distinct.which)
+        _split_seams(nearest, inexact | lossy, far[distinct.which], distances, distinct.which)
     return nearest, _note(inexact, far[distinct.which])
 
 
-def nearest_value(values: np.ndarray, labels: Labels, where: str | Path) -> tuple[np.ndarray, Notes]:
+def nearest_value(
+    values: np.ndarray, labels: Labels, where: str | Path, *, lossy: bool = False
+) -> tuple[np.ndarray, Notes]:
     """Each value, or the nearest declared one, in the smallest type, and a note where it was not declared.
 
     Raises:
@@ -85,7 +91,7 @@ def nearest_value(values: np.ndarray, labels: Labels, where: str | Path) -> tupl
     if not np.isfinite(values).all():
         raise LabelError(where, "holds values that are not finite", "Give a label map, not an image.")
     declared = np.array(labels.file_values)
-    which, notes = nearest_declared(values[..., None], declared[:, None], where)
+    which, notes = nearest_declared(values[..., None], declared[:, None], where, lossy=lossy)
     small = np.min_scalar_type(int(declared.max())) if declared.min() >= 0 else np.dtype(np.int32)
     return declared.astype(small)[which], notes
 
@@ -130,9 +136,10 @@ def _packed(colours: np.ndarray) -> np.ndarray:
 def _refuse_undeclared(distinct: _Distinct, targets: Floats, far: np.ndarray, close: float, where: str | Path) -> None:
     foreign = far & (_distance_to_mixtures(distinct.colours, targets) > 4 * close)
     strangers = int(distinct.counts()[foreign].sum())
-    if strangers <= _FEW and not _has_plateau(distinct, far, close):
+    few = _FEW if targets.shape[1] > 1 else 0
+    if strangers <= few and not _has_plateau(distinct, far, close):
         return
-    counts = np.where(foreign if strangers > _FEW else far, distinct.counts(), 0)
+    counts = np.where(foreign if strangers > few else far, distinct.counts(), 0)
     common = np.argsort(-counts, kind="stable")[:_SHOWN]
     shown = ", ".join(f"{_name(distinct.colours[i])} in {counts[i]}" for i in common if counts[i])
     raise LabelError(
@@ -164,7 +171,7 @@ def _has_plateau(distinct: _Distinct, far: np.ndarray, close: float) -> bool:
 
 
 def _split_seams(
-    nearest: np.ndarray, inexact: np.ndarray, far: np.ndarray, distances: Floats, which: np.ndarray
+    nearest: np.ndarray, doubtful: np.ndarray, far: np.ndarray, distances: Floats, which: np.ndarray
 ) -> None:
     """Mixtures of two colours that happen to be nearest to a third get the nearer of the two, in place.
 
@@ -181,7 +188,7 @@ def _split_seams(
         axis=-1,
     )
     own = np.take_along_axis(beside, nearest[..., None].astype(np.intp), axis=-1)[..., 0]
-    seam = inexact & ~own & (beside.sum(axis=-1) >= 2)
+    seam = doubtful & ~own & (beside.sum(axis=-1) >= 2)
     nearest[seam] = np.where(beside[seam], distances[which[seam]], np.inf).argmin(axis=1)
 
 

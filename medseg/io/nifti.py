@@ -1,6 +1,6 @@
 """NIfTI-1 and NIfTI-2, in one file or as a pair of `.hdr` and `.img`: header by nibabel, voxels by one fast read."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from medseg.geometry import Geometry
 from medseg.image import Image
 from medseg.io import analyze, pairs
 from medseg.io.stated import named_geometry
-from medseg.io.stored import Stretch, chosen_volume, not_finite, opened, scaled
+from medseg.io.stored import Stretch, opened
+from medseg.io.volumes import VolumeFile
 from medseg.options import ReadOptions
 
 __all__ = ["read", "read_geometry"]
@@ -25,17 +26,6 @@ _SINGLE, _PAIR = {b"n+1", b"n+2"}, {b"ni1", b"ni2"}
 _TO_MM = {"meter": 1000.0, "micron": 0.001}
 _CONFLICT_MM = 1e-3
 _WORTH_A_NOTE = 30  # nibabel's levels: 30 is minor, 40 an error
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """What a header says: its own object where a mask can carry it, the grid, the voxels, their scale."""
-
-    header: Any
-    geometry: Geometry
-    voxels: Stretch
-    scale: tuple[float, float]
-    notes: tuple[str, ...]
 
 
 def read(path: Path, inside: str = "", options: ReadOptions | None = None) -> Image:
@@ -49,23 +39,17 @@ def read(path: Path, inside: str = "", options: ReadOptions | None = None) -> Im
         GeometryError: The grid is singular, or there are several volumes and none is chosen.
         InputError: There is no volume of the number that is asked for.
     """
-    found = _described(path)
-    volume = chosen_volume(path, found.voxels.volumes, inside, options)
-    voxels = found.voxels.read(volume)
-    if found.scale != (1.0, 0.0):
-        voxels = scaled(voxels, *found.scale)
-    notes = (*found.notes, *not_finite(voxels))
-    return Image(voxels[np.newaxis], found.geometry, source=path, header=found.header, notes=notes)
+    return _described(path).image(inside, options)
 
 
 def read_geometry(path: Path, inside: str = "", options: ReadOptions | None = None) -> Geometry:
     """The grid alone; no voxel is read. Raises what `read` raises."""
     found = _described(path)
-    chosen_volume(path, found.voxels.volumes, inside, options)
+    found.chosen(inside, options)
     return found.geometry
 
 
-def _described(path: Path) -> _File:
+def _described(path: Path) -> VolumeFile:
     header_file, voxel_file = pairs.parts(path)
     with opened(header_file) as file:
         start = file.read(540)
@@ -76,7 +60,7 @@ def _described(path: Path) -> _File:
     magic = start[_MAGIC_AT[size] :][:3] if size else b""
     if magic not in _SINGLE | _PAIR:
         if size == 348 and header_file != voxel_file:
-            return _analyze(header_file, voxel_file, start)
+            return _analyze(path, header_file, voxel_file, start)
         raise UnreadableFileError(header_file, "is not NIfTI", "Give the file the ending of its real format.")
     if (magic in _PAIR) != (header_file != voxel_file):
         wanted = "a .hdr beside its .img" if magic in _PAIR else "one .nii file"
@@ -87,14 +71,14 @@ def _described(path: Path) -> _File:
     geometry, doubts = _geometry(header_file, header)
     stretch = replace(_stretch(header_file, header, geometry), path=voxel_file)
     header["magic"] = header.single_magic  # a mask that carries it over is one file
-    return _File(header, geometry, stretch, _scaling(header_file, header), notes + doubts)
+    return VolumeFile(path, geometry, stretch, notes + doubts, header, _scaling(header_file, header))
 
 
-def _analyze(header_file: Path, voxel_file: Path, start: bytes) -> _File:
+def _analyze(path: Path, header_file: Path, voxel_file: Path, start: bytes) -> VolumeFile:
     header, notes = analyze.header(header_file, start)
     geometry = analyze.geometry(header_file, header)
     stretch = replace(_stretch(header_file, header, geometry), path=voxel_file)
-    return _File(None, geometry, stretch, analyze.scaling(header), notes)
+    return VolumeFile(path, geometry, stretch, notes, scale=analyze.scaling(header))
 
 
 def _header(path: Path, block: bytes) -> tuple[Any, tuple[str, ...]]:

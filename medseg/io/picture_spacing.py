@@ -18,7 +18,7 @@ from medseg.geometry import Geometry
 
 __all__ = ["picture_geometry"]
 
-_DESCRIPTION, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, ORIENTATION = 270, 282, 283, 296, 274
+_DESCRIPTION, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 270, 282, 283, 296
 _MM_PER_UNIT = {2: 25.4, 3: 10.0}
 _MM_PER_IMAGEJ_UNIT = {
     **dict.fromkeys(("inch", "inches", "in"), 25.4),
@@ -38,8 +38,7 @@ def picture_geometry(picture: PIL.Image.Image) -> tuple[Geometry, tuple[str, ...
     if _is_default(step, tags):
         note = f"{25.4 / step[0]:.4g} dpi is a program's default, not a measurement: spacing unknown"
         return Geometry.from_spacing(picture.size, None), (note,)
-    turned = tags.get(ORIENTATION, 1) >= 5  # Pillow exchanges rows and columns of these
-    return Geometry.from_spacing(picture.size, step[::-1] if turned else step, source), ()
+    return Geometry.from_spacing(picture.size, step, source), ()
 
 
 def _tiff_step(tags: Mapping[int, Any]) -> tuple[tuple[float, float], str] | None:

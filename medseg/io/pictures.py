@@ -2,10 +2,11 @@
 
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -24,8 +25,8 @@ __all__ = ["Picture", "load_geometry", "load_picture"]
 # By content, whatever the name says; others that Pillow knows (EPS, PSD, ...) are no radiology.
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 _LOSSY = ("jpeg", "tiff_jpeg", "webp")
-_EXIF_ORIENTATION = 0x0112
-_DESCRIPTION = 270
+_DESCRIPTION, _ORIENTATION = 270, 274
+_LAST_UPRIGHT = 4  # later ones exchange rows and columns
 _BROKEN = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, AttributeError, struct.error)
 
 
@@ -120,6 +121,7 @@ def _opened(path: Path, inside: str, options: ReadOptions) -> Iterator[PIL.Image
         else:
             _only_page(path, inside)
             _refuse_hidden_pages(picture, path)
+        _refuse_sideways(picture, path)
         check_size(picture, path)
         yield picture
 
@@ -144,7 +146,7 @@ def _only_page(path: Path, inside: str) -> None:
 
 def _refuse_hidden_pages(picture: PIL.Image.Image, path: Path) -> None:
     """ImageJ writes large stacks with one directory for all of their pages."""
-    description = str(getattr(picture, "tag_v2", {}).get(_DESCRIPTION, ""))
+    description = str(_tags(picture).get(_DESCRIPTION, ""))
     lines = description.splitlines() if description.startswith("ImageJ=") else []
     if any(line.startswith("images=") and line != "images=1" for line in lines):
         raise UnreadableFileError(
@@ -152,8 +154,19 @@ def _refuse_hidden_pages(picture: PIL.Image.Image, path: Path) -> None:
         )
 
 
+def _refuse_sideways(picture: PIL.Image.Image, path: Path) -> None:
+    """Pillow turns TIFFs as their orientation says, but scrambles those whose rows and columns it must exchange."""
+    orientation = _tags(picture).get(_ORIENTATION, 1)
+    if orientation > _LAST_UPRIGHT:
+        raise UnreadableFileError(path, f"lies on its side (TIFF orientation {orientation})", "Save it upright.", "1")
+
+
+def _tags(picture: PIL.Image.Image) -> Mapping[int, Any]:
+    return getattr(picture, "tag_v2", {})
+
+
 def _orientation_note(picture: PIL.Image.Image) -> tuple[str, ...]:
-    if picture.getexif().get(_EXIF_ORIENTATION, 1) == 1:
+    if picture.getexif().get(_ORIENTATION, 1) == 1:
         return ()
     if picture.format == "TIFF":
         return ("turned as its TIFF orientation says",)

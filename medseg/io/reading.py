@@ -43,10 +43,16 @@ def _raster() -> Reader:
     return raster
 
 
-def _itk() -> Reader:
-    from medseg.io import itk
+def _nrrd() -> Reader:
+    from medseg.io import nrrd
 
-    return itk
+    return nrrd
+
+
+def _metaimage() -> Reader:
+    from medseg.io import metaimage
+
+    return metaimage
 
 
 def _mgh() -> Reader:
@@ -81,7 +87,8 @@ READERS: dict[str, Callable[[], Reader]] = {
     **dict.fromkeys(formats.ARRAYS, _arrays),
     **dict.fromkeys(formats.HDF5, _hdf5),
     **dict.fromkeys(formats.RASTER, _raster),
-    **dict.fromkeys(formats.ITK, _itk),
+    **dict.fromkeys(formats.NRRD, _nrrd),
+    **dict.fromkeys(formats.METAIMAGE, _metaimage),
     **dict.fromkeys(formats.DICOM_ENDINGS, _dicom),
 }
 
@@ -90,8 +97,8 @@ def read_image(source: str | Path | Sequence[str | Path], *, options: ReadOption
     """An image from one file or DICOM folder, or from one for each channel.
 
     Args:
-        source: NIfTI, PNG, JPEG, TIFF, BMP, NRRD, MetaImage or DICOM files, folders of one DICOM series, or an
-            address inside one: `bold.nii.gz:/3` (see `medseg.address`).
+        source: NIfTI, Analyze, MGH, NRRD, MetaImage, HDF5, NumPy, PNG, JPEG, TIFF, BMP or DICOM files, folders of
+            one DICOM series, or an address inside one: `bold.nii.gz:/3` (see `medseg.address`).
         options: How to read, where there is a choice.
 
     Returns:

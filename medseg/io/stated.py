@@ -11,6 +11,7 @@ from medseg.geometry import UNKNOWN, Geometry
 
 __all__ = ["named_geometry", "stated_geometry"]
 
+_FARTHEST_MM = 1e9
 _AGREE = 1e-3  # relative difference of a spacing from the steps of the affine beside it
 
 
@@ -21,7 +22,8 @@ def named_geometry(where: str | Path, shape: Sequence[int], affine: npt.ArrayLik
         GeometryError: An axis has no length, or the affine is singular or not finite.
     """
     matrix = np.asarray(affine, dtype=np.float64)
-    if min(shape) < 1 or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:-1, :-1])) < 1e-12:
+    finite = np.isfinite(matrix).all() and np.abs(matrix).max() < _FARTHEST_MM
+    if min(shape) < 1 or not finite or abs(np.linalg.det(matrix[:-1, :-1])) < 1e-12:
         raise GeometryError(
             where,
             f"shape {tuple(shape)} and a singular or non-finite affine {matrix.tolist()}",

@@ -1,4 +1,4 @@
-"""Voxels as a file stores them: which volume of several, what its size allows, and one read into their final place."""
+"""Voxels as a file stores them: what its size allows, and one read into their final place."""
 
 import math
 from collections.abc import Iterator
@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 from isal import igzip, isal_zlib
 
-from medseg import address
-from medseg.errors import GeometryError, InputError, UnreadableFileError
-from medseg.options import ReadOptions
+from medseg.errors import UnreadableFileError
 
-__all__ = ["LARGEST_RATIO", "Stretch", "chosen_volume", "native", "not_finite", "opened", "scaled"]
+__all__ = ["LARGEST_RATIO", "Stretch", "native", "not_finite", "opened", "scaled"]
 
 LARGEST_RATIO = 1100  # deflate cannot shrink more than 1032 times
 _BROKEN_STREAM: type[Exception] = isal_zlib.error  # type: ignore[assignment]
 _BLOCK = 1 << 20  # bytes or voxels
+_GZIP_OR_ZLIB = 47
 
 
 @contextmanager
@@ -38,48 +37,17 @@ def opened(path: Path) -> Iterator[Any]:
         raise UnreadableFileError(path, f"cannot be read ({error})", "Fetch or export it again.") from error
 
 
-def chosen_volume(
-    where: Path, volumes: int, inside: str, options: ReadOptions | None, example: Path | None = None
-) -> int:
-    """Which of the volumes of a file to read, from 0: the one its address names, else the one the options name.
-
-    Args:
-        where: The file.
-        volumes: How many it holds.
-        inside: The number that follows in its address, "" for none.
-        options: `frame` counts where the address names none.
-        example: An address of the first volume, where it is not plainly `where:/0`.
-
-    Raises:
-        GeometryError: There are several and none is named.
-        InputError: The one that is named does not exist.
-    """
-    if inside and not (inside.isascii() and inside.isdecimal() and len(inside) < 10):
-        raise InputError(address.join(where, inside), "is no volume of the file", "Name it by its number, from 0.")
-    wanted = int(inside) if inside else options.frame if options else None
-    if wanted is None and volumes > 1:
-        raise GeometryError(
-            where,
-            f"holds {volumes} volumes",
-            f"Pick one, from 0 to {volumes - 1}: --frame 0, or the address {example or address.join(where.name, '0')}.",
-            "one",
-        )
-    if not 0 <= (wanted or 0) < volumes:
-        choices = f"from 0 to {volumes - 1}" if volumes > 1 else "0, or none"
-        raise InputError(where, f"holds {volumes} volume(s) and no volume {wanted}", f"Pick {choices}.")
-    return wanted or 0
-
-
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """Where the volumes of a file lie, one after the other, each with its first axis fastest.
 
     Args:
-        path: The file that holds the voxels, by name gzip or not.
+        path: The file that holds the voxels; the whole of it is gzip where its name says so.
         dtype: Their type and byte order.
-        offset: Of the first voxel, in bytes of the unpacked file.
-        shape: Of one volume, (x, y, z).
+        offset: Of the first voxel, in bytes of the unpacked data.
+        shape: Of one volume, (x, y[, z]).
         volumes: How many there are.
+        packed_from: Where a gzip or zlib stream begins inside a file that is not itself gzip, in bytes.
     """
 
     path: Path
@@ -87,6 +55,7 @@ class Stretch:
     offset: int
     shape: tuple[int, ...]
     volumes: int = 1
+    packed_from: int | None = None
 
     def read(self, volume: int = 0) -> np.ndarray:
         """One volume in native byte order; nothing is kept of the others, and an unpacked file's are not read.
@@ -96,7 +65,10 @@ class Stretch:
         """
         size = math.prod(self.shape) * self.dtype.itemsize
         with opened(self.path) as file:
-            ratio = 1 if type(file) is not igzip.IGzipFile else LARGEST_RATIO
+            if self.packed_from is not None:
+                file.seek(self.packed_from)
+                file = _Inflater(file)
+            ratio = LARGEST_RATIO if isinstance(file, (igzip.IGzipFile, _Inflater)) else 1
             if self.offset < 0 or self.offset + size * self.volumes > self.path.stat().st_size * ratio:
                 self._refuse(f"is too short for {math.prod(self.shape) * self.volumes} voxels of {self.dtype}")
             voxels = np.empty(math.prod(self.shape), self.dtype)
@@ -111,10 +83,34 @@ class Stretch:
             if not got:
                 self._refuse(f"ends after {done} of {len(buffer)} bytes of voxels")
             done += got
-        file.read(1)  # reaching the end makes gzip compare its checksum
+        file.readinto(bytearray(1))  # reaching the end makes gzip compare its checksum
 
     def _refuse(self, found: str) -> None:
         raise UnreadableFileError(self.path, found, "Fetch or export it again.")
+
+
+class _Inflater:
+    """A gzip or zlib stream that begins where an open file stands, read forwards."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._stream = file, isal_zlib.decompressobj(_GZIP_OR_ZLIB)
+
+    def readinto(self, buffer: Any) -> int:
+        out = b""
+        while not out and not self._stream.eof:
+            packed = self._stream.unconsumed_tail or self._file.read(_BLOCK)
+            out = self._stream.decompress(packed, len(buffer))
+            if not packed and not out:
+                break
+        buffer[: len(out)] = out
+        return len(out)
+
+    def seek(self, offset: int) -> None:
+        scratch = memoryview(bytearray(min(_BLOCK, offset)))
+        while offset > 0:
+            offset -= (got := self.readinto(scratch[:offset]))
+            if not got:
+                raise EOFError("the compressed data end early")
 
 
 def native(array: np.ndarray) -> np.ndarray:

@@ -2,14 +2,17 @@ from itertools import permutations, product
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medseg.errors import GridMismatchError, LabelError
+from medseg.errors import GridMismatchError, InputError, LabelError
 from medseg.geometry import Geometry, Reorientation
 from medseg.image import Image
-from medseg.io import mask_on_grid, read_image, read_mask, write_image
+from medseg.io import mask_on_grid, read_image, read_label_map, read_mask, write_image
+from medseg.labels import Labels
+from medseg.options import ReadOptions
 
 TURNS = [Reorientation(p, f) for p in permutations(range(3)) for f in product((False, True), repeat=3)]
 OBLIQUE = np.array([[0.9, -0.2, 0.1, -7], [0.25, 1.1, 0.05, 13], [-0.1, 0.02, 3.0, 41], [0, 0, 0, 1]])
@@ -63,15 +66,84 @@ def test_without_spacing_equal_shapes_are_one_grid() -> None:
         mask_on_grid(flat.T, Geometry.from_spacing((4, 3), None), known, "mask")
 
 
-def test_nearly_whole_floats_are_rounded_and_fractions_refused(tmp_path: Path) -> None:
-    for name, value in (("whole.nii", 1.9999), ("half.nii", 0.5), ("nan.nii", np.nan)):
-        write_image(tmp_path / name, Image(np.full((1, 2, 2, 2), value, np.float32), Geometry((2, 2, 2), np.eye(4))))
-    mask, _geometry = read_mask(tmp_path / "whole.nii")
-    assert mask.dtype == np.uint8
-    assert (mask == 2).all()
-    for name in ("half.nii", "nan.nii"):
-        with pytest.raises(LabelError, match=name):
-            read_mask(tmp_path / name)
+CUBE = Geometry((2, 2, 2), np.eye(4))
+
+
+def volume(path: Path, values: object, dtype: type = np.float32) -> Path:
+    write_image(path, Image(np.resize(np.array(values, dtype), (1, 2, 2, 2)), CUBE))
+    return path
+
+
+@pytest.mark.parametrize("value", [1.9999, 1.99998, 2.0, 2.0005])
+def test_nearly_whole_floats_are_rounded_and_it_is_said(tmp_path: Path, value: float) -> None:
+    found = read_label_map(volume(tmp_path / "whole.nii", value))
+    assert found.mask.dtype == np.uint8
+    assert (found.mask == 2).all()
+    assert [note.startswith("values up to") for note in found.notes] == [True] * (value != 2)
+
+
+@pytest.mark.parametrize("value", [0.5, 1.01, np.nan, np.inf, -np.inf, 1e20])
+def test_what_is_no_label_is_refused(tmp_path: Path, value: float) -> None:
+    with pytest.raises(LabelError, match=r"a\.nii: holds values that are not whole numbers"):
+        read_mask(volume(tmp_path / "a.nii", [0, 1, value]))
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"), [([-1, 0, 1], np.int16), ([0, 2**31 - 1], np.int32), ([-1.0, 0.0, 7.0], np.float32)]
+)
+def test_negative_and_large_whole_numbers_are_labels(tmp_path: Path, values: list, dtype: type) -> None:
+    mask, _geometry = read_mask(volume(tmp_path / "a.nii", values, dtype))
+    assert set(np.unique(mask).tolist()) == set(values)
+
+
+def test_a_resized_mask_is_read_by_the_nearest_value_when_asked(tmp_path: Path) -> None:
+    labels = Labels.from_config({"a": 1, "b": 4})
+    path = volume(tmp_path / "a.nii", [0, 1, 0.4, 0.6, 4, 3.3, 3.9, 2.1])
+    with pytest.raises(LabelError, match="nearest_label: true"):
+        read_mask(path, labels=labels)
+    found = read_label_map(path, labels=labels, options=ReadOptions(nearest_label=True))
+    assert found.mask.ravel().tolist() == [0, 1, 0, 1, 4, 4, 4, 1]
+    assert found.notes == ("5 voxels (62.50%) got the nearest declared label, 4 from between two",)
+    for values in ([0, 1, np.nan], [0, 1, 90, 90, 90, 90, 90, 90]):
+        with pytest.raises(LabelError, match=r"a\.nii"):
+            read_mask(volume(path, values), labels=labels, options=ReadOptions(nearest_label=True))
+
+
+def test_masks_of_several_files_are_united_on_one_grid(tmp_path: Path) -> None:
+    one = volume(tmp_path / "one.nii", [1, 1, 0, 0, 0, 0, 0, 0], np.uint8)
+    two = volume(tmp_path / "two.nii", [0, 1, 2, 2, 0, 0, 0, 0], np.uint8)
+    turn = TURNS[7]
+    stored = CUBE.reoriented(turn)
+    three = tmp_path / "three.nii"
+    write_image(three, Image(turn.apply(read_mask(two)[0])[np.newaxis], stored))
+    for second in (two, three):
+        united, geometry = read_mask([one, second])
+        assert united.ravel().tolist() == [1, 1, 2, 2, 0, 0, 0, 0]
+        assert geometry.same_as(CUBE)
+
+
+def test_masks_that_disagree_are_refused_with_the_count(tmp_path: Path) -> None:
+    one = volume(tmp_path / "one.nii", [1, 1, 1, 0, 0, 0, 0, 0], np.uint8)
+    two = volume(tmp_path / "two.nii", [2, 1, 2, 2, 0, 0, 0, 0], np.uint8)
+    with pytest.raises(LabelError, match=r"two\.nii: labels 2 voxels that another mask of the case labels differently"):
+        read_mask([one, two])
+    with pytest.raises(InputError, match="no mask was given"):
+        read_mask([])
+    cut = tmp_path / "cut.nii"
+    write_image(cut, Image(np.zeros((1, 2, 2, 1), np.uint8), CUBE.cropped((0, 0, 0), (2, 2, 1))))
+    with pytest.raises(GridMismatchError, match=r"cut\.nii: the mask is of another size"):
+        read_mask([one, cut])
+
+
+def test_pictures_of_several_masks_are_united(tmp_path: Path) -> None:
+    labels = Labels.from_config({"lesion": 255})
+    drawn = np.zeros((8, 9), np.uint8)
+    drawn[1:3, 1:3] = 255
+    paths = [tmp_path / "a_mask.png", tmp_path / "a_mask_1.png"]
+    PIL.Image.fromarray(drawn).save(paths[0])
+    PIL.Image.fromarray(drawn[::-1, ::-1]).save(paths[1])
+    united, _geometry = read_mask(paths, labels=labels)
+    np.testing.assert_array_equal(united.T, np.maximum(drawn, drawn[::-1, ::-1]))
 
 
 def test_channels_must_share_a_grid_and_may_be_stored_in_another_order(tmp_path: Path) -> None:

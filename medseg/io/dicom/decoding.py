@@ -35,15 +35,14 @@ __all__ = ["DECODED", "decoded"]
 
 # pydicom has no permissively licensed decoder of these; SimpleITK's GDCM has one.
 _BY_GDCM = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1)
-_BY_PYDICOM = (
-    RLELossless, JPEGLSLossless, JPEGLSNearLossless, JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL,
-    HTJ2K,
-)  # fmt: skip
+_JPEG_2000 = (JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K)
+_BY_PYDICOM = (RLELossless, JPEGLSLossless, JPEGLSNearLossless, *_JPEG_2000)
 DECODED = (*_BY_GDCM, *_BY_PYDICOM)
 _DESCRIBED_BY = (
     "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "BitsAllocated",
     "BitsStored", "HighBit", "PixelRepresentation",
 )  # fmt: skip
+_END_OF_IMAGE = b"\xff\xd9"
 _EXPORT_AGAIN = "Fetch or export it again."
 _SMALL = 2**26  # bytes that a frame may unfold to in any case ...
 _RATIO = 1000  # ... and how many times its own size beyond
@@ -81,6 +80,8 @@ def decoded(where: Path, header: Mapping[str, Any], frame: bytes, syntax: UID) -
     picture.PixelData = encapsulate([frame])
     picture["PixelData"].VR = "OB"
     picture["PixelData"].is_undefined_length = True
+    if picture.get("PhotometricInterpretation") == "RGB" and b"JFIF\0" in frame[:32]:
+        picture.PhotometricInterpretation = "YBR_FULL_422"  # as every JFIF picture, whatever the header says
     pixels = _by_gdcm(where, picture) if syntax in _BY_GDCM else _by_pydicom(where, picture)
     wanted = (int(header["Rows"]), int(header["Columns"]))
     if pixels.shape[:2] != wanted:
@@ -96,7 +97,7 @@ def _check_size(where: Path, header: Mapping[str, Any], frame: bytes, syntax: UI
     if size > max(_SMALL, _RATIO * len(frame)):
         found = f"{len(frame)} bytes would unfold to {size}"
         raise UnreadableFileError(where, found, "It is damaged, or made to fill the memory.", f"at most {_RATIO} times")
-    if syntax == RLELossless:
+    if syntax == RLELossless and frame:
         return True
     head = codestream(frame)
     if head is None:
@@ -107,6 +108,9 @@ def _check_size(where: Path, header: Mapping[str, Any], frame: bytes, syntax: UI
             f"{columns}×{rows} of {samples}"
         )
         raise UnreadableFileError(where, found, _EXPORT_AGAIN)
+    if syntax not in _JPEG_2000 and _END_OF_IMAGE not in frame[-16:]:
+        # GDCM would fill up what is missing, and CharLS would look for it in 2³¹ bits of nothing.
+        raise UnreadableFileError(where, "its pixels end before their picture does", _EXPORT_AGAIN)
     return head.bits > int(header.get("BitsStored") or head.bits)
 
 

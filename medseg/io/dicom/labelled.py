@@ -1,5 +1,6 @@
 """SEG and RTSTRUCT to named labels on an image's grid."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,12 +88,14 @@ def _segmentation(
     values = (1,) if inside else numbers
     named = labels or _own_labels(meant, values, path)
     named = replace(named, exclusive=named.exclusive and shared is None)
-    if named.exclusive:
-        mask = _binary(mask) if inside else mask
-        named.to_indices(mask, str(path))  # refuses values that nobody declared
-    else:
-        mask = _by_label(stack(drawing, numbers), values, named, path)
-    parts = _by_label(fractions(drawing, numbers), values, named, path) if drawing.fractional else None
+    mask = _binary(mask) if inside else mask
+    if not named.exclusive:
+        channels = stack(drawing, numbers)
+        _check_declared(values, lambda i: bool(channels[i].any()), named, path)
+        mask = _by_label(channels, values, named)
+    elif labels:
+        _check_declared(values, lambda i: bool((mask == values[i]).any()), named, path)
+    parts = _by_label(fractions(drawing, numbers), values, named) if drawing.fractional else None
     image = on if isinstance(on, Image) else None
     return Segmentation(mask, drawing.geometry, named, parts, image, drawing.notes)
 
@@ -109,16 +112,20 @@ def _own_labels(structures: tuple[Structure, ...], values: tuple[int, ...], path
     return Labels(tuple(label_of(one, position, value) for position, (one, value) in enumerate(named)))
 
 
-def _by_label(channels: np.ndarray, values: tuple[int, ...], labels: Labels, path: Path) -> np.ndarray:
-    """Channels of structures with these file values to channels of labels, which may unite several."""
+def _check_declared(values: tuple[int, ...], drawn: Callable[[int], bool], labels: Labels, path: Path) -> None:
+    """Refuse structures that draw something and whose value no label has."""
     declared = {value for label in labels.labels for value in label.values} | {*labels.background, labels.ignore}
-    unknown = [
-        value for value, channel in zip(values, channels, strict=True) if value not in declared and channel.any()
-    ]
+    unknown = [value for i, value in enumerate(values) if value not in declared and drawn(i)]
     if unknown:
         raise LabelError(path, f"structure numbers {unknown} are not declared", "Declare them as values of a label.")
-    numbers = np.array(values)
-    return np.stack([channels[np.isin(numbers, label.values)].max(axis=0, initial=0) for label in labels.labels])
+
+
+def _by_label(channels: np.ndarray, values: tuple[int, ...], labels: Labels) -> np.ndarray:
+    """Channels of structures with these file values to channels of labels, which may unite several."""
+    wanted = [[i for i, value in enumerate(values) if value in label.values] for label in labels.labels]
+    if wanted == [[i] for i in range(len(values))]:
+        return channels
+    return np.stack([channels[of_label].max(axis=0, initial=0) for of_label in wanted])
 
 
 def _binary(mask: np.ndarray) -> np.ndarray:

@@ -115,13 +115,13 @@ def label_of(structure: Structure, position: int, value: int) -> Label:
 
 def label_map(drawing: Drawing, numbers: frozenset[int]) -> tuple[np.ndarray, np.ndarray | None]:
     """Structure numbers on the drawing's grid, and which voxels several of them share (`None` for no voxel)."""
-    values = np.zeros(drawing.geometry.shape, np.min_scalar_type(max(numbers, default=1)))
+    values = _blank(drawing.geometry.shape, np.min_scalar_type(max(numbers, default=1)))
     canvas, shared = drawing.turn.apply(values), None
     for piece in drawing.pieces(numbers):
         here = canvas[piece.where]
         clash = piece.drawn & (here != 0) & (here != piece.number)
         if clash.any():
-            shared = np.zeros(values.shape, bool) if shared is None else shared
+            shared = _blank(values.shape, np.dtype(bool)) if shared is None else shared
             drawing.turn.apply(shared)[piece.where] |= clash
         here[piece.drawn] = piece.number
     return values, shared
@@ -129,7 +129,7 @@ def label_map(drawing: Drawing, numbers: frozenset[int]) -> tuple[np.ndarray, np
 
 def stack(drawing: Drawing, numbers: tuple[int, ...]) -> np.ndarray:
     """One binary channel a structure, shape (structures, *grid), uint8."""
-    channels = np.zeros((len(numbers), *drawing.geometry.shape), np.uint8)
+    channels = _blank(drawing.geometry.shape, np.dtype(np.uint8), len(numbers))
     canvas = drawing.turn.apply(channels)
     for piece in drawing.pieces(frozenset(numbers)):
         canvas[numbers.index(piece.number)][piece.where][piece.drawn] = 1
@@ -138,7 +138,7 @@ def stack(drawing: Drawing, numbers: tuple[int, ...]) -> np.ndarray:
 
 def fractions(drawing: Drawing, numbers: tuple[int, ...]) -> np.ndarray:
     """How much of each voxel belongs to each structure, shape (structures, *grid), float32."""
-    channels = np.zeros((len(numbers), *drawing.geometry.shape), np.float32)
+    channels = _blank(drawing.geometry.shape, np.dtype(np.float32), len(numbers))
     canvas = drawing.turn.apply(channels)
     for piece in drawing.pieces(frozenset(numbers)):
         if piece.fraction is not None:
@@ -158,3 +158,10 @@ def overlap_error(drawing: Drawing, structures: tuple[Structure, ...], shared: n
         f"Pick one as {path.name}:/NAME, or read them all with medseg.io.read_segmentation.",
         "at most one structure a voxel",
     )
+
+
+def _blank(shape: tuple[int, ...], dtype: np.dtype, *channels: int) -> np.ndarray:
+    """Zeros in which a slice (x, y) is one stretch of memory, as frames are: many times faster to paint."""
+    zeros = np.zeros((*channels, *shape[::-1]), dtype)
+    first = len(channels)
+    return zeros.transpose(*range(first), *reversed(range(first, zeros.ndim)))

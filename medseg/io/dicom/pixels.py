@@ -24,7 +24,7 @@ from medseg.io.dicom.samples import coloured, grey, used_bits
 __all__ = ["inverted", "rescaled", "stored_frames", "stored_volume"]
 
 _PIXELS, _FLOATS, _DOUBLES = (0x7FE0, 0x0010), (0x7FE0, 0x0008), (0x7FE0, 0x0009)
-_UNDEFINED = 0xFFFFFFFF
+_ITEM, _UNDEFINED = (0xFFFE, 0xE000), 0xFFFFFFFF
 _EXPORT_AGAIN = "Fetch or export it again."
 _PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian)
 _SLACK = 2**20  # what may follow the pixels, or be between them
@@ -202,29 +202,44 @@ def _compressed(one: Slice, file: BinaryIO, frames: Sequence[int], syntax: UID) 
     if element.tag != _PIXELS or element.length != _UNDEFINED:
         raise UnreadableFileError(one.path, f"its pixels are not {syntax.name}", _EXPORT_AGAIN)
     pictures = []
-    for frame in frames:
-        packed = _packed(one, file, element, frame)
-        pixels, whole_cells = decoded(one.path, one.header, packed, syntax)
-        pictures.append(grey(one.path, one.header, used_bits(pixels, one.header, whole_cells)))
+    # A mapped file cannot be read beyond its end, whatever lengths its items claim.
+    with _mapped(file) as content:
+        _check_items(one, content, element.start)
+        for frame in frames:
+            pixels, whole_cells = decoded(one.path, one.header, _packed(one, content, element.start, frame), syntax)
+            pictures.append(grey(one.path, one.header, used_bits(pixels, one.header, whole_cells)))
     return np.stack(pictures)
 
 
-def _packed(one: Slice, file: BinaryIO, element: _Element, frame: int) -> bytes:
-    """The bytes of one compressed frame; a mapped file cannot be read beyond its end, whatever its items claim."""
+def _mapped(file: BinaryIO) -> Any:
+    return nullcontext(file) if isinstance(file, BytesIO) else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _check_items(one: Slice, content: Any, at: int) -> None:
+    """Refuse compressed pixels whose last item was cut off: some decoders would fill up what is missing."""
+    content.seek(0, SEEK_END)
+    size = content.tell()
+    while at + 8 <= size:
+        content.seek(at)
+        group, element, length = struct.unpack("<HHI", content.read(8))
+        if (group, element) != _ITEM:
+            return
+        at += 8 + length
+    if at > size:
+        found = f"ends {at - size} bytes before its compressed pixels do"
+        raise UnreadableFileError(one.path, found, _EXPORT_AGAIN)
+
+
+def _packed(one: Slice, content: Any, start: int, frame: int) -> bytes:
+    """The bytes of one compressed frame."""
     count = one.frames
     tables: Any = (one.header.get("ExtendedOffsetTable"), one.header.get("ExtendedOffsetTableLengths"))
-    buffer: Any
-    with (
-        nullcontext(file)
-        if isinstance(file, BytesIO)
-        else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer
-    ):
-        buffer.seek(element.start)
-        try:
-            return get_frame(buffer, frame, number_of_frames=count, extended_offsets=tables if all(tables) else None)
-        except (ValueError, EOFError, struct.error, LookupError) as error:
-            found = f"frame {frame} of its pixels cannot be found ({error})"
-            raise UnreadableFileError(one.path, found, _EXPORT_AGAIN) from error
+    content.seek(start)
+    try:
+        return get_frame(content, frame, number_of_frames=count, extended_offsets=tables if all(tables) else None)
+    except (ValueError, EOFError, struct.error, LookupError) as error:
+        found = f"frame {frame} of its pixels cannot be found ({error})"
+        raise UnreadableFileError(one.path, found, _EXPORT_AGAIN) from error
 
 
 def _by_pydicom(one: Slice, syntax: UID, frame: int) -> np.ndarray:

@@ -153,13 +153,13 @@ def _drawn_boxes(placing: _Placing, wanted: frozenset[int]) -> Iterator[tuple[in
     """The frames of these segments, axes (column, row), each with the box around what it draws; empty ones are left."""
     indices = [index for index, number in enumerate(placing.numbers) if number in wanted]
     for index, frame in zip(indices, placing.frames.decoded(indices), strict=True):
-        for box in find_objects((frame.T != 0).astype(np.uint8)):
-            yield index, frame.T, box
+        for rows, columns in find_objects((frame != 0).view(np.uint8)):
+            yield index, frame.T, (columns, rows)
 
 
 def _label_pieces(placing: _Placing, known: frozenset[int], wanted: frozenset[int]) -> Iterator[Piece]:
     for index, frame in enumerate(placing.frames.decoded(range(placing.frames.count))):
-        boxes = {number: box for number, box in enumerate(find_objects(frame.T), start=1) if box is not None}
+        boxes = {number: box[::-1] for number, box in enumerate(find_objects(frame), start=1) if box is not None}
         _check_listed(boxes, known, placing.path)
         for number in boxes.keys() & wanted:
             yield Piece(number, _where(placing, index, boxes[number]), frame.T[boxes[number]] == number)

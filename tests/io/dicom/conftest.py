@@ -11,16 +11,16 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
-from medseg.io.dicom.headers import Slice
+from medseg.io.dicom.headers import Slice, read_header
 
 Picture = Callable[..., Slice]
 
 
 def as_slice(path: Path) -> Slice:
     """A file's header, and where its pixels begin."""
-    with path.open("rb") as file:
-        header = pydicom.dcmread(file, stop_before_pixels=True)
-        return Slice(path, header, file.tell())
+    one = read_header(path)
+    assert one is not None
+    return one
 
 
 @pytest.fixture
