@@ -100,7 +100,7 @@ def _stacked(root: Path, file: Any, prefix: str, names: list[str], split: str) -
     if len(masks) > 1 or any(here[mask].shape[0] != count for mask in masks):
         found = ", ".join(f"{mask} {here[mask].shape}" for mask in masks)
         raise DatasetError(where, f"has the shape {here[_STACK].shape} beside {found}", "Keep one mask for each image.")
-    width = len(str(count - 1))
+    width, below = len(str(count - 1)), prefix.replace("/", "_")
     ids = _texts(root, file, f"{prefix}names", count) or [
         f"{prefix}{formats.stem(root)}_{i:0{width}d}" for i in range(count)
     ]

@@ -133,12 +133,15 @@ def _stretch(path: Path, header: Any, geometry: Geometry) -> Stretch:
 def _geometry(path: Path, header: Any) -> tuple[Geometry, tuple[str, ...]]:
     shape, _volumes = _shape(path, header)
     try:
-        affine, notes = header.get_best_affine(), _form_notes(header)
+        with np.errstate(all="ignore"):  # a grid that is not finite is refused by name
+            affine, notes = header.get_best_affine(), _form_notes(header)
     except (HeaderDataError, ValueError) as error:
         raise GeometryError(path, f"has an unusable orientation ({error})", "Mend its qform or sform.") from error
     scale, unit_notes = _unit_scale(header)
     affine[:3] *= scale
-    return named_geometry(path, shape, affine), notes + unit_notes
+    geometry = named_geometry(path, shape, affine)
+    shear = () if geometry.orthogonal else ("the axes do not stand at right angles: kept as stored",)
+    return geometry, notes + shear + unit_notes
 
 
 def _form_notes(header: Any) -> tuple[str, ...]:

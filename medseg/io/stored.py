@@ -21,9 +21,9 @@ _GZIP_OR_ZLIB = 47
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
+def opened(path: Path, *, as_it_is: bool = False) -> Iterator[Any]:
     """The file, unpacked where its name says gzip; whatever goes wrong in reading becomes an error that names it."""
-    compressed = path.name.lower().endswith((".gz", ".mgz"))
+    compressed = path.name.lower().endswith((".gz", ".mgz")) and not as_it_is
     try:
         with igzip.open(path, "rb") if compressed else path.open("rb") as file:
             yield file
@@ -47,7 +47,7 @@ class Stretch:
         offset: Of the first voxel, in bytes of the unpacked data.
         shape: Of one volume, (x, y[, z]).
         volumes: How many there are.
-        packed_from: Where a gzip or zlib stream begins inside a file that is not itself gzip, in bytes.
+        packed_from: Where a gzip or zlib stream begins inside the file, in bytes; its name then says nothing.
     """
 
     path: Path
@@ -64,7 +64,7 @@ class Stretch:
             UnreadableFileError: The file is missing, damaged, or shorter than the volumes that it declares.
         """
         size = math.prod(self.shape) * self.dtype.itemsize
-        with opened(self.path) as file:
+        with opened(self.path, as_it_is=self.packed_from is not None) as file:
             if self.packed_from is not None:
                 file.seek(self.packed_from)
                 file = _Inflater(file)
@@ -101,16 +101,17 @@ class _Inflater:
             packed = self._stream.unconsumed_tail or self._file.read(_BLOCK)
             out = self._stream.decompress(packed, len(buffer))
             if not packed and not out:
-                break
+                raise EOFError("the compressed data end early")
         buffer[: len(out)] = out
         return len(out)
 
     def seek(self, offset: int) -> None:
         scratch = memoryview(bytearray(min(_BLOCK, offset)))
         while offset > 0:
-            offset -= (got := self.readinto(scratch[:offset]))
+            got = self.readinto(scratch[:offset])
             if not got:
-                raise EOFError("the compressed data end early")
+                return  # the stream is whole, but shorter than that
+            offset -= got
 
 
 def native(array: np.ndarray) -> np.ndarray:
