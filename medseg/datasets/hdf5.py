@@ -102,7 +102,7 @@ def _stacked(root: Path, file: Any, prefix: str, names: list[str], split: str) -
         raise DatasetError(where, f"has the shape {here[_STACK].shape} beside {found}", "Keep one mask for each image.")
     width, below = len(str(count - 1)), prefix.replace("/", "_")
     ids = _texts(root, file, f"{prefix}names", count) or [
-        f"{prefix}{formats.stem(root)}_{i:0{width}d}" for i in range(count)
+        f"{below}{formats.stem(root)}_{i:0{width}d}" for i in range(count)
     ]
     patients = _texts(root, file, f"{prefix}patients", count) or ids
     for i, (name, patient) in enumerate(zip(ids, patients, strict=True)):
