@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     )
     from medseg.geometry import Geometry
     from medseg.image import Image, Segmentation
-    from medseg.io import read_image, read_mask, write_mask
+    from medseg.io import read_geometry, read_image, read_mask, read_segmentation, write_image, write_mask
+    from medseg.io.dicom.tree import scan_dicom
     from medseg.labels import Label, Labels
+    from medseg.options import ReadOptions
     from medseg.outputs.progress import RichReporter
     from medseg.segmenter import Segmenter
-    from medseg.workflow import evaluate, load_model, measure, predict, train
+    from medseg.workflow import convert, evaluate, load_model, measure, predict, train
 
 __version__ = "0.1.0"
 
@@ -61,11 +63,13 @@ _MODULES = {
     ),
     "geometry": ("Geometry",),
     "image": ("Image", "Segmentation"),
-    "io": ("read_image", "read_mask", "write_mask"),
+    "io": ("read_geometry", "read_image", "read_mask", "read_segmentation", "write_image", "write_mask"),
+    "io.dicom.tree": ("scan_dicom",),
     "labels": ("Label", "Labels"),
+    "options": ("ReadOptions",),
     "outputs.progress": ("RichReporter",),
     "segmenter": ("Segmenter",),
-    "workflow": ("evaluate", "load_model", "measure", "predict", "train"),
+    "workflow": ("convert", "evaluate", "load_model", "measure", "predict", "train"),
 }
 _HOMES = {name: f"medseg.{module}" for module, names in _MODULES.items() for name in names}
 
@@ -86,6 +90,7 @@ __all__ = [
     "MissingExtraError",
     "ModelFolderError",
     "OutputError",
+    "ReadOptions",
     "RichReporter",
     "Segmentation",
     "Segmenter",
@@ -93,6 +98,7 @@ __all__ = [
     "UnknownSpacingError",
     "UnreadableFileError",
     "__version__",
+    "convert",
     "demonstrate",
     "evaluate",
     "inspect_dataset",
@@ -100,9 +106,13 @@ __all__ = [
     "measure",
     "open_dataset",
     "predict",
+    "read_geometry",
     "read_image",
     "read_mask",
+    "read_segmentation",
+    "scan_dicom",
     "train",
+    "write_image",
     "write_mask",
 ]
 

@@ -114,7 +114,9 @@ def scan(
     if as_json:
         typer.echo(table.to_json(orient="records", indent=2))
     else:
-        _print(frame_table(table, repr(tree), columns=SHOWN_VOLUMES, max_rows=60))
+        below = f"{studies}/"
+        shown = table.assign(address=[text.removeprefix(below) for text in table["address"]])
+        _print(frame_table(shown, repr(tree), columns=SHOWN_VOLUMES, max_rows=60))
         for address, note in refused[["address", "note"]].itertuples(index=False):
             typer.echo(f"refused: {note if address in note else f'{address}: {note}'}", err=True)
     if len(refused):
@@ -201,6 +203,24 @@ SHOWN_REGIONS = [
     "case", "label", "region", "voxels", "volume_ml", "area_mm2", "area_px",
     "longest_axial_mm", "perpendicular_mm", "longest_3d_mm", "longest_axial_px",
 ]  # fmt: skip
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="File, DICOM folder or address, such as seg.dcm:/liver.")],
+    out: Annotated[Path, typer.Argument(help="A .nii.gz, .nii or .png file.")],
+    on: Annotated[Path | None, typer.Option(help="Image on whose grid a mask, SEG or RTSTRUCT is to lie.")] = None,
+    frame: Frame = None,
+    untilt: Untilt = False,
+    reading: Reading = None,
+) -> None:
+    """Write an image, a mask or the structures of a DICOM SEG or RTSTRUCT as NIfTI, in 2D as PNG."""
+    from medseg.workflow import convert as run
+
+    done = run(source, out, on=on, options=_reading(reading, frame, untilt))
+    for note in done.notes:
+        typer.echo(f"Note: {note}", err=True)
+    typer.echo(f"{out}: {done!r}")
 
 
 @app.command()

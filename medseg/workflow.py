@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ from medseg.datasets import Split, cases_from_inputs, open_dataset, split_by_pat
 from medseg.errors import ConfigError
 from medseg.evaluation import Evaluation, evaluate_pairs, find_pairs
 from medseg.image import Image, Segmentation
-from medseg.io import read_image, read_mask
+from medseg.io import read_image, read_mask, read_segmentation, write_image, write_mask
+from medseg.io.structures import holds_structures
 from medseg.labels import Labels
 from medseg.options import ReadOptions
 from medseg.regions import labels_of, measure_regions
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from medseg.batch import Predictions
     from medseg.inference.network_segmenter import NetworkSegmenter
 
-__all__ = ["TrainedModel", "evaluate", "load_model", "measure", "predict", "train"]
+__all__ = ["TrainedModel", "convert", "evaluate", "load_model", "measure", "predict", "train"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,12 +194,60 @@ def measure(
     """
     read = image if isinstance(image, Image) else read_image(image, options=options)
     if isinstance(mask, Segmentation):
-        return measure_regions(read, mask.mask, labels or mask.labels, min_voxels=min_voxels)
-    named = Path(mask if isinstance(mask, (str, Path)) else mask[0])
-    placed, _grid = read_mask(mask, on=read.geometry, labels=labels, options=options)
-    return measure_regions(
-        read, placed, labels or labels_of(placed), case=named.name.split(".")[0], min_voxels=min_voxels
-    )
+        return _measured(read, mask, labels, "", min_voxels)
+    files = [mask] if isinstance(mask, (str, Path)) else list(mask)
+    case = Path(files[0]).name.split(".")[0]
+    if len(files) == 1 and holds_structures(files[0]):
+        structures = read_segmentation(files[0], on=read, labels=labels, options=options)
+        return _measured(read, structures, labels, case, min_voxels)
+    placed, _grid = read_mask(files, on=read.geometry, labels=labels, options=options)
+    return measure_regions(read, placed, labels or labels_of(placed), case=case, min_voxels=min_voxels)
+
+
+def _measured(
+    image: Image, segmentation: Segmentation, labels: Labels | None, case: str, min_voxels: int
+) -> pd.DataFrame:
+    """The region table of a label map, or of labels that overlap, one after another."""
+    named = labels or segmentation.labels
+    if named.exclusive:
+        return measure_regions(image, segmentation.mask, named, case=case, min_voxels=min_voxels)
+    tables = [
+        measure_regions(image, channel != 0, Labels((replace(label, values=(1,)),)), case=case, min_voxels=min_voxels)
+        for label, channel in zip(named.labels, segmentation.mask, strict=True)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def convert(
+    source: str | Path,
+    out: str | Path,
+    *,
+    on: str | Path | None = None,
+    options: ReadOptions | None = None,
+) -> Image | Segmentation:
+    """Read an image, or the structures of a DICOM SEG or RTSTRUCT, and write it as NIfTI (PNG in 2D).
+
+    Args:
+        source: A file, DICOM folder or address; `seg.dcm:/liver` is one structure.
+        out: A .nii.gz, .nii or .png file.
+        on: The image on whose grid structures or a mask are to lie; an RTSTRUCT needs it.
+        options: How to read, where there is a choice.
+
+    Returns:
+        What was written.
+
+    Raises:
+        LabelError: Structures overlap; they are listed, to be converted one by one.
+        OutputError: The ending does not fit, or the file cannot be written.
+    """
+    if on is None and not holds_structures(source):
+        image = read_image(source, options=options)
+        write_image(out, image)
+        return image
+    below = read_image(on, options=options) if on is not None else None
+    segmentation = read_segmentation(source, on=below, options=options)
+    write_mask(out, segmentation)
+    return segmentation
 
 
 def evaluate(

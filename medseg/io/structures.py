@@ -9,7 +9,14 @@ from medseg.io.masks import read_label_map
 from medseg.labels import Labels, labels_of
 from medseg.options import ReadOptions
 
-__all__ = ["read_segmentation"]
+__all__ = ["holds_structures", "read_segmentation"]
+
+
+def holds_structures(source: str | Path) -> bool:
+    """Whether a file, or that of an address, is a DICOM SEG or RTSTRUCT."""
+    from medseg.io.dicom import labelled
+
+    return labelled.kind_of(address.split(source)[0]) is not None
 
 
 def read_segmentation(

@@ -29,6 +29,12 @@ def write_mask(path: str | Path, segmentation: Segmentation) -> None:
     Raises:
         OutputError: The ending does not fit, a value does not fit into a PNG, or the file cannot be written.
     """
+    if not segmentation.labels.exclusive:
+        raise OutputError(
+            path,
+            f"the labels overlap ({', '.join(segmentation.labels.names)}), which no label map can hold",
+            "Write them one by one: name one as in seg.dcm:/NAME.",
+        )
     image = segmentation.image
     carried = image.header if image is not None and image.geometry.same_as(segmentation.geometry) else None
     mask = segmentation.mask

@@ -40,9 +40,9 @@ def read_contours(dataset: Any, path: Path, on: Geometry | None) -> Drawing:
             "holds contours, which have no voxels of their own" if on is None else "holds contours and the image is 2D",
             "Pass the volume that they were drawn on: read_segmentation(path, on=image).",
         )
-    regions, notes = _regions(dataset, path)
+    regions = _regions(dataset, path)
     structures = tuple(region.structure for region in regions)
-    return Drawing(structures, on, on.to_canonical, partial(drawn_pieces, regions, on, path), False, notes)
+    return Drawing(structures, on, on.to_canonical, partial(drawn_pieces, regions, on, path))
 
 
 def referenced_frames(dataset: Any) -> list[str]:
@@ -60,8 +60,8 @@ def referenced_series(dataset: Any) -> list[str]:
     ]
 
 
-def _regions(dataset: Any, path: Path) -> tuple[list[Region], tuple[str, ...]]:
-    """The regions in the order of their numbers, and notes on what of them is left out."""
+def _regions(dataset: Any, path: Path) -> list[Region]:
+    """The regions in the order of their numbers."""
     listed = sorted(
         (whole_number(item, "ROINumber", path, 0), position, str(item.get("ROIName", "") or ""))
         for position, item in enumerate(dataset.get("StructureSetROISequence") or [])
@@ -77,14 +77,14 @@ def _regions(dataset: Any, path: Path) -> tuple[list[Region], tuple[str, ...]]:
             raise UnreadableFileError(path, f"{found} region {number}", EXPORT_AGAIN)
         drawn[number] = item
     names = unique_names([name for _number, _position, name in listed])
-    regions, notes = [], []
+    regions = []
     for position, (name, number) in enumerate(zip(names, numbers, strict=True), start=1):
         item = drawn.get(number, {})
         contours, left_out = _contours(item, name, path)
-        regions.append(Region(Structure(position, name, _colour(item)), contours))
-        notes += [f"{name!r}: contours left out: {left_out}"] if left_out else []
+        notes = [f"{name!r}: contours left out: {left_out}"] if left_out else []
         notes += [] if contours else [f"{name!r} has no closed contour and is empty"]
-    return regions, tuple(notes)
+        regions.append(Region(Structure(position, name, _colour(item), notes=tuple(notes)), contours))
+    return regions
 
 
 def _contours(item: Any, name: str, path: Path) -> tuple[tuple[np.ndarray, ...], str]:

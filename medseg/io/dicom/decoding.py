@@ -108,6 +108,9 @@ def _check_size(where: Path, header: Mapping[str, Any], frame: bytes, syntax: UI
             f"{columns}×{rows} of {samples}"
         )
         raise UnreadableFileError(where, found, _EXPORT_AGAIN)
+    if not 1 <= head.bits <= int(header["BitsAllocated"]):
+        found = f"its pixels have {head.bits} bits and its header allocates {header['BitsAllocated']}"
+        raise UnreadableFileError(where, found, _EXPORT_AGAIN)
     if syntax not in _JPEG_2000 and _END_OF_IMAGE not in frame[-16:]:
         # GDCM would fill up what is missing, and CharLS would look for it in 2³¹ bits of nothing.
         raise UnreadableFileError(where, "its pixels end before their picture does", _EXPORT_AGAIN)
@@ -115,9 +118,11 @@ def _check_size(where: Path, header: Mapping[str, Any], frame: bytes, syntax: UI
 
 
 def _by_pydicom(where: Path, picture: Dataset) -> np.ndarray:
+    # The faster plugin for RLE (pylibjpeg-rle) panics on broken data with what is no Exception.
+    plugin = "pydicom" if picture.file_meta.TransferSyntaxUID == RLELossless else ""
     try:
         # pydicom would clear unused bits as if HighBit were always BitsStored - 1.
-        return np.asarray(pydicom.pixels.pixel_array(picture, correct_unused_bits=False))
+        return np.asarray(pydicom.pixels.pixel_array(picture, decoding_plugin=plugin, correct_unused_bits=False))
     except (RuntimeError, NotImplementedError, ValueError, AttributeError, EOFError, OSError, LookupError) as error:
         raise UnreadableFileError(where, f"its pixels cannot be decoded ({error})", _EXPORT_AGAIN) from error
 

@@ -57,7 +57,7 @@ def read_labelled_map(path: Path, inside: str, on: Image | Geometry | None, opti
         mask, shared = label_map(drawing, frozenset(one.number for one in meant))
         if shared is not None:
             raise overlap_error(drawing, meant, shared, path)
-        return LabelMap(_binary(mask) if inside else mask, drawing.geometry, drawing.notes)
+        return LabelMap(_binary(mask) if inside else mask, drawing.geometry, _notes(drawing, meant))
 
     found, warned = guarded(path, work)
     return replace(found, notes=(*found.notes, *warned))
@@ -97,7 +97,11 @@ def _segmentation(
         _check_declared(values, lambda i: bool((mask == values[i]).any()), named, path)
     parts = _by_label(fractions(drawing, numbers), values, named) if drawing.fractional else None
     image = on if isinstance(on, Image) else None
-    return Segmentation(mask, drawing.geometry, named, parts, image, drawing.notes)
+    return Segmentation(mask, drawing.geometry, named, parts, image, _notes(drawing, meant))
+
+
+def _notes(drawing: Drawing, structures: tuple[Structure, ...]) -> tuple[str, ...]:
+    return (*drawing.notes, *(note for one in structures for note in one.notes))
 
 
 def _own_labels(structures: tuple[Structure, ...], values: tuple[int, ...], path: Path) -> Labels:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import pydicom
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
@@ -28,9 +28,10 @@ _KINDS: dict[str, ObjectKind] = {
 }
 # What pydicom raises over broken bytes, some of it only when a value is first asked for.
 _BROKEN = (
-    InvalidDicomError, OSError, EOFError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError,
-    RuntimeError, MemoryError, AssertionError, struct.error, zlib.error,
+    InvalidDicomError, BytesLengthException, OSError, EOFError, ValueError, TypeError, AttributeError, LookupError,
+    ArithmeticError, RuntimeError, MemoryError, AssertionError, struct.error, zlib.error,
 )  # fmt: skip
+_QUOTED = 200  # characters of pydicom's own message, which may hold whole values
 _INFLATED = 2**30  # bytes that a deflated file may unfold into
 
 
@@ -64,7 +65,8 @@ def guarded(path: Path, work: Callable[[], T]) -> tuple[T, tuple[str, ...]]:
         try:
             result = work()
         except _BROKEN as error:
-            raise UnreadableFileError(path, f"has values that cannot be used ({error})", EXPORT_AGAIN) from error
+            found = f"has values that cannot be used ({str(error)[:_QUOTED]})"
+            raise UnreadableFileError(path, found, EXPORT_AGAIN) from error
     return result, tuple(dict.fromkeys(str(warning.message).splitlines()[0] for warning in caught))
 
 

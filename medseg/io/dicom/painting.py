@@ -26,12 +26,13 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Structure:
-    """A segment or ROI: its number (from 1), its name, and its colour and code where the file says them."""
+    """A segment or ROI: its number (from 1), name, colour and code where the file says them, and notes on it alone."""
 
     number: int
     name: str
     colour: tuple[int, int, int] | None = None
     code: Code | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Drawing:
         turn: From that grid to the one that pieces speak of.
         pieces: Gives the pieces of the structures with these numbers, anew at each call.
         fractional: Whether pieces carry fractions.
-        notes: What a reader of the mask should know.
+        notes: What a reader of any of them should know.
     """
 
     structures: tuple[Structure, ...]

@@ -5,7 +5,7 @@ The policy, in the order in which it is applied:
 * Frames of a multi-frame object, and tiles of a mosaic, are slices like any other.
 * Radiographs, and pictures without a place in the patient, are 2D images: one a file.
 * Slices of another size, spacing, direction or frame of reference are another volume; so are localisers.
-* The same object stored twice counts once, with a note.
+* The same object stored twice counts once, with a note; with other pixels, each folder is a volume of its own.
 * Where several slices lie at one position, the series is several volumes: they are told apart by the first of
   echo, image type, time, b-value, ... that does so without a remainder.
 * What is left must be evenly spaced along the slice normal (`medseg.io.dicom.grid`). Gaps, repeated positions,
@@ -211,7 +211,14 @@ def _at_one_place(slices: list[Slice], key: str) -> list[Volume]:
     try:
         unique, notes = _without_copies(slices)
     except UnreadableFileError as error:
-        return [Volume(tuple(slices), "volume", key, refusal=error)]
+        folders: dict[Path, list[Slice]] = {}
+        for one in slices:
+            folders.setdefault(one.path.parent, []).append(one)
+        if len(folders) == 1:
+            return [Volume(tuple(slices), "volume", key, refusal=error)]
+        # The same objects written twice, compressed in another way, say: each folder for itself.
+        named = ((f"{key}, {folder.name}".removeprefix(", "), group) for folder, group in folders.items())
+        return [volume for name, group in named for volume in _at_one_place(group, name)]
     return [
         _volume(group, ", ".join(part for part in (key, own) if part), notes)
         for own, group in _told_apart(unique, _TELLING)
