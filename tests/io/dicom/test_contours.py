@@ -176,6 +176,8 @@ def test_points_and_open_contours_are_left_out_with_a_note(tmp_path):
         "'isocentre' has no closed contour and is empty",
         "'none' has no closed contour and is empty",
     )
+    picked = read_segmentation(tmp_path / "rs.dcm:/none", on=geometry)
+    assert picked.notes == found.notes[-1:]
 
 
 def test_regions_are_named_numbered_and_coloured_as_the_file_says(tmp_path):

@@ -18,6 +18,7 @@ from medseg.geometry import Geometry, Reorientation
 from medseg.image import Image
 from medseg.io import mask_on_grid, read_image, read_mask
 from medseg.io.dicom.colours import rgb_of_cielab
+from medseg.io.dicom.objects import kind_of
 from medseg.io.structures import read_segmentation
 from medseg.labels import Code, Labels
 from medseg.options import ReadOptions
@@ -467,6 +468,15 @@ def test_a_cut_or_spoiled_file_raises_nothing_but_our_errors(tmp_path):
     assert all("s.dcm" in message for message in refused)
 
 
+def test_broken_file_meta_is_no_segmentation_and_raises_nothing_but_our_errors(tmp_path):
+    geometry = grid()
+    path = save(segmentation(frames_of({1: np.ones(geometry.shape)}, geometry), geometry), tmp_path / "s.dcm")
+    data = bytearray(path.read_bytes())
+    data[138:140] = (2, 0)  # the group length, of 4 bytes, with a length of 2
+    path.write_bytes(bytes(data))
+    assert kind_of(path) is None
+
+
 def test_another_frame_of_reference_is_refused_unless_it_is_allowed(tmp_path):
     geometry = grid()
     mask = random_mask(geometry.shape)
@@ -593,7 +603,7 @@ def test_a_segmentation_of_a_microscopy_slide_is_refused_as_such(test_data):
 def test_the_liver_of_dcmqi_equals_its_nrrd(test_data):
     folder = test_data / "dicom_seg/dcmqi"
     truth, geometry = read_mask(folder / "liver_seg.nrrd")
-    for on in (None, geometry):
+    for on in (None, geometry, read_image(folder / "ct-3slice")):
         found = read_segmentation(folder / "liver.dcm", on=on)
         mine = mask_on_grid(found.mask, found.geometry, geometry, "liver")
         np.testing.assert_array_equal(mine > 0, truth > 0)
@@ -601,10 +611,11 @@ def test_the_liver_of_dcmqi_equals_its_nrrd(test_data):
         assert found.labels.labels[0].code == Code("SRT", "T-62000", "Liver")
 
 
-def test_rows_and_columns_are_told_apart_on_the_series_and_on_the_nrrd(test_data):
+@pytest.mark.parametrize("source", ["image", "multiframe/mf.dcm", "nrrd/label.nrrd"])
+def test_rows_and_columns_are_told_apart_on_the_series_and_on_the_nrrd(test_data, source):
     folder = test_data / "dicom_seg/dcmqi/23x38x3"
     truth, geometry = read_mask(folder / "nrrd/label.nrrd")
-    image = read_image(folder / "image")
+    image = read_image(folder / source)
     assert image.geometry.shape == (23, 38, 3)
     expected = mask_on_grid(truth, geometry, image.geometry, "label.nrrd")
     found = read_segmentation(folder / "seg/label.seg", on=image)
