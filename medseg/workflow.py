@@ -200,7 +200,7 @@ def measure(
     if len(files) == 1 and holds_structures(files[0]):
         structures = read_segmentation(files[0], on=read, labels=labels, options=options)
         return _measured(read, structures, labels, case, min_voxels)
-    placed, _grid = read_mask(files, on=read.geometry, labels=labels, options=options)
+    placed, _grid = read_mask(files, on=read, labels=labels, options=options)
     return measure_regions(read, placed, labels or labels_of(placed), case=case, min_voxels=min_voxels)
 
 

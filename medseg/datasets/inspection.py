@@ -135,11 +135,10 @@ def _facts(case: Case, labels: Labels | None, options: ReadOptions | None) -> Ca
         return CaseFacts(case, problems=(str(error),))
     geometry, dtype, notes = image.geometry, str(image.voxels.dtype), image.notes
     problems = _image_problems(image.voxels)
-    del image  # the mask of a large volume need not lie in memory beside it
     counts: dict[str, int] = {}
     if case.masks:
         try:
-            read = read_case_label_map(case, geometry, labels, options)
+            read = read_case_label_map(case, image, labels, options)
             notes += tuple(f"mask: {note}" for note in read.notes)
             counts, found = _counted(read.mask, labels)
             problems += found

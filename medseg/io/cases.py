@@ -50,14 +50,14 @@ def read_case_image(case: Case, options: ReadOptions | None = None) -> Image:
 
 
 def read_case_mask(
-    case: Case, geometry: Geometry, labels: Labels | None = None, options: ReadOptions | None = None
+    case: Case, image: Image, labels: Labels | None = None, options: ReadOptions | None = None
 ) -> np.ndarray:
     """The reference mask in file values on the grid of the case's image: `read_case_label_map` without the notes."""
-    return read_case_label_map(case, geometry, labels, options).mask
+    return read_case_label_map(case, image, labels, options).mask
 
 
 def read_case_label_map(
-    case: Case, geometry: Geometry, labels: Labels | None = None, options: ReadOptions | None = None
+    case: Case, image: Image, labels: Labels | None = None, options: ReadOptions | None = None
 ) -> LabelMap:
     """The reference mask in file values on the grid of the case's image, and what was done to read it.
 
@@ -67,4 +67,4 @@ def read_case_label_map(
     """
     if not case.masks:
         raise DatasetError(case.id, "has no label", "Remove it from the training part or label it.")
-    return read_label_map(case.masks, on=geometry, labels=labels, options=options)
+    return read_label_map(case.masks, on=image, labels=labels, options=options)

@@ -9,6 +9,7 @@ import numpy as np
 from medseg import address
 from medseg.errors import GridMismatchError, InputError, LabelError
 from medseg.geometry import Geometry
+from medseg.image import Image
 from medseg.io import formats
 from medseg.io.grids import exact_turn, mismatch
 from medseg.io.label_map import LabelMap
@@ -25,7 +26,7 @@ _WHOLE = 1e-3  # how far a stored value may lie from a whole number
 def read_mask(
     source: str | Path | Sequence[str | Path],
     *,
-    on: Geometry | None = None,
+    on: Image | Geometry | None = None,
     labels: Labels | None = None,
     options: ReadOptions | None = None,
 ) -> tuple[np.ndarray, Geometry]:
@@ -37,7 +38,7 @@ def read_mask(
 def read_label_map(
     source: str | Path | Sequence[str | Path],
     *,
-    on: Geometry | None = None,
+    on: Image | Geometry | None = None,
     labels: Labels | None = None,
     options: ReadOptions | None = None,
 ) -> LabelMap:
@@ -45,7 +46,8 @@ def read_label_map(
 
     Args:
         source: The file, or the files whose labels are united.
-        on: The image's grid; the result lies on it.
+        on: The image, or its grid, on which the result lies. Of an image, the DICOM frame of reference is compared too,
+            where both files know it.
         labels: What the masks can contain: needed for colour-coded pictures, and for values to be snapped to.
         options: How to read, where there is a choice.
 
@@ -93,7 +95,7 @@ def mask_on_grid(mask: np.ndarray, geometry: Geometry, target: Geometry, where: 
     return turn(mask)
 
 
-def _read_one(path: Path, on: Geometry | None, labels: Labels | None, options: ReadOptions) -> LabelMap:
+def _read_one(path: Path, on: Image | Geometry | None, labels: Labels | None, options: ReadOptions) -> LabelMap:
     file, inside = address.split(path)
     if file.is_file() and formats.ending(file) not in _NEVER_DICOM:
         from medseg.io.dicom import labelled  # loads pydicom
@@ -108,7 +110,10 @@ def _read_one(path: Path, on: Geometry | None, labels: Labels | None, options: R
         image = read_image(path, options=options)
         found = _declared(LabelMap(image.voxels[0], image.geometry), path, labels, options)
     found = _in_whole_numbers(found, path)
-    return found if on is None else LabelMap(mask_on_grid(found.mask, found.geometry, on, path), on, found.notes)
+    if on is None:
+        return found
+    grid = on.geometry if isinstance(on, Image) else on
+    return LabelMap(mask_on_grid(found.mask, found.geometry, grid, path), grid, found.notes)
 
 
 def _union(one: np.ndarray, other: np.ndarray, where: str | Path, labels: Labels | None) -> np.ndarray:

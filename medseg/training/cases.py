@@ -17,5 +17,5 @@ def read_indices(case: Case, labels: Labels, image: Image, options: ReadOptions 
     Raises:
         MedsegError: The case has no label, it cannot be read, lies on another grid or holds undeclared values.
     """
-    mask = read_case_mask(case, image.geometry, labels, options)
+    mask = read_case_mask(case, image, labels, options)
     return labels.to_indices(mask, f"{case.id} ({', '.join(str(path) for path in case.masks)})")

@@ -37,7 +37,7 @@ def test_a_group_a_case_gives_addresses_that_are_read(tmp_path: Path) -> None:
     image = read_case_image(labelled)
     assert image.geometry.spacing_mm == (1, 2, 3)
     np.testing.assert_array_equal(image.voxels[0], VOLUME)
-    np.testing.assert_array_equal(read_case_mask(labelled, image.geometry), MASK)
+    np.testing.assert_array_equal(read_case_mask(labelled, image), MASK)
 
 
 def test_channels_are_numbered_images_in_their_order(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_stacks_give_a_case_an_index_with_their_names_and_patients(tmp_path: Pat
     case = dataset.cases[0]
     image = read_case_image(case)
     np.testing.assert_array_equal(image.voxels[0], STACK[1].T)
-    np.testing.assert_array_equal(read_case_mask(case, image.geometry), (STACK[1] > 50).T)
+    np.testing.assert_array_equal(read_case_mask(case, image), (STACK[1] > 50).T)
 
 
 def test_groups_of_stacks_may_fix_the_split(tmp_path: Path) -> None:
@@ -130,11 +130,11 @@ def test_real_groups_and_stacks_equal_what_h5py_reads(test_data: Path) -> None:
             image = read_case_image(case)
             np.testing.assert_array_equal(image.voxels[0], file[case.id]["image"])
             np.testing.assert_array_equal(image.geometry.affine, file[case.id]["image"].attrs["affine"])
-            np.testing.assert_array_equal(read_case_mask(case, image.geometry), file[case.id]["label"])
+            np.testing.assert_array_equal(read_case_mask(case, image), file[case.id]["label"])
     with h5py.File(folder / "cxr_stack.h5") as file:
         names = [Path(name).stem for name in file["names"].asstr()]
         for case in stacks.cases:
             image, index = read_case_image(case), names.index(case.id)
             np.testing.assert_array_equal(image.voxels[0], file["images"][index].T)
-            np.testing.assert_array_equal(read_case_mask(case, image.geometry), file["masks"][index].T)
+            np.testing.assert_array_equal(read_case_mask(case, image), file["masks"][index].T)
             assert not image.geometry.spacing_known

@@ -39,6 +39,6 @@ def test_the_mask_of_a_case_says_what_was_done_to_read_it(tmp_path: Path) -> Non
     pixels[0, 0] = (0, 1, 0)
     PIL.Image.fromarray(pixels).save(tmp_path / "m.png")
     case = Case("a", "p", (tmp_path / "a.png",), (tmp_path / "m.png",))
-    found = read_case_label_map(case, image.geometry, Labels.from_config({"lesion": "#00ff00"}))
+    found = read_case_label_map(case, image, Labels.from_config({"lesion": "#00ff00"}))
     assert int(found.mask.sum()) == 6
     assert "1 voxels (4.17%) got the nearest declared label" in found.notes[0]

@@ -1,3 +1,4 @@
+import contextlib
 import io
 import struct
 import tracemalloc
@@ -10,6 +11,7 @@ import numpy as np
 import PIL.Image
 import pydicom
 import pytest
+from pydicom.data import get_testdata_file
 from pydicom.dataset import FileDataset
 from pydicom.encaps import generate_frames
 from pydicom.pixels import get_decoder
@@ -29,7 +31,7 @@ from pydicom.uid import (
 
 from medseg.errors import MissingExtraError, UnreadableFileError
 from medseg.io.dicom.codestream import Codestream, codestream
-from medseg.io.dicom.decoding import DECODED
+from medseg.io.dicom.decoding import DECODED, decoded
 from medseg.io.dicom.headers import Slice, dataset, read_header
 from medseg.io.dicom.pixels import stored_frames
 from medseg.io.raster import luminance
@@ -317,6 +319,54 @@ def test_a_decoder_that_is_not_installed_is_named(picture: Picture, monkeypatch:
         monkeypatch.delitem(decoder._available, plugin)
     with pytest.raises(MissingExtraError, match=r"no decoder of JPEG-LS Lossless .*medseg\[dicom\]"):
         stored_slice(one)
+
+
+BY_OTHER_PROGRAMS = [
+    *(f"SC_rgb_dcmtk_+eb+{how}.dcm" for how in ("cr", "cy+n1", "cy+n2", "cy+np", "cy+s2", "cy+s4")),
+    *("SC_rgb_jpeg_dcmtk.dcm", "SC_rgb_jpeg_gdcm.dcm", "SC_rgb_jpeg_lossy_gdcm.dcm", "SC_rgb_small_odd_jpeg.dcm"),
+    *("SC_rgb_gdcm_KY.dcm", "SC_rgb_jls_lossy_line.dcm", "SC_rgb_jls_lossy_sample.dcm", "GDCMJ2K_TextGBR.dcm"),
+    *("J2K_pixelrep_mismatch.dcm", "JPEGLSNearLossless_08.dcm", "JPEGLSNearLossless_16.dcm", "JPGExtended.dcm"),
+    *("SC_rgb_small_odd_big_endian.dcm", "examples_overlay.dcm", "rtdose_rle.dcm", "MR_small_expb.dcm"),
+]
+
+
+@pytest.mark.parametrize("name", BY_OTHER_PROGRAMS)
+def test_what_other_programs_compressed_equals_itk(name: str) -> None:
+    """Files that come with pydicom, written by DCMTK, GDCM and others."""
+    import SimpleITK
+
+    path = get_testdata_file(name, download=False)
+    if path is None:
+        pytest.skip(f"this pydicom has no {name}")
+    one = as_slice(Path(str(path)))
+    ours = stored_frames(one, range(one.frames))
+    theirs = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path)))
+    if theirs.ndim == 4:
+        theirs = np.stack([luminance(frame) for frame in theirs])
+    np.testing.assert_array_equal(_as_itk(ours, one.header), theirs)
+
+
+def test_more_bits_than_are_allocated_are_refused(picture: Picture) -> None:
+    """GDCM would end the process."""
+    frame = bytearray(jpeg_lossless(UNSIGNED.astype(np.int64), 12))
+    frame[6] = 44
+    with pytest.raises(UnreadableFileError, match="have 44 bits and its header allocates 16"):
+        stored_slice(picture(UNSIGNED, JPEGLosslessSV1, [bytes(frame)]))
+
+
+def test_damage_within_a_frame_is_refused_or_survived(picture: Picture) -> None:
+    """With what broke decoders before: an RLE plugin panics with what is no Exception."""
+    rng = np.random.default_rng(3)
+    for syntax in (RLELossless, JPEGLSLossless, JPEG2000Lossless):
+        whole = pydicom.dcmread(packed(picture(UNSIGNED), syntax).path)
+        frame = next(generate_frames(whole.PixelData, number_of_frames=1))
+        header = {e.keyword: e.value for e in whole if e.keyword != "PixelData"}
+        for _ in range(100):
+            damaged = bytearray(frame)
+            for at in rng.integers(0, len(frame), 3):
+                damaged[at] = rng.integers(256)
+            with contextlib.suppress(UnreadableFileError):
+                decoded(Path("x.dcm"), header, bytes(damaged), syntax)
 
 
 def test_every_size_in_a_codestream_is_found() -> None:
