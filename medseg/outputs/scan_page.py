@@ -44,8 +44,8 @@ def write_scan_page(
 
 def _section(where: Path, volume: Volume, options: ReadOptions) -> str:
     header = volume.first.header
-    patient, date = (_text(header.get(name) or "") for name in ("PatientID", "StudyDate"))
-    head = f"<h2>{_text(volume.described())}</h2><p>patient {patient}, {date} <code>{_text(where)}</code></p>"
+    patient, date = (_text(header.get(name) or "unknown") for name in ("PatientID", "StudyDate"))
+    head = f"<h2>{_text(volume.described())}</h2><p>patient {patient}, date {date} <code>{_text(where)}</code></p>"
     try:
         image = read_volume(volume, options)
     except MedsegError as error:
