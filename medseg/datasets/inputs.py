@@ -66,12 +66,17 @@ def _cases(root: Path, reporter: Reporter) -> list[Case]:
 
 
 def _files(root: Path) -> Iterator[Case]:
-    """A case for each image file that is no DICOM."""
+    """A case for each image file that is no DICOM; the cases of each HDF5 file."""
     for name, folders, files in os.walk(root, onerror=_refuse):
         folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
         for path in (Path(name, file) for file in sorted(files)):
-            if not path.name.startswith(".") and formats.ending(path) in formats.ENDINGS and not _dicom(path):
-                yield _case(path, _without_ending(path.relative_to(root)))
+            below = _without_ending(path.relative_to(root))
+            if _dicom(path) or not formats.is_readable(path):
+                continue
+            if recognised(path):
+                yield from (replace(case, id=_safe(f"{below}/{case.id}")) for case in open_dataset(path).cases)
+            else:
+                yield _case(path, below)
 
 
 def _dicom_cases(source: Path, root: Path, reporter: Reporter) -> Iterator[Case]:

@@ -80,3 +80,44 @@ def test_a_folder_with_a_table_of_another_kind_is_walked(tmp_path):
     (tmp_path / "manifest.csv").write_text("file,description\na.png,a picture\n")
     PIL.Image.new("L", (4, 4)).save(tmp_path / "a.png")
     assert [case.id for case in cases_from_inputs([tmp_path])] == ["a"]
+
+
+def test_an_hdf5_file_in_a_folder_gives_its_cases(tmp_path: Path, volume: Writer) -> None:
+    import h5py
+    import numpy as np
+
+    volume(tmp_path / "a.nii.gz")
+    with h5py.File(tmp_path / "more.h5", "w") as file:
+        for name in ("x", "y"):
+            file[f"{name}/image"] = np.zeros((3, 4, 5))
+    cases = cases_from_inputs([tmp_path])
+    assert [case.id for case in cases] == ["a", "more_x", "more_y"]
+    assert [str(case.images[0].name) for case in cases[1:]] == ["image", "image"]
+
+
+def test_a_pair_of_header_and_voxels_is_one_case(tmp_path: Path) -> None:
+    import nibabel
+    import numpy as np
+
+    nibabel.Nifti1Pair(np.zeros((3, 4, 5), np.uint8), np.eye(4)).to_filename(tmp_path / "a.img")
+    assert [case.images[0].name for case in cases_from_inputs([tmp_path])] == ["a.img"]
+
+
+def test_an_address_is_one_case(tmp_path: Path, volume: Writer) -> None:
+    path = volume(tmp_path / "a.nii.gz")
+    (case,) = cases_from_inputs([f"{path}:/2"])
+    assert (case.id, case.images) == ("a-2", (Path(f"{path}:/2"),))
+
+
+def test_what_a_scan_refuses_is_a_case_and_localizers_are_none(test_data: Path) -> None:
+    root = test_data / "awkward"
+    cases = cases_from_inputs([root / "dicomdir_tree" / "77654033", root / "dicom2nifti_failing" / "sliceorientation"])
+    assert [case.id for case in cases] == [
+        "CR1_6154",
+        "CR2_6247",
+        "CR3_6278",
+        "CT2",
+        "001_series202-0",
+        "001_series202-1",
+    ]
+    assert cases_from_inputs([root / "dicomdir_tree" / "98892001"])[0].id == "CT5N"
