@@ -37,6 +37,10 @@ class RealWorld:
     last: float
     table: np.ndarray | None = None
 
+    def reaches(self, stored: np.ndarray) -> bool:
+        """Whether all stored values are mapped; without limits, they are."""
+        return not (np.min(stored) < self.first or np.max(stored) > self.last)
+
     def of(self, stored: np.ndarray) -> np.ndarray:
         """Stored values in the unit, float32; the nearest that is mapped, where a table does not reach."""
         if self.table is None:
@@ -46,7 +50,7 @@ class RealWorld:
 
 
 def real_world_value(
-    header: Any, pet: Literal["suv", "stored"] = "suv", frame: Any = None
+    header: Any, pet: Literal["suv", "stored"] = "suv", frame: Any = None, stored: np.ndarray | None = None
 ) -> tuple[RealWorld | None, tuple[str, ...]]:
     """The mapping that is to be used in the place of rescaling, `None` where there is none such, and notes.
 
@@ -57,15 +61,18 @@ def real_world_value(
         header: A `pydicom.Dataset`; mappings in its shared functional groups are found too.
         pet: What is wanted of a PET.
         frame: The item of PerFrameFunctionalGroupsSequence of the frame, of a multi-frame object.
+        stored: The stored values; a mapping that does not reach all of them is not used.
     """
     found = list(_mappings(header, frame))
     if not found:
         return None, ()
+    units = ", ".join(f"{one.meaning or 'unnamed'} in {one.unit or 'no unit'}" for one in found)
+    if stored is not None and not all(one.reaches(stored) for one in found):
+        return None, (f"a real-world value mapping ({units}) does not reach all values and is not used",)
     suv = [one for one in found if one.unit in _SUV.values() and one.table is None]
     if header.get("Modality") == "PT" and pet == "suv" and suv:
         chosen = next((one for one in suv if one.unit == "SUVbw"), suv[0])
         return chosen, (f"values are {chosen.unit} by the real-world value mapping of the file",)
-    units = ", ".join(f"{one.meaning or 'unnamed'} in {one.unit or 'no unit'}" for one in found)
     if len(found) == 1 and found[0].table is None and _agrees(found[0], header, frame):
         return found[0], (f"values are {units} by the real-world value mapping of the file",)
     return None, (f"a real-world value mapping ({units}) is not used",)

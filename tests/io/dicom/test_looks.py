@@ -228,6 +228,15 @@ def test_a_mapping_beside_a_rescale_or_another_is_only_noted(fields: dict[str, A
     assert "is not used" in notes[0]
 
 
+def test_a_mapping_of_some_values_only_is_not_used() -> None:
+    part = mapping("ml", RealWorldValueFirstValueMapped=0, RealWorldValueLastValueMapped=4079)
+    made = header(Modality="MR", RealWorldValueMappingSequence=[part])
+    found, notes = real_world_value(made, stored=RAMP)
+    assert found is None
+    assert "does not reach all values" in notes[0]
+    assert real_world_value(made, stored=RAMP[:-1])[0] is not None
+
+
 def test_a_pet_with_a_mapping_to_suv_takes_it() -> None:
     both = [mapping("Bq/ml"), mapping("g/ml{SUVlbm}"), mapping("g/ml{SUVbw}", 0.01)]
     pet = header(Modality="PT", RealWorldValueMappingSequence=both, RescaleSlope=3)
