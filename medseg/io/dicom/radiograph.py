@@ -1,18 +1,16 @@
-"""What the header of a projection image says: the size of its pixels, its side and view, and which frame is meant.
+"""What the header of a projection image says: the size of its pixels, its side and its view.
 
 The rule of spacing is that of DICOM PS3.3 10.7.1 (Basic Pixel Spacing Calibration Macro): PixelSpacing that equals the
 detector's spacing, or the film's, is not calibrated; one that differs is, and holds in the patient.
 """
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from medseg.errors import UnreadableFileError
 from medseg.geometry import Geometry
 
-__all__ = ["chosen_frame", "facts", "radiograph_grid"]
+__all__ = ["facts", "radiograph_grid"]
 
 _XRAY = ("CR", "DX", "MG", "RG", "IO", "PX", "XA", "RF")
 _DETECTOR = ("ImagerPixelSpacing", "NominalScannedPixelSpacing")
@@ -77,23 +75,6 @@ def facts(header: Any) -> tuple[dict[str, str], tuple[str, ...]]:
     if said["presentation_intent"] == "FOR PROCESSING":
         notes.append("PresentationIntentType is FOR PROCESSING: raw detector values, not what a reader sees")
     return {name: value for name, value in said.items() if value}, tuple(notes)
-
-
-def chosen_frame(where: Path, header: Any, frame: int | None) -> int:
-    """Which frame of a projection is meant, from 0; of a single one, the first.
-
-    Raises:
-        UnreadableFileError: There are several frames and none was chosen, or one that is not there.
-    """
-    frames = int(header.get("NumberOfFrames") or 1)
-    if frame is None and frames > 1:
-        raise UnreadableFileError(
-            where, f"is a run of {frames} frames", f"Choose one of 0 to {frames - 1} (reading.frame=0).", "one picture"
-        )
-    if frame is not None and not 0 <= frame < frames:
-        mend = f"Choose one of 0 to {frames - 1}."
-        raise UnreadableFileError(where, f"has {frames} frame(s), and frame {frame} was asked for", mend)
-    return frame or 0
 
 
 def _pair(header: Any, name: str, notes: list[str]) -> np.ndarray | None:

@@ -6,8 +6,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from medseg.errors import UnreadableFileError
-from medseg.io.dicom.radiograph import chosen_frame, facts, radiograph_grid
+from medseg.io.dicom.radiograph import facts, radiograph_grid
 
 IMAGER = "ImagerPixelSpacing"
 CORRECTED = "ImagerPixelSpacing corrected for magnification"
@@ -118,16 +117,6 @@ def test_burnt_in_text_raw_values_and_contradicting_sides_are_noted() -> None:
     )
     assert said["laterality"] == "L"
     assert [note.split()[0] for note in notes] == ["sides", "BurnedInAnnotation", "PresentationIntentType"]
-
-
-def test_a_run_of_frames_is_refused_with_the_choices() -> None:
-    assert chosen_frame(Path("one"), header(), None) == 0
-    run = header(NumberOfFrames=12)
-    assert chosen_frame(Path("run"), run, 11) == 11
-    with pytest.raises(UnreadableFileError, match=r"run: is a run of 12 frames.*0 to 11 \(reading.frame=0\)"):
-        chosen_frame(Path("run"), run, None)
-    with pytest.raises(UnreadableFileError, match=r"has 12 frame\(s\), and frame 12 was asked for"):
-        chosen_frame(Path("run"), run, 12)
 
 
 @pytest.mark.parametrize(
