@@ -64,6 +64,8 @@ class NetworkSegmenter:
     def _doubts(self, image: Image) -> list[str]:
         """What makes the result less trustworthy, in numbers."""
         doubts = []
+        if image.modality and self.plan.modality and image.modality != self.plan.modality:
+            doubts.append(f"the image is {image.modality}, the model was trained on {self.plan.modality}")
         if image.voxels.min() == image.voxels.max():
             doubts.append("the image is constant")
         if not np.isfinite(image.voxels[0].reshape(-1)[::997]).all():

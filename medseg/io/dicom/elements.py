@@ -28,7 +28,7 @@ WANTED: dict[int, tuple[str, str]] = {
     0x00080005: ("SpecificCharacterSet", "CS"), 0x00080008: ("ImageType", "CS"),
     0x00080016: ("SOPClassUID", "UI"), 0x00080018: ("SOPInstanceUID", "UI"),
     0x00080020: ("StudyDate", "DA"), 0x00080021: ("SeriesDate", "DA"),
-    0x00080022: ("AcquisitionDate", "DA"), 0x00080031: ("SeriesTime", "TM"),
+    0x00080022: ("AcquisitionDate", "DA"), 0x0008002A: ("AcquisitionDateTime", "DT"), 0x00080031: ("SeriesTime", "TM"),
     0x00080032: ("AcquisitionTime", "TM"), 0x00080060: ("Modality", "CS"),
     0x0008103E: ("SeriesDescription", "LO"), 0x00089208: ("ComplexImageComponent", "CS"),
     0x00100020: ("PatientID", "LO"),

@@ -15,14 +15,11 @@ from medseg.image import Image
 from medseg.io.dicom.files import files_of
 from medseg.io.dicom.headers import dataset, guarded
 from medseg.io.dicom.looks import picture_values
-from medseg.io.dicom.padding import darken_padding
-from medseg.io.dicom.pixels import rescaled, stored_volume
+from medseg.io.dicom.pixels import stored_volume
 from medseg.io.dicom.radiograph import facts, radiograph_grid
-from medseg.io.dicom.real_world import RealWorld, real_world_value
-from medseg.io.dicom.samples import coloured
-from medseg.io.dicom.suv import pet_values
 from medseg.io.dicom.tilt import untilted, upright
 from medseg.io.dicom.tree import DicomTree, scan_dicom
+from medseg.io.dicom.values import volume_values
 from medseg.io.dicom.volumes import Volume, is_sequence
 from medseg.options import ReadOptions
 
@@ -76,7 +73,7 @@ def _read(volume: Volume, options: ReadOptions) -> Image:
 def _stack(volume: Volume, options: ReadOptions) -> Image:
     first, geometry = volume.first, volume.geometry
     assert geometry is not None, "a volume without refusal has a grid"
-    values, unit, notes = _values(volume, options)
+    values, unit, notes = volume_values(volume, options.pet)
     if first.header.get("PhotometricInterpretation") == "MONOCHROME1":
         notes += ("MONOCHROME1: values are kept as stored",)
     # Decoded arrays run (slice, row, column); ours run (column, row, slice).
@@ -86,44 +83,6 @@ def _stack(volume: Volume, options: ReadOptions) -> Image:
         notes += (f"gantry tilt ({volume.tilt}): resampled onto an orthogonal grid",)
     notes = (*volume.notes, *notes)
     return Image(voxels, geometry, first.modality, volume.home, None, notes, unit, _facts(volume))
-
-
-def _values(volume: Volume, options: ReadOptions) -> tuple[np.ndarray, str, tuple[str, ...]]:
-    """What the pixels stand for, (slice, row, column), their unit, and notes."""
-    first, slices = volume.first, volume.slices
-    stored = stored_volume(slices)
-    notes: tuple[str, ...] = ("colours were turned into grey",) if coloured(first.header) else ()
-    mapped, said = _real_world(volume, options)
-    notes += said
-    if mapped:
-        values = np.stack([mapping.of(pixels) for mapping, pixels in zip(mapped, stored, strict=True)])
-        return values, mapped[0].unit, notes
-    before = stored.copy() if "PixelPaddingValue" in first.header else None
-    values = rescaled(stored, slices)
-    if before is not None:
-        values, said = darken_padding(values, before, first.header)
-        notes += said
-    if first.modality != "PT":
-        return values, "HU" if first.modality == "CT" else "", notes
-    pet = pet_values(first.path, dataset(first.path), options.pet, [one.header for one in slices])
-    return values * np.float32(pet.factor), pet.unit, notes + pet.notes
-
-
-def _real_world(volume: Volume, options: ReadOptions) -> tuple[list[RealWorld], tuple[str, ...]]:
-    """The real-world value mapping of each slice, where that is what counts; else none, with a note if there is one."""
-    found: list[RealWorld] = []
-    notes: tuple[str, ...] = ()
-    if "RealWorldValueMappingSequence" not in volume.first.header:
-        return found, notes
-    wholes = {path: dataset(path) for path in volume.files}
-    for one in volume.slices:
-        whole = wholes[one.path]
-        groups = whole.get("PerFrameFunctionalGroupsSequence")
-        mapping, notes = real_world_value(whole, options.pet, groups[one.frame] if groups and one.frame else None)
-        if mapping is None:
-            return [], notes
-        found.append(mapping)
-    return found, notes
 
 
 def _projection(volume: Volume, options: ReadOptions) -> Image:
@@ -162,6 +121,11 @@ def _refuse(volume: Volume, options: ReadOptions) -> None:
             f"the slices are sheared (gantry tilt): {volume.tilt}",
             "Resample it onto an orthogonal grid: --untilt, or reading.untilt=true.",
         )
+    if volume.tilt and volume.geometry is not None:
+        try:
+            upright(volume.geometry)
+        except GeometryError as error:
+            raise GeometryError(volume.home, f"cannot be stood upright ({error})", "Pass another series.") from error
 
 
 def _picked(path: Path, inside: str, options: ReadOptions) -> tuple[Volume, tuple[str, ...]]:
