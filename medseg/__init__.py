@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from medseg.geometry import Geometry
     from medseg.image import Image, Segmentation
     from medseg.io import read_geometry, read_image, read_mask, read_segmentation, write_image, write_mask
-    from medseg.io.dicom.tree import scan_dicom
+    from medseg.io.dicom.scan import scan_dicom
     from medseg.labels import Label, Labels
     from medseg.options import ReadOptions
     from medseg.outputs.progress import RichReporter
@@ -64,7 +64,7 @@ _MODULES = {
     "geometry": ("Geometry",),
     "image": ("Image", "Segmentation"),
     "io": ("read_geometry", "read_image", "read_mask", "read_segmentation", "write_image", "write_mask"),
-    "io.dicom.tree": ("scan_dicom",),
+    "io.dicom.scan": ("scan_dicom",),
     "labels": ("Label", "Labels"),
     "options": ("ReadOptions",),
     "outputs.progress": ("RichReporter",),

@@ -98,7 +98,7 @@ def scan(
     code 1 where something is refused.
     """
     from medseg.atomic import write_csv
-    from medseg.io.dicom.tree import scan_dicom
+    from medseg.io.dicom.scan import scan_dicom
     from medseg.outputs.console import frame_table
     from medseg.outputs.scan_page import write_scan_page
 

@@ -81,7 +81,7 @@ def _files(root: Path) -> Iterator[Case]:
 
 def _dicom_cases(source: Path, root: Path, reporter: Reporter) -> Iterator[Case]:
     """A case for each volume and radiograph, and for each broken file, which is a row of its own."""
-    from medseg.io.dicom.tree import scan_dicom
+    from medseg.io.dicom.scan import scan_dicom
 
     tree = scan_dicom(source, reporter=reporter)
     for series in tree.series:

@@ -16,7 +16,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from side_by_side import Work, main
 
 from medseg import Geometry, Image, Labels, Segmentation, read_image, read_mask, write_mask
-from medseg.io.dicom.tree import scan_dicom
+from medseg.io.dicom.scan import scan_dicom
 from medseg.io.writing import write_image
 
 SHAPE = (512, 512, 300)

@@ -17,8 +17,9 @@ from medseg.io.dicom.headers import dataset, guarded
 from medseg.io.dicom.looks import picture_values
 from medseg.io.dicom.pixels import stored_volume
 from medseg.io.dicom.radiograph import facts, radiograph_grid
+from medseg.io.dicom.scan import scan_dicom
 from medseg.io.dicom.tilt import untilted, upright
-from medseg.io.dicom.tree import DicomTree, scan_dicom
+from medseg.io.dicom.tree import DicomTree
 from medseg.io.dicom.values import volume_values
 from medseg.io.dicom.volumes import Volume, is_sequence
 from medseg.options import ReadOptions

@@ -13,7 +13,7 @@ from pydicom.fileset import FileSet
 
 from medseg.errors import InputError, UnreadableFileError
 from medseg.io import read_image
-from medseg.io.dicom.tree import scan_dicom
+from medseg.io.dicom.scan import scan_dicom
 
 Series = Callable[..., Path]
 VOLUME = np.arange(4 * 3 * 5, dtype=np.int16).reshape(4, 3, 5)
@@ -56,8 +56,8 @@ def test_a_series_alone_in_its_folder_is_addressed_by_it_and_others_by_their_uid
 
 
 def test_several_processes_find_the_same(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medseg.io.dicom.tree._PARALLEL_FROM", 2)
-    monkeypatch.setattr("medseg.io.dicom.tree._BATCH", 5)
+    monkeypatch.setattr("medseg.io.dicom.scan._PARALLEL_FROM", 2)
+    monkeypatch.setattr("medseg.io.dicom.scan._BATCH", 5)
     one, several = scan_dicom(study, jobs=1), scan_dicom(study, jobs=2)
     assert one.table.equals(several.table)
 

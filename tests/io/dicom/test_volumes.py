@@ -9,7 +9,7 @@ import pytest
 
 from medseg.errors import GeometryError, InputError, UnreadableFileError
 from medseg.io import read_image
-from medseg.io.dicom.tree import scan_dicom
+from medseg.io.dicom.scan import scan_dicom
 from medseg.options import ReadOptions
 
 Series = Callable[..., Path]
