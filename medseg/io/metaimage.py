@@ -37,9 +37,7 @@ def read(path: Path, inside: str = "", options: ReadOptions | None = None) -> Im
 
 def read_geometry(path: Path, inside: str = "", options: ReadOptions | None = None) -> Geometry:
     """The grid alone; no voxel is read. Raises what `read` raises."""
-    found = _described(path)
-    found.chosen(inside, options)
-    return found.geometry
+    return _described(path).grid(inside, options)
 
 
 def _described(path: Path) -> VolumeFile:

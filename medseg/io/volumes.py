@@ -40,6 +40,11 @@ class VolumeFile:
         """Which volume is meant, from 0. Raises what `chosen_volume` raises."""
         return chosen_volume(self.path, self.voxels.volumes, inside, options)
 
+    def grid(self, inside: str, options: ReadOptions | None) -> Geometry:
+        """The grid, once it is plain which volume is meant. Raises what `chosen_volume` raises."""
+        self.chosen(inside, options)
+        return self.geometry
+
     def image(self, inside: str, options: ReadOptions | None) -> Image:
         """The volume that is meant, in its stored type (float32 where the header scales).
 
