@@ -85,7 +85,8 @@ class DicomTree:
 
         rows = [row for series in self.series for row in _rows(series)]
         rows += [{"status": "refused", "note": str(error), "address": str(path)} for path, error in self.problems]
-        return pd.DataFrame(rows, columns=_COLUMNS)
+        # Counts stay whole numbers beside the rows of unreadable files, which have none.
+        return pd.DataFrame(rows, columns=_COLUMNS).astype({"files": "Int64", "slices": "Int64"})
 
     def __repr__(self) -> str:
         return (

@@ -77,6 +77,7 @@ def test_a_file_that_claims_to_be_dicom_and_is_not_is_a_problem(study: Path) -> 
     tree = scan_dicom(study)
     assert [path.name for path, _error in tree.problems] == ["empty.dcm", "text.dcm"]
     assert tree.table["status"].tolist() == ["readable"] * 3 + ["refused"] * 2
+    assert tree.table["files"].dropna().map(str).tolist() == ["4"] * 3  # whole numbers still
 
 
 def test_an_unreadable_file_beside_one_series_refuses_it(study: Path) -> None:
