@@ -99,6 +99,7 @@ def scan(
     """
     from medseg.atomic import write_csv
     from medseg.io.dicom.scan import scan_dicom
+    from medseg.io.dicom.tree import SHOWN
     from medseg.outputs.console import frame_table
     from medseg.outputs.scan_page import write_scan_page
 
@@ -116,17 +117,11 @@ def scan(
     else:
         below = f"{studies}/"
         shown = table.assign(address=[text.removeprefix(below) for text in table["address"]])
-        _print(frame_table(shown, repr(tree), columns=SHOWN_VOLUMES, max_rows=60))
+        _print(frame_table(shown, repr(tree), columns=SHOWN, max_rows=60))
         for address, note in refused[["address", "note"]].itertuples(index=False):
             typer.echo(f"refused: {note if address in note else f'{address}: {note}'}", err=True)
     if len(refused):
         raise typer.Exit(1)
-
-
-SHOWN_VOLUMES = [
-    "patient", "number", "modality", "description", "kind", "volume", "files", "size", "spacing_mm", "status",
-    "address",
-]  # fmt: skip
 
 
 @app.command()

@@ -15,7 +15,7 @@ from medseg.options import ReadOptions
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["DicomTree", "Series"]
+__all__ = ["SHOWN", "DicomTree", "Series"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,12 +95,16 @@ class DicomTree:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(repr(self))}</p>{self.table.to_html(index=False, max_rows=50)}"
+        return f"<p>{html.escape(repr(self))}</p>{self.table[[*SHOWN, 'note']].to_html(index=False, max_rows=50)}"
 
 
 _COLUMNS = [
     "patient", "study_date", "study", "series", "number", "modality", "description", "kind", "volume", "files",
     "slices", "size", "spacing_mm", "orientation", "status", "note", "address",
+]  # fmt: skip
+SHOWN = [
+    "patient", "number", "modality", "description", "kind", "volume", "files", "size", "spacing_mm", "status",
+    "address",
 ]  # fmt: skip
 
 
