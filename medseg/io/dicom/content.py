@@ -12,6 +12,7 @@ from medseg.errors import UnreadableFileError
 __all__ = ["EXPORT_AGAIN", "gzipped", "opened", "read_bytes"]
 
 EXPORT_AGAIN = "Fetch or export it again."
+_OVERHEAD = 2**20
 _BROKEN_STREAM: type[Exception] = isal_zlib.error  # type: ignore[assignment]
 
 
@@ -51,7 +52,8 @@ def read_bytes(path: Path, count: int, start: int = 0, deflated_at: int = 0) -> 
             if not deflated_at:
                 return file.read(count)
             inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-            return inflate.decompress(file.read(), start + count)[start:]
+            # What deflate cannot shrink, it makes longer by next to nothing.
+            return inflate.decompress(file.read(start + count + _OVERHEAD), start + count)[start:]
     except FileNotFoundError as error:
         raise UnreadableFileError(path, "does not exist", "Check the path.") from error
     except (OSError, EOFError, zlib.error, _BROKEN_STREAM) as error:

@@ -65,11 +65,18 @@ def _listed(path: Path) -> list[Path]:
         if not parts:
             continue
         names = [parts] if isinstance(parts, str) else [str(part) for part in parts]
-        target = root.joinpath(*names).resolve()
-        if not target.is_relative_to(root) or any(part in ("", "..") or "/" in part for part in names):
+        if any(part in ("", "..") or "/" in part or "\0" in part for part in names) or not _within(root, names):
             raise InputError(path, f"lists {'/'.join(names)}, outside its folder", "Do not trust it: pass the folder.")
         found.append(path.parent.joinpath(*names))
     return found
+
+
+def _within(root: Path, names: Sequence[str]) -> bool:
+    """Whether a file lies below a folder, links followed."""
+    try:
+        return root.joinpath(*names).resolve().is_relative_to(root)
+    except (OSError, RuntimeError):  # an endless name, or links that lead in a circle
+        return False
 
 
 def _refuse(error: OSError) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from medseg.errors import GeometryError
 from medseg.geometry import Geometry
 from medseg.io.dicom.headers import Slice
+from medseg.io.stated import named_geometry
 
 __all__ = ["COSINE", "SPACING_MM", "Stack", "numbers", "stacked"]
 
@@ -67,7 +68,7 @@ def stacked(slices: Sequence[Slice], where: Path) -> Stack:
     affine[:3, :3] = np.stack([axes[0] * column_spacing, axes[1] * row_spacing, step], axis=1)
     affine[:3, 3] = positions[0]
     # DICOM's patient frame is LPS+ (x to the left, y to the back); ours is RAS+: both rows change sign.
-    geometry = Geometry((first["Columns"], first["Rows"], len(slices)), _LPS_TO_RAS @ affine)
+    geometry = named_geometry(where, (first["Columns"], first["Rows"], len(slices)), _LPS_TO_RAS @ affine)
     return Stack(tuple(slices[i] for i in order), geometry, _tilt(step, normal), notes)
 
 

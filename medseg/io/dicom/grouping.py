@@ -46,7 +46,7 @@ def _alike(one: Slice, other: Slice) -> bool:
             continue
         if not (isinstance(here, tuple) and isinstance(there, tuple) and len(here) == len(there)):
             return False
-        if any(isinstance(value, str) for value in (*here, *there)):
+        if not all(isinstance(value, (int, float)) for value in (*here, *there)):
             return False
         if max(abs(a - b) for a, b in zip(here, there, strict=True)) > tolerance:
             return False

@@ -1,5 +1,8 @@
 """Headers of DICOM files: the values that reading needs, and where the pixels begin; no pixel is read."""
 
+import struct
+import warnings
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
@@ -38,9 +41,20 @@ BROKEN = (
     LookupError,
     AttributeError,
     ArithmeticError,
-    NotImplementedError,
-    RecursionError,
+    RuntimeError,
+    OSError,
+    struct.error,
+    zlib.error,
 )
+_EXPLICIT = b"1.2.840.10008.1.2.1"
+_META_BEGINS = 144  # bytes of the preamble, the prefix and the element that gives the length of the meta group
+# One each by the standard; the other wanted values may be several.
+_PIXEL_NUMBERS = (
+    *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PlanarConfiguration", "BitsAllocated", "BitsStored"),
+    *("HighBit", "PixelRepresentation"),
+)
+_TEXTS = ("CS", "UI", "DA", "TM", "DT", "LO")
+_SEVERAL = ("SpecificCharacterSet", "ImageType")
 T = TypeVar("T")
 
 
@@ -91,6 +105,10 @@ def read_header(path: Path) -> Slice | None:
         if formats.ending(path) in formats.DICOM_ENDINGS:
             raise UnreadableFileError(path, "is empty or not DICOM", EXPORT_AGAIN)
         return None
+    return _checked(_read(path, start))
+
+
+def _read(path: Path, start: bytes) -> Slice:
     try:
         return _parsed(path, start)
     except ShortError:
@@ -102,6 +120,22 @@ def read_header(path: Path) -> Slice | None:
         return _by_pydicom(path)
 
 
+def _checked(one: Slice) -> Slice:
+    """Numbers that describe the pixels must be one whole number each; a name with a backslash stays one text."""
+    header = one.header
+    for keyword in _PIXEL_NUMBERS:
+        value = header.get(keyword)
+        if not (value is None or (isinstance(value, int) and value >= 0)):
+            raise UnreadableFileError(one.path, f"{keyword} is {value!r}", EXPORT_AGAIN, "one whole number")
+    if header.get("Rows") is not None and header.get("Columns") is None:
+        raise UnreadableFileError(one.path, "has Rows and no Columns", EXPORT_AGAIN)
+    for keyword, kind in WANTED.values():
+        value = header.get(keyword)
+        if isinstance(value, tuple) and kind in _TEXTS and keyword not in _SEVERAL:
+            header[keyword] = "\\".join(value)
+    return one
+
+
 def dataset(path: Path) -> Any:
     """The whole header as pydicom's Dataset, without pixels.
 
@@ -110,8 +144,7 @@ def dataset(path: Path) -> Any:
     Raises:
         UnreadableFileError: The header is broken.
     """
-    content = BytesIO(read_bytes(path, _LONGEST))
-    return guarded(path, lambda: pydicom.dcmread(content, stop_before_pixels=True, force=True))
+    return _opened(path)[0]
 
 
 def whole_header(one: Slice) -> Any:
@@ -148,10 +181,30 @@ def _parsed(path: Path, content: bytes) -> Slice:
 
 
 def _by_pydicom(path: Path) -> Slice:
-    content = BytesIO(read_bytes(path, _LONGEST))
-    whole = guarded(path, lambda: pydicom.dcmread(content, stop_before_pixels=True, force=True))
-    at = content.tell()
-    return Slice(path, guarded(path, lambda: _plain(whole)), at if content.read(1) else None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # whoever reads more of the file than this is told
+        whole, pixels_at, deflated_at = _opened(path)
+        return Slice(path, guarded(path, lambda: _plain(whole)), pixels_at, deflated_at)
+
+
+def _opened(path: Path) -> tuple[Any, int | None, int]:
+    """All of the header by pydicom, and what a `Slice` says of where the pixels begin."""
+    content, deflated_at = _inflated(path, read_bytes(path, _LONGEST))
+    file = BytesIO(content)
+    whole = guarded(path, lambda: pydicom.dcmread(file, stop_before_pixels=True, force=True))
+    at = file.tell()
+    return whole, at - deflated_at if file.read(1) else None, deflated_at
+
+
+def _inflated(path: Path, content: bytes) -> tuple[bytes, int]:
+    """A deflated file as a plain one, and where its stream begins; 0 for others.
+
+    pydicom would inflate it at one go, however large it became.
+    """
+    at = _META_BEGINS + int.from_bytes(content[_META_BEGINS - 4 : _META_BEGINS], "little")
+    deflated = DEFLATED.encode() in content[:at]
+    plain = content.replace(DEFLATED.encode(), _EXPLICIT.ljust(len(DEFLATED), b"\0"))
+    return (plain[:at] + read_bytes(path, _LONGEST, 0, at), at) if deflated else (plain, 0)
 
 
 def _plain(whole: Any) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Scans a tree of DICOM files once, headers only, with several processes where it is large."""
 
 import os
+import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from medseg import address
 from medseg.errors import MedsegError, UnreadableFileError
@@ -21,6 +22,7 @@ __all__ = ["scan_dicom"]
 _NOT_IMAGES = ("RTSTRUCT", "RTDOSE", "RTPLAN", "RTRECORD", "SR", "PR", "KO", "REG", "RWV", "AU", "ECG", "DOC", "SEG")
 _BATCH = 200  # files a task
 _PARALLEL_FROM = 2000  # below, starting workers takes longer than the scan
+T = TypeVar("T")
 
 
 def scan_dicom(
@@ -39,7 +41,7 @@ def scan_dicom(
         InputError: The path does not exist or cannot be opened.
     """
     given = Path(source) if isinstance(source, (str, Path)) else [Path(path) for path in source]
-    files = files_of(given)
+    files = _quietly(lambda: files_of(given))
     root = given if isinstance(given, Path) else _common(files)
     slices: list[Slice] = []
     problems: list[tuple[Path, MedsegError]] = []
@@ -52,7 +54,14 @@ def scan_dicom(
             foreign += 1
         else:
             slices.append(result)
-    return DicomTree(root, _series(slices, problems), tuple(problems), len(files), foreign)
+    return DicomTree(root, _quietly(lambda: _series(slices, problems)), tuple(problems), len(files), foreign)
+
+
+def _quietly(work: Callable[[], T]) -> T:
+    """A result without what pydicom warns of meanwhile: who reads a volume is told then."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return work()
 
 
 def _headers(files: Sequence[Path], jobs: int) -> Iterator[tuple[Path, Slice | MedsegError | None]]:
@@ -88,10 +97,10 @@ def _should_have_pixels(one: Slice) -> bool:
         return False
     if "Rows" in one.header:
         return True
-    from pydicom.uid import UID
+    from pydicom.uid import UID_dictionary
 
     kind = one.header.get("SOPClassUID") or one.header.get("MediaStorageSOPClassUID")
-    return not kind or "Image Storage" in UID(str(kind)).name
+    return not kind or "Image Storage" in UID_dictionary.get(str(kind), ("",))[0]
 
 
 def _series(slices: Iterable[Slice], problems: Sequence[tuple[Path, MedsegError]]) -> tuple[Series, ...]:

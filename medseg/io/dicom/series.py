@@ -53,7 +53,8 @@ def read(path: Path, inside: str, options: ReadOptions) -> Image:
 
 def read_geometry(path: Path, inside: str, options: ReadOptions) -> Geometry:
     """The grid from headers; no pixel is decoded. Raises what `read` raises."""
-    return _grid(_picked(path, inside, options)[0], options)
+    volume, _left_out = _picked(path, inside, options)
+    return _heard(lambda: guarded(volume.first.path, lambda: _grid(volume, options)))[0]
 
 
 def read_volume(volume: Volume, options: ReadOptions) -> Image:

@@ -1,0 +1,86 @@
+"""DICOM headers with values that no scanner writes: refused by name, or taken for what they are."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from medseg.errors import GeometryError, InputError, UnreadableFileError
+from medseg.io import read_geometry, read_image
+from medseg.io.dicom.scan import scan_dicom
+
+Series = Callable[..., Path]
+VOLUME = np.arange(3 * 4 * 5, dtype=np.int16).reshape(3, 4, 5)
+
+
+def edited(path: Path, change: Callable[[pydicom.Dataset], object]) -> Path:
+    """A file written again after a change, as broken as pydicom lets it be."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        whole = pydicom.dcmread(path)
+        change(whole)
+        whole.save_as(path)
+    return path
+
+
+@pytest.mark.parametrize("keyword", ["Rows", "Columns", "BitsStored", "PixelRepresentation"])
+def test_two_numbers_where_pixels_need_one_are_refused(write_series: Series, keyword: str) -> None:
+    folder = write_series(VOLUME)
+    edited(folder / "001.dcm", lambda whole: setattr(whole, keyword, [4, 5]))
+    with pytest.raises(UnreadableFileError, match=rf"001\.dcm: {keyword} is \(4, 5\), expected one whole number"):
+        read_image(folder)
+    with pytest.raises(UnreadableFileError, match=keyword):
+        read_geometry(folder / "001.dcm")
+
+
+def test_a_number_of_frames_that_is_none_is_refused(write_series: Series) -> None:
+    folder = write_series(VOLUME)
+    path = edited(folder / "001.dcm", lambda whole: setattr(whole, "NumberOfFrames", "10"))
+    path.write_bytes(path.read_bytes().replace(b"IS\x02\x0010", b"IS\x02\x001A"))
+    with pytest.raises(UnreadableFileError, match="NumberOfFrames is '1A'"):
+        read_image(path)
+
+
+def test_rows_without_columns_are_refused(write_series: Series) -> None:
+    path = edited(write_series(VOLUME) / "001.dcm", lambda whole: delattr(whole, "Columns"))
+    with pytest.raises(UnreadableFileError, match=r"001\.dcm: has Rows and no Columns"):
+        read_image(path)
+
+
+def test_a_spacing_next_to_nothing_is_refused_by_the_files_name(write_series: Series) -> None:
+    folder = write_series(VOLUME, PixelSpacing=["1e-308", "1"])
+    with pytest.raises(GeometryError, match=r"series: shape .* singular"):
+        read_geometry(folder)
+
+
+def test_a_description_with_a_backslash_stays_one_text(write_series: Series) -> None:
+    folder = write_series(VOLUME)
+    for path in folder.iterdir():
+        edited(path, lambda whole: setattr(whole, "SeriesDescription", ["axial", "late"]))
+    (series,) = scan_dicom(folder).series
+    assert series.description == "axial\\late"
+
+
+def test_directions_with_an_empty_value_make_a_group_of_their_own(write_series: Series) -> None:
+    folder = write_series(VOLUME)
+    path = folder / "001.dcm"
+    path.write_bytes(path.read_bytes().replace(b"2.0\\0.5 ", b"2.0\\    "))
+    with pytest.raises(InputError, match="holds 2 images"):
+        read_image(folder)
+
+
+def test_a_deflated_header_that_needs_pydicom_is_inflated_within_bounds(write_series: Series) -> None:
+    path = write_series(VOLUME[:1]) / "001.dcm"
+
+    def deflate(whole: pydicom.Dataset) -> None:
+        whole.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+        whole.add_new(0x00091001, "UN", [])
+        whole.PatientComments = "Größe"
+        whole.SpecificCharacterSet = "ISO_IR 192"
+
+    edited(path, deflate)
+    assert read_image(path).voxels[0, :, :, 0].T.tolist() == VOLUME[0].tolist()
