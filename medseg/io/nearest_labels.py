@@ -33,6 +33,7 @@ Floats = npt.NDArray[np.float64]
 _CLOSE = 32.0
 _TABLE = 1 << 24
 _FEW = 8
+_LARGEST = 1e15  # a larger value is no label, and beyond exact arithmetic
 _MOST_COLOURS = 65536  # more are an image's, not a mask's
 _SHOWN = 5
 
@@ -88,8 +89,10 @@ def nearest_value(
     Raises:
         LabelError: As for `nearest_declared`; or a value is not finite.
     """
-    if not np.isfinite(values).all():
-        raise LabelError(where, "holds values that are not finite", "Give a label map, not an image.")
+    if not (values.min() >= -_LARGEST and values.max() <= _LARGEST):  # false of NaN, too
+        raise LabelError(
+            where, f"holds values that are not finite, or beyond {_LARGEST:.0e}", "Give a label map, not an image."
+        )
     declared = np.array(labels.file_values)
     which, notes = nearest_declared(values[..., None], declared[:, None], where, lossy=lossy)
     small = np.min_scalar_type(int(declared.max())) if declared.min() >= 0 else np.dtype(np.int32)

@@ -161,3 +161,9 @@ def test_channels_must_share_a_grid_and_may_be_stored_in_another_order(tmp_path:
 def test_real_labels_of_awkward_files_are_read(test_data: Path) -> None:
     mask, _geometry = read_mask(test_data / "awkward" / "derived_nifti" / "float_label_0.9999.nii.gz")
     assert np.unique(mask).tolist() == [0, 1, 2]
+
+
+def test_a_huge_value_is_no_label_near_a_declared_one(tmp_path: Path) -> None:
+    np.save(tmp_path / "m.npy", np.array([[0.0, 1e300], [1, 0]]))
+    with pytest.raises(LabelError, match=r"m\.npy: holds values that are not finite, or beyond"):
+        read_mask(tmp_path / "m.npy", labels=Labels.from_config({"a": 1}), options=ReadOptions(nearest_label=True))
