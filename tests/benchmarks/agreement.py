@@ -2,7 +2,8 @@
 
 Reads each folder of test data through medseg's public functions, compares with what other programs make of the same
 files, and prints one table, every refusal with its message, and what was noted. Values of float64 are rounded to
-float32 where medseg keeps float32, label maps to whole numbers; colours are compared as luminance. Takes twenty seconds.
+float32 where medseg keeps float32, label maps to whole numbers; colours are compared as luminance.
+Takes twenty seconds.
 """
 
 import argparse
