@@ -42,7 +42,7 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
         UnreadableFileError: The file is damaged.
         MissingExtraError: h5py is not installed.
     """
-    from medseg.io import hdf5_file
+    from medseg.io.volumes import hdf5_file
 
     with hdf5_file.opened(root) as file:
         images = hdf5_file.image_datasets(root, file)
@@ -118,7 +118,7 @@ def _stacked(root: Path, file: Any, prefix: str, names: list[str], split: str) -
 
 def _texts(root: Path, file: Any, name: str, count: int) -> list[str] | None:
     """The strings of a dataset, one a case; none where it is not there."""
-    from medseg.io import hdf5_file
+    from medseg.io.volumes import hdf5_file
 
     if file.get(name, getlink=True) is None:
         return None

@@ -98,12 +98,12 @@ def mask_on_grid(mask: np.ndarray, geometry: Geometry, target: Geometry, where: 
 def _read_one(path: Path, on: Image | Geometry | None, labels: Labels | None, options: ReadOptions) -> LabelMap:
     file, inside = address.split(path)
     if file.is_file() and formats.ending(file) not in _NEVER_DICOM:
-        from medseg.io.dicom import labelled  # loads pydicom
+        from medseg.io.dicom.structures import labelled  # loads pydicom
 
         if labelled.kind_of(file) is not None:
             return labelled.read_labelled_map(file, inside, on, options)
     if formats.ending(file) in formats.RASTER and file.is_file():
-        from medseg.io import label_pictures
+        from medseg.io.pictures import label_pictures
 
         found = label_pictures.read(file, inside, labels, options)
     else:
@@ -134,7 +134,7 @@ def _declared(found: LabelMap, path: Path, labels: Labels | None, options: ReadO
     """The nearest declared values, where the user asks for them."""
     if labels is None or not options.nearest_label:
         return found
-    from medseg.io.nearest_labels import nearest_value
+    from medseg.io.pictures.nearest_labels import nearest_value
 
     mask, notes = nearest_value(found.mask, labels, path)
     return replace(found, mask=mask, notes=(*found.notes, *notes))
@@ -145,9 +145,9 @@ def _in_whole_numbers(found: LabelMap, path: Path) -> LabelMap:
     mask = found.mask
     if mask.dtype.kind in "iu":
         return found
-    whole = np.rint(mask)
-    limit = np.iinfo(np.int32).max
-    off = float(np.abs(mask - whole).max(initial=0)) if (np.abs(mask) <= limit).all() else np.inf
+    small_enough = bool((np.abs(mask) <= np.iinfo(np.int32).max).all())  # false of NaN, too
+    whole = np.rint(mask) if small_enough else mask
+    off = float(np.abs(mask - whole).max(initial=0)) if small_enough else np.inf
     if off > _WHOLE:
         raise LabelError(
             path,

@@ -32,43 +32,43 @@ class Reader(Protocol):
 
 
 def _nifti() -> Reader:
-    from medseg.io import nifti
+    from medseg.io.volumes import nifti
 
     return nifti
 
 
 def _raster() -> Reader:
-    from medseg.io import raster
+    from medseg.io.pictures import raster
 
     return raster
 
 
 def _nrrd() -> Reader:
-    from medseg.io import nrrd
+    from medseg.io.volumes import nrrd
 
     return nrrd
 
 
 def _metaimage() -> Reader:
-    from medseg.io import metaimage
+    from medseg.io.volumes import metaimage
 
     return metaimage
 
 
 def _mgh() -> Reader:
-    from medseg.io import mgh
+    from medseg.io.volumes import mgh
 
     return mgh
 
 
 def _arrays() -> Reader:
-    from medseg.io import arrays
+    from medseg.io.volumes import arrays
 
     return arrays
 
 
 def _hdf5() -> Reader:
-    from medseg.io import hdf5
+    from medseg.io.volumes import hdf5
 
     return hdf5
 

@@ -14,7 +14,7 @@ __all__ = ["holds_structures", "read_segmentation"]
 
 def holds_structures(source: str | Path) -> bool:
     """Whether a file, or that of an address, is a DICOM SEG or RTSTRUCT."""
-    from medseg.io.dicom import labelled
+    from medseg.io.dicom.structures import labelled
 
     return labelled.kind_of(address.split(source)[0]) is not None
 
@@ -50,7 +50,7 @@ def read_segmentation(
         GeometryError: Frames or contours have no place on a regular grid.
         GridMismatchError: They do not lie on the voxels of `on`, or in another frame of reference.
     """
-    from medseg.io.dicom import labelled  # loads pydicom
+    from medseg.io.dicom.structures import labelled  # loads pydicom
 
     path, inside = address.split(source)
     if labelled.kind_of(path) is not None:

@@ -90,6 +90,18 @@ def test_other_files_and_other_dicom_objects_are_passed_over(write_series: Serie
     assert image.geometry.shape[2] == 4
 
 
+@pytest.mark.parametrize(
+    ("modality", "mend"), [("RTDOSE", "Pass the folder"), ("RTSTRUCT", "read_mask"), ("SEG", "read_segmentation")]
+)
+def test_an_object_that_is_no_image_is_refused_by_its_kind(write_series: Series, modality: str, mend: str) -> None:
+    path = write_series(VOLUME) / "001.dcm"
+    other = pydicom.dcmread(path)
+    other.Modality = modality
+    other.save_as(path)
+    with pytest.raises(UnreadableFileError, match=f"holds no DICOM image but {modality}. .*{mend}"):
+        read_image(path)
+
+
 @pytest.mark.parametrize("kept", [0, 60, 200, -7])
 def test_a_truncated_slice_is_refused_by_name(write_series: Series, kept: int) -> None:
     folder = write_series(VOLUME)

@@ -167,3 +167,9 @@ def test_a_huge_value_is_no_label_near_a_declared_one(tmp_path: Path) -> None:
     np.save(tmp_path / "m.npy", np.array([[0.0, 1e300], [1, 0]]))
     with pytest.raises(LabelError, match=r"m\.npy: holds values that are not finite, or beyond"):
         read_mask(tmp_path / "m.npy", labels=Labels.from_config({"a": 1}), options=ReadOptions(nearest_label=True))
+
+
+def test_a_signalling_nan_is_refused_without_a_warning(tmp_path: Path) -> None:
+    np.save(tmp_path / "m.npy", np.array([[0x7F800001, 0]], np.uint32).view(np.float32))
+    with pytest.raises(LabelError, match=r"m\.npy: holds values that are not whole numbers"):
+        read_mask(tmp_path / "m.npy")

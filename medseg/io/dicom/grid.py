@@ -9,7 +9,7 @@ import numpy as np
 from medseg.errors import GeometryError
 from medseg.geometry import Geometry
 from medseg.io.dicom.headers import Slice
-from medseg.io.stated import named_geometry
+from medseg.io.volumes.stated import named_geometry
 
 __all__ = ["COSINE", "SPACING_MM", "Stack", "numbers", "stacked"]
 

@@ -18,8 +18,8 @@ from medseg.errors import UnreadableFileError
 from medseg.io.dicom.content import gzipped, opened
 from medseg.io.dicom.decoding import DECODED, decoded
 from medseg.io.dicom.headers import Slice, whole_header
-from medseg.io.dicom.lookup import lookup_table
-from medseg.io.dicom.samples import coloured, grey, used_bits
+from medseg.io.dicom.values.lookup import lookup_table
+from medseg.io.dicom.values.samples import coloured, grey, used_bits
 
 __all__ = ["inverted", "rescaled", "stored_frames", "stored_volume"]
 

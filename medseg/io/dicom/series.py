@@ -14,13 +14,13 @@ from medseg.geometry import Geometry
 from medseg.image import Image
 from medseg.io.dicom.files import files_of
 from medseg.io.dicom.headers import dataset, guarded
-from medseg.io.dicom.looks import picture_values
 from medseg.io.dicom.pixels import stored_volume
-from medseg.io.dicom.radiograph import facts, radiograph_grid
 from medseg.io.dicom.scan import scan_dicom
 from medseg.io.dicom.tilt import untilted, upright
 from medseg.io.dicom.tree import DicomTree
-from medseg.io.dicom.values import volume_values
+from medseg.io.dicom.values.looks import picture_values
+from medseg.io.dicom.values.radiograph import facts, radiograph_grid
+from medseg.io.dicom.values.volume_values import volume_values
 from medseg.io.dicom.volumes import Volume, is_sequence
 from medseg.options import ReadOptions
 
@@ -176,9 +176,14 @@ def _nothing(tree: DicomTree) -> Exception:
     if len(tree.problems) == 1:
         return tree.problems[0][1]
     broken = f" ({len(tree.problems)} broken files, first: {tree.problems[0][1]})" if tree.problems else ""
-    return UnreadableFileError(
-        tree.root, f"holds no DICOM image{broken}", "Pass the folder in which the slices of one series lie."
-    )
+    objects = sorted({one.modality for one in tree.series if one.others and one.modality})
+    instead = f" but {', '.join(objects)}" if objects else ""
+    mend = "Pass the folder in which the slices of one series lie."
+    if {"SEG", "RTSTRUCT"} & set(objects):
+        mend = (
+            "Read it as the mask of an image (read_mask, read_segmentation), or pass the folder of the image's slices."
+        )
+    return UnreadableFileError(tree.root, f"holds no DICOM image{instead}{broken}", mend)
 
 
 def _scanned(path: Path) -> DicomTree:

@@ -11,11 +11,11 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from medseg.errors import UnreadableFileError
 from medseg.io.dicom.headers import Slice, dataset, read_header
-from medseg.io.dicom.looks import picture_values
-from medseg.io.dicom.padding import darken_padding
 from medseg.io.dicom.pixels import rescaled, stored_frames
-from medseg.io.dicom.real_world import real_world_value
-from medseg.io.dicom.voi import windowed
+from medseg.io.dicom.values.looks import picture_values
+from medseg.io.dicom.values.padding import darken_padding
+from medseg.io.dicom.values.real_world import real_world_value
+from medseg.io.dicom.values.voi import windowed
 
 WHERE = Path("x.dcm")
 RAMP = np.arange(0, 4096, 16, dtype=np.uint16).reshape(8, 32)

@@ -34,7 +34,7 @@ from medseg.io.dicom.codestream import Codestream, codestream
 from medseg.io.dicom.decoding import DECODED, decoded
 from medseg.io.dicom.headers import Slice, dataset, read_header
 from medseg.io.dicom.pixels import stored_frames
-from medseg.io.raster import luminance
+from medseg.io.pictures.raster import luminance
 
 Picture = Callable[..., Slice]
 RNG = np.random.default_rng(0)

@@ -6,7 +6,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from medseg.io.dicom.radiograph import facts, radiograph_grid
+from medseg.io.dicom.values.radiograph import facts, radiograph_grid
 
 IMAGER = "ImagerPixelSpacing"
 CORRECTED = "ImagerPixelSpacing corrected for magnification"

@@ -17,8 +17,8 @@ from medseg.errors import GeometryError, GridMismatchError, LabelError, MedsegEr
 from medseg.geometry import Geometry, Reorientation
 from medseg.image import Image
 from medseg.io import mask_on_grid, read_image, read_mask
-from medseg.io.dicom.colours import rgb_of_cielab
-from medseg.io.dicom.objects import kind_of
+from medseg.io.dicom.structures.colours import rgb_of_cielab
+from medseg.io.dicom.structures.objects import kind_of
 from medseg.io.structures import read_segmentation
 from medseg.labels import Code, Labels
 from medseg.options import ReadOptions
@@ -410,7 +410,7 @@ def test_a_deflated_data_set_is_read_but_not_unfolded_without_bound(tmp_path, mo
     path = save(ds, tmp_path / "seg.dcm")
     np.testing.assert_array_equal(read_segmentation(path, on=geometry).mask, mask)
 
-    monkeypatch.setattr("medseg.io.dicom.objects._INFLATED", 1000)
+    monkeypatch.setattr("medseg.io.dicom.structures.objects._INFLATED", 1000)
     with pytest.raises(UnreadableFileError, match="unfolds to more than"):
         read_segmentation(path, on=geometry)
 

@@ -7,7 +7,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from medseg.errors import InputError
-from medseg.io.dicom.suv import pet_values
+from medseg.io.dicom.values.suv import pet_values
 
 WHERE = Path("pet")
 HALF_LIFE = 6586.2  # of 18F, in s

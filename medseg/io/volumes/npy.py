@@ -9,7 +9,7 @@ from typing import IO, Any, Literal
 import numpy as np
 
 from medseg.errors import UnreadableFileError
-from medseg.io.stored import native
+from medseg.io.volumes.stored import native
 
 __all__ = ["Header", "inflated", "mapped", "read_header"]
 

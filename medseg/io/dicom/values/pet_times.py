@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from medseg.io.dicom.private import private_text
+from medseg.io.dicom.values.private import private_text
 
 __all__ = ["injected_at", "scan_start"]
 

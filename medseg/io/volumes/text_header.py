@@ -8,7 +8,7 @@ import numpy as np
 
 from medseg.errors import GeometryError, UnreadableFileError
 from medseg.geometry import UNKNOWN, Geometry
-from medseg.io.stated import named_geometry
+from medseg.io.volumes.stated import named_geometry
 
 __all__ = ["beside", "fields", "grid", "numbers", "refused", "sizes", "start_of", "wholly_mm"]
 

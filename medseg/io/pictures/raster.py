@@ -6,7 +6,7 @@ import numpy as np
 
 from medseg.geometry import Geometry
 from medseg.image import Image
-from medseg.io.pictures import Picture, load_geometry, load_picture
+from medseg.io.pictures.decoding import Picture, load_geometry, load_picture
 from medseg.options import ReadOptions
 
 __all__ = ["luminance", "read", "read_geometry"]

@@ -17,10 +17,10 @@ from medseg import address
 from medseg.errors import InputError, UnreadableFileError
 from medseg.geometry import Geometry
 from medseg.image import Image
-from medseg.io import npy
-from medseg.io.stated import stated_geometry
-from medseg.io.stored import LARGEST_RATIO, not_finite
-from medseg.io.volumes import chosen_volume
+from medseg.io.volumes import npy
+from medseg.io.volumes.stated import stated_geometry
+from medseg.io.volumes.stored import LARGEST_RATIO, not_finite
+from medseg.io.volumes.volume_file import chosen_volume
 from medseg.options import ReadOptions
 
 __all__ = ["read", "read_geometry"]

@@ -9,9 +9,9 @@ import numpy as np
 from medseg.errors import GeometryError
 from medseg.geometry import Geometry
 from medseg.image import Image
-from medseg.io import text_header
-from medseg.io.stored import Stretch
-from medseg.io.volumes import VolumeFile
+from medseg.io.volumes import text_header
+from medseg.io.volumes.stored import Stretch
+from medseg.io.volumes.volume_file import VolumeFile
 from medseg.options import ReadOptions
 
 __all__ = ["read", "read_geometry"]

@@ -9,9 +9,9 @@ import numpy as np
 from medseg.errors import LabelError
 from medseg.geometry import Geometry
 from medseg.image import Image, Segmentation
-from medseg.io.dicom import contours, segments
-from medseg.io.dicom.objects import check_reference, guarded, kind_of, opened
-from medseg.io.dicom.painting import (
+from medseg.io.dicom.structures import contours, segments
+from medseg.io.dicom.structures.objects import check_reference, guarded, kind_of, opened
+from medseg.io.dicom.structures.painting import (
     Drawing,
     Structure,
     chosen,

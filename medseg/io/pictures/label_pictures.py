@@ -7,9 +7,9 @@ import numpy as np
 
 from medseg.errors import LabelError
 from medseg.io.label_map import LabelMap
-from medseg.io.nearest_labels import Notes, nearest_declared, nearest_value
-from medseg.io.pictures import Picture, load_picture
-from medseg.io.raster import luminance
+from medseg.io.pictures.decoding import Picture, load_picture
+from medseg.io.pictures.nearest_labels import Notes, nearest_declared, nearest_value
+from medseg.io.pictures.raster import luminance
 from medseg.labels import Labels
 from medseg.options import ReadOptions
 

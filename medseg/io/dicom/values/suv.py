@@ -15,8 +15,8 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.tag import Tag
 
 from medseg.errors import InputError
-from medseg.io.dicom.pet_times import injected_at, scan_start
-from medseg.io.dicom.private import private_text
+from medseg.io.dicom.values.pet_times import injected_at, scan_start
+from medseg.io.dicom.values.private import private_text
 
 __all__ = ["PetValues", "pet_values"]
 

@@ -10,9 +10,9 @@ from nibabel.spatialimages import HeaderDataError
 from medseg.errors import UnreadableFileError
 from medseg.geometry import UNKNOWN, Geometry
 from medseg.image import Image
-from medseg.io.stated import named_geometry
-from medseg.io.stored import Stretch, opened
-from medseg.io.volumes import VolumeFile
+from medseg.io.volumes.stated import named_geometry
+from medseg.io.volumes.stored import Stretch, opened
+from medseg.io.volumes.volume_file import VolumeFile
 from medseg.options import ReadOptions
 
 __all__ = ["read", "read_geometry"]

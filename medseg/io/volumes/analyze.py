@@ -14,7 +14,7 @@ from nibabel.spm2analyze import Spm2AnalyzeHeader
 
 from medseg.errors import GeometryError, UnreadableFileError
 from medseg.geometry import Geometry
-from medseg.io.stated import named_geometry
+from medseg.io.volumes.stated import named_geometry
 
 __all__ = ["geometry", "header", "scaling"]
 

@@ -12,7 +12,8 @@ import pytest
 from medseg.errors import GeometryError, InputError, MedsegError, UnreadableFileError
 from medseg.geometry import Geometry
 from medseg.image import Image, Segmentation
-from medseg.io import formats, nifti, read_geometry, read_image, stored, write_image, write_mask
+from medseg.io import formats, read_geometry, read_image, write_image, write_mask
+from medseg.io.volumes import nifti, stored
 from medseg.labels import Labels
 from medseg.options import ReadOptions
 

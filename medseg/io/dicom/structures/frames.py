@@ -12,7 +12,7 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import UID, ExplicitVRBigEndian
 
 from medseg.errors import UnreadableFileError
-from medseg.io.dicom.objects import EXPORT_AGAIN, whole_number
+from medseg.io.dicom.structures.objects import EXPORT_AGAIN, whole_number
 
 __all__ = ["Frames"]
 

@@ -10,7 +10,7 @@ from medseg import address
 from medseg.errors import GeometryError, InputError
 from medseg.geometry import Geometry
 from medseg.image import Image
-from medseg.io.stored import Stretch, not_finite, scaled
+from medseg.io.volumes.stored import Stretch, not_finite, scaled
 from medseg.options import ReadOptions
 
 __all__ = ["VolumeFile", "chosen_volume"]

@@ -14,10 +14,10 @@ import PIL.Image
 from medseg import address
 from medseg.errors import UnreadableFileError
 from medseg.geometry import Geometry
-from medseg.io import pnm
-from medseg.io.deep_pictures import deep_colours, largest_where_white_is_zero, stored_samples
-from medseg.io.picture_size import check_size
-from medseg.io.picture_spacing import picture_geometry
+from medseg.io.pictures import pnm
+from medseg.io.pictures.deep import deep_colours, largest_where_white_is_zero, stored_samples
+from medseg.io.pictures.size import check_size
+from medseg.io.pictures.spacing import picture_geometry
 from medseg.options import ReadOptions
 
 __all__ = ["Picture", "load_geometry", "load_picture"]

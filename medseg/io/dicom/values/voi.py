@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from medseg.io.dicom.lookup import lookup_table
+from medseg.io.dicom.values.lookup import lookup_table
 
 __all__ = ["windowed"]
 

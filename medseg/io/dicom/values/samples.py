@@ -8,7 +8,7 @@ from pydicom.pixels import apply_color_lut
 
 from medseg.errors import UnreadableFileError
 from medseg.io.dicom.headers import dataset
-from medseg.io.raster import luminance
+from medseg.io.pictures.raster import luminance
 
 __all__ = ["coloured", "grey", "used_bits"]
 

@@ -17,10 +17,10 @@ from medseg import address
 from medseg.errors import GeometryError, InputError
 from medseg.geometry import Geometry
 from medseg.image import Image
-from medseg.io.hdf5_file import checked, dataset_at, image_datasets, opened
-from medseg.io.stated import stated_geometry
-from medseg.io.stored import not_finite
-from medseg.io.volumes import chosen_volume
+from medseg.io.volumes.hdf5_file import checked, dataset_at, image_datasets, opened
+from medseg.io.volumes.stated import stated_geometry
+from medseg.io.volumes.stored import not_finite
+from medseg.io.volumes.volume_file import chosen_volume
 from medseg.options import ReadOptions
 
 __all__ = ["read", "read_geometry"]

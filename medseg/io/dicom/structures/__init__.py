@@ -1,0 +1,1 @@
+"""DICOM SEG and RTSTRUCT as named labels, placed by geometry."""

@@ -1,0 +1,1 @@
+"""What stored DICOM values stand for: rescaling, lookup tables, windows, padding, SUV, the radiograph's own rules."""

@@ -1,0 +1,1 @@
+"""Rasters: PNG, JPEG, TIFF, BMP, PGM as images and as label maps."""

@@ -1,0 +1,1 @@
+"""Files of volumes, one format a module: NIfTI, Analyze, MGH, NRRD, MetaImage, NumPy, HDF5."""
