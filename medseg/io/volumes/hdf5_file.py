@@ -8,6 +8,7 @@ from typing import Any
 
 from medseg import address
 from medseg.errors import InputError, MissingExtraError, UnreadableFileError
+from medseg.io.volumes.hdf5_bytes import CheckedBytes
 
 try:
     import h5py
@@ -17,6 +18,7 @@ except ImportError as error:
 __all__ = ["checked", "dataset_at", "image_datasets", "opened"]
 
 _LARGEST_RATIO = 2000  # a constant volume shrinks 1032 times by deflate; chunks that were never written take no room
+_SIZES = (8, 8)  # bytes of an address and of a length: what everybody writes, and `CheckedBytes` knows
 _MOST_LINKS = 16
 _MOST_OBJECTS = 100_000
 _BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError)
@@ -30,7 +32,9 @@ def opened(path: Path) -> Iterator[Any]:
         UnreadableFileError: The file is missing, not HDF5, or damaged.
     """
     try:
-        with h5py.File(path, "r", locking="best-effort") as file:
+        with CheckedBytes(path) as content, h5py.File(content, "r") as file:
+            if file.id.get_create_plist().get_sizes() != _SIZES:
+                raise UnreadableFileError(path, "has addresses of a rare size", "Write it again with h5py.")
             yield file
     except FileNotFoundError as error:
         raise UnreadableFileError(path, "does not exist", "Check the path.") from error

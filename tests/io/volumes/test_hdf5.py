@@ -162,3 +162,16 @@ def test_real_files_equal_what_they_were_made_from(test_data: Path) -> None:
                 np.testing.assert_array_equal(image.voxels, truth.voxels)
                 if name == "image":
                     assert image.geometry.same_as(truth.geometry, 0)
+
+
+def test_a_damaged_heap_of_texts_is_refused_and_not_walked_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("image", data=np.zeros((3, 4, 5))).attrs["axes"] = "xyz"
+    content = path.read_bytes()
+    size_of_the_text = content.index(b"GCOL") + 24
+    assert content[size_of_the_text] == len("xyz")
+    for size in (b"\xff" * 8, (-16 % 2**64).to_bytes(8, "little"), b"TSTRUCT\0", b"\0\0\0\0\1\0\0\0"):
+        path.write_bytes(content[:size_of_the_text] + size + content[size_of_the_text + 8 :])
+        with pytest.raises(UnreadableFileError, match=r"a\.h5: cannot be read \(the heap of its texts is damaged\)"):
+            read_geometry(path)

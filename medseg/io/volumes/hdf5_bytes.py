@@ -1,0 +1,52 @@
+"""The bytes of an HDF5 file on their way to its library, which a damaged heap of texts would keep busy for ever."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+__all__ = ["CheckedBytes"]
+
+_HEAP = b"GCOL\1\0\0\0"  # a global heap: here are the texts of attributes; then follow its length and objects
+_HEAD = 16  # bytes before the first object, and of the head of each
+_LARGEST_READ = 1 << 21  # voxels are read in larger pieces, heads in smaller ones
+
+
+class CheckedBytes(io.FileIO):
+    """A file, read-only, that h5py reads through.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "rb")
+
+    def readinto(self, buffer: Any) -> int:
+        """Bytes from where the file stands.
+
+        Raises:
+            OSError: They hold the beginning of a heap that is damaged.
+        """
+        start, got = self.tell(), super().readinto(buffer) or 0
+        if got <= _LARGEST_READ:
+            found = bytes(buffer[:got])
+            at = found.find(_HEAP)
+            while at >= 0:
+                self._check_heap(start + at)
+                at = found.find(_HEAP, at + 1)
+            self.seek(start + got)
+        return got
+
+    def _check_heap(self, at: int) -> None:
+        """Walk over the objects of a heap as HDF5 does; each must begin behind the one before and end inside."""
+        here, end = at + _HEAD, at + self._number(at + 8)
+        while here + _HEAD <= end:
+            index, size = self._number(here) & 0xFFFF, self._number(here + 8)
+            need = _HEAD + (size + 7) // 8 * 8 if index else size  # of the free space at the end, head and all
+            if need < _HEAD or here + need > end:
+                raise OSError("the heap of its texts is damaged")
+            here += need
+
+    def _number(self, at: int) -> int:
+        self.seek(at)
+        return int.from_bytes(super().read(8), "little")
