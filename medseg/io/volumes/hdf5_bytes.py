@@ -1,14 +1,16 @@
 """The bytes of an HDF5 file on their way to its library, which a damaged heap of texts would keep busy for ever."""
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
 __all__ = ["CheckedBytes"]
 
 _HEAP = b"GCOL\1\0\0\0"  # a global heap: here are the texts of attributes; then follow its length and objects
+_MARK = re.compile(re.escape(_HEAP))
 _HEAD = 16  # bytes before the first object, and of the head of each
-_LARGEST_READ = 1 << 21  # voxels are read in larger pieces, heads in smaller ones
+_LARGEST_READ = 1 << 21  # bytes; voxels may be read in larger pieces, heads are not
 
 
 class CheckedBytes(io.FileIO):
@@ -28,13 +30,15 @@ class CheckedBytes(io.FileIO):
             OSError: They hold the beginning of a heap that is damaged.
         """
         start, got = self.tell(), super().readinto(buffer) or 0
-        if got <= _LARGEST_READ:
-            found = bytes(buffer[:got])
-            at = found.find(_HEAP)
-            while at >= 0:
-                self._check_heap(start + at)
-                at = found.find(_HEAP, at + 1)
-            self.seek(start + got)
+        if got > _LARGEST_READ:
+            return got
+        before = max(start - len(_HEAP) + 1, 0)  # the mark may lie across two reads
+        self.seek(before)
+        across = super().read(start - before + min(got, len(_HEAP)))
+        places = [before + one.start() for one in _MARK.finditer(across)]
+        for at in places + [start + one.start() for one in _MARK.finditer(buffer, 0, got)]:
+            self._check_heap(at)
+        self.seek(start + got)
         return got
 
     def _check_heap(self, at: int) -> None:
