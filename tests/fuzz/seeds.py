@@ -76,7 +76,7 @@ def _npz() -> Seeds:
     arrays = {"image": _VOXELS, "affine": _AFFINE}
     return {
         "packed": _written("a.npz", lambda path: np.savez_compressed(path, **arrays)),
-        "stored": _written("a.npz", lambda path: np.savez(path, image=_PLANE, spacing=np.array([1.0, 2.0]))),
+        "stored": _written("a.npz", lambda path: np.savez(path, image=_PLANE, spacing=np.array([1.5, 1.5]))),
     }
 
 
@@ -90,7 +90,7 @@ def _hdf5() -> Seeds:
 
     def plain(path: Path) -> None:
         with h5py.File(path, "w", libver="latest") as file:
-            file.create_group("case").create_dataset("mask", data=_PLANE).attrs["spacing_mm"] = [1.0, 2.0]
+            file.create_group("case").create_dataset("mask", data=_PLANE).attrs["spacing_mm"] = [1.5, 1.5]
             file["link"] = h5py.SoftLink("/case/mask")
             file["other"] = h5py.ExternalLink("other.h5", "/image")
 
