@@ -71,7 +71,9 @@ def kept(readings: list[Callable[[], object]], names: tuple[str, ...], size: int
                 refused += 1
                 if not any(name in str(error) for name in names):
                     raise ViolationError("unnamed", _place(error), str(error)) from error
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # some libraries in Rust panic with what is no Exception
                 raise ViolationError("leaked", _place(error), traceback.format_exc()) from error
     seconds, peak = time.perf_counter() - began, memory.grown()
     if printed and not (chatty and "Warning" not in printed[0]):
@@ -135,7 +137,7 @@ def _catcher() -> IO[bytes]:
     return _CATCHER[0]
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """The exception, and the last line of medseg that it passed."""
     frames = [
         frame for frame in traceback.extract_tb(error.__traceback__) if f"{os.sep}{_OWN}{os.sep}" in frame.filename

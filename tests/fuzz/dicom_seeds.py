@@ -77,10 +77,15 @@ def structure_seeds() -> Mapping[str, bytes]:
     contours = [("CLOSED_PLANAR", square + np.array([0.0, 0, z])) for z in (0.0, 2.0)]
     fraction = frames_of({1: mask.astype(np.uint8) * 200}, GRID)
     levels = frames_of({0: mask.astype(np.uint8)}, GRID)
-    whole = segmentation(fraction, GRID, kind="FRACTIONAL")
+    whole, packed = segmentation(fraction, GRID, kind="FRACTIONAL"), {}
     with tempfile.TemporaryDirectory() as folder:
         deflated = save_deflated_frames(whole, Path(folder) / "a.dcm", 72).read_bytes()
+    for name, syntax in (("rle", RLELossless), ("jpeg_ls", JPEGLSLossless)):
+        whole = segmentation(fraction, GRID, kind="FRACTIONAL")
+        whole.compress(syntax)
+        packed[name] = _bytes(whole, syntax)
     return {
+        **packed,
         "binary": _bytes(segmentation(frames, GRID)),
         "fractional": _bytes(segmentation(fraction, GRID, kind="FRACTIONAL")),
         "label_map": _bytes(segmentation(levels, GRID, names={1: "organ"}, kind="LABELMAP")),

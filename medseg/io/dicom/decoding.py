@@ -31,14 +31,14 @@ from pydicom.uid import (
 from medseg.errors import MissingExtraError, UnreadableFileError
 from medseg.io.dicom.codestream import codestream
 
-__all__ = ["DECODED", "decoded"]
+__all__ = ["DECODED", "DESCRIBED_BY", "decoded"]
 
 # pydicom has no permissively licensed decoder of these; SimpleITK's GDCM has one.
 _BY_GDCM = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1)
 _JPEG_2000 = (JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K)
 _BY_PYDICOM = (RLELossless, JPEGLSLossless, JPEGLSNearLossless, *_JPEG_2000)
 DECODED = (*_BY_GDCM, *_BY_PYDICOM)
-_DESCRIBED_BY = (
+DESCRIBED_BY = (
     "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "BitsAllocated",
     "BitsStored", "HighBit", "PixelRepresentation",
 )  # fmt: skip
@@ -74,7 +74,7 @@ def decoded(where: Path, header: Mapping[str, Any], frame: bytes, syntax: UID) -
     picture.file_meta = FileMetaDataset()
     picture.file_meta.TransferSyntaxUID = syntax
     picture.SOPClassUID, picture.SOPInstanceUID = SecondaryCaptureImageStorage, generate_uid()
-    for keyword in _DESCRIBED_BY:
+    for keyword in DESCRIBED_BY:
         if header.get(keyword) is not None:
             setattr(picture, keyword, header.get(keyword))
     picture.PixelData = encapsulate([frame])

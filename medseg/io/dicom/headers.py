@@ -113,11 +113,10 @@ def _read(path: Path, start: bytes) -> Slice:
         return _parsed(path, start)
     except ShortError:
         # Long headers are rare: private data of several megabytes, or a file that was cut off.
-        rest = read_bytes(path, _LONGEST)
-    try:
-        return _parsed(path, rest)
-    except ShortError:
-        return _by_pydicom(path)
+        try:
+            return _parsed(path, read_bytes(path, _LONGEST))
+        except ShortError:
+            return _by_pydicom(path)
 
 
 def _checked(one: Slice) -> Slice:
@@ -168,9 +167,7 @@ def _parsed(path: Path, content: bytes) -> Slice:
     try:
         header, at = parse(content)
         if header["TransferSyntaxUID"] == DEFLATED:
-            inflated = read_bytes(path, _LONGEST, 0, at)
-            pixels_at = parse_inflated(inflated, header)
-            return Slice(path, header, pixels_at if pixels_at < len(inflated) else None, at)
+            return _parsed_deflated(path, header, at)
     except UnusualError:
         return _by_pydicom(path)
     if at < len(content):
@@ -178,6 +175,21 @@ def _parsed(path: Path, content: bytes) -> Slice:
     if len(content) == _PREFIX:
         raise ShortError
     return Slice(path, header, None)
+
+
+def _parsed_deflated(path: Path, header: dict[str, Any], at: int) -> Slice:
+    """As `_parsed`, of a stream that begins at `at`: no more of it is inflated than the header needs."""
+    for most in (_PREFIX, _LONGEST):
+        inflated = read_bytes(path, most, 0, at)
+        try:
+            pixels_at = parse_inflated(inflated, header)
+        except ShortError:
+            if len(inflated) < most:
+                raise
+            continue
+        if pixels_at < len(inflated) or len(inflated) < most:
+            return Slice(path, header, pixels_at if pixels_at < len(inflated) else None, at)
+    raise ShortError
 
 
 def _by_pydicom(path: Path) -> Slice:

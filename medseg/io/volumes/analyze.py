@@ -20,6 +20,7 @@ __all__ = ["geometry", "header", "scaling"]
 
 _SIZE = 348
 _ORIENT_AT = 252
+_MOST_AXES = 7
 _TRANSVERSE = (0, 32, 48)  # not written, a blank, the digit 0
 _NOTE = "Analyze 7.5 does not state an orientation: x is taken to run from right to left, so sides may be swapped"
 
@@ -45,6 +46,9 @@ def header(path: Path, start: bytes) -> tuple[Any, tuple[str, ...]]:
         found.get_data_dtype()
     except (HeaderDataError, ValueError, KeyError) as error:
         raise UnreadableFileError(path, f"has a broken header ({error})", "Fetch or export it again.") from error
+    axes = int(found["dim"][0])
+    if not 1 <= axes <= _MOST_AXES:
+        raise UnreadableFileError(path, f"states {axes} axes", "Fetch or export it again.", f"1 to {_MOST_AXES}")
     notes: tuple[str, ...] = (_NOTE,)
     if scaling(found) != (1.0, 0.0):
         notes += ("values are scaled by SPM's factor {:.6g} and offset {:.6g}".format(*scaling(found)),)

@@ -389,6 +389,19 @@ def test_compressed_frames_are_read(tmp_path):
     np.testing.assert_allclose(found.probabilities[0], stored / 255, atol=1e-6)
 
 
+def test_damaged_frames_in_run_lengths_are_refused(tmp_path):
+    geometry = grid()
+    ds = segmentation(frames_of({1: np.full(geometry.shape, 7)}, geometry), geometry, kind="FRACTIONAL")
+    ds.compress(RLELossless, generate_instance_uid=False)
+    path = save(ds, tmp_path / "rle.dcm")
+    content = path.read_bytes()
+    at = content.index(b"\x01\0\0\0\x40\0\0\0")  # one segment, which begins behind a head of 64 bytes
+    for head in (b"\x01\0\0\0\xff\xff\xff\xff", b"\xff\xff\0\0\x40\0\0\0", b"\0" * 8):
+        path.write_bytes(content[:at] + head + content[at + 8 :])
+        with pytest.raises(UnreadableFileError, match=r"rle\.dcm: its pixels cannot be decoded"):
+            read_segmentation(path, on=geometry)
+
+
 def test_frames_deflated_one_by_one_are_read(tmp_path):
     geometry = grid(shape=(8, 4, 5))
     mask = random_mask(geometry.shape)

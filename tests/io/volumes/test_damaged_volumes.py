@@ -86,3 +86,13 @@ def test_spoilt_bytes_are_read_or_refused_in_silence(
             with suppress(MedsegError):
                 read(path)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("axes", [0, -1, 8, 32767])
+def test_an_analyze_header_of_impossible_axes_is_refused_by_name(tmp_path: Path, axes: int) -> None:
+    WRITERS["e.hdr"](tmp_path / "e.hdr")
+    content = bytearray((tmp_path / "e.hdr").read_bytes())
+    content[40:42] = axes.to_bytes(2, "little", signed=True)
+    (tmp_path / "e.hdr").write_bytes(content)
+    with pytest.raises(MedsegError, match=r"e\.hdr: (states .* axes|has a broken header)"):
+        read_geometry(tmp_path / "e.hdr")

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydicom.encaps import generate_frames
-from pydicom.pixels import get_decoder
+from pydicom.encaps import generate_frames, get_frame
 from pydicom.uid import UID, ExplicitVRBigEndian
 
 from medseg.errors import UnreadableFileError
+from medseg.io.dicom.decoding import DECODED, DESCRIBED_BY, decoded
 from medseg.io.dicom.structures.objects import EXPORT_AGAIN, whole_number
 
 __all__ = ["Frames"]
@@ -68,9 +68,7 @@ class Frames:
             found = f"holds frames of 1 bit compressed as {self._syntax.name}, which the standard does not allow"
             raise UnreadableFileError(self.path, found, "Store it without compression, or deflated.")
         else:
-            yield from (
-                frame for frame, _header in self._decoder().iter_array(self.dataset, indices=list(indices), raw=True)
-            )
+            yield from self._unpacked_frames(indices)
 
     @property
     def _syntax(self) -> UID:
@@ -124,15 +122,14 @@ class Frames:
             stored = np.frombuffer(data[:expected], f"<u{max(self.bits // 8, 1)}")
             yield self._unpacked(data) if self.bits == 1 else stored.reshape(self.rows, self.columns)
 
-    def _decoder(self) -> Any:
-        try:
-            decoder = get_decoder(self._syntax)
-        except NotImplementedError:
-            decoder = None
-        if decoder is None or not decoder.is_available:
+    def _unpacked_frames(self, indices: Sequence[int]) -> Iterator[np.ndarray]:
+        if self._syntax not in DECODED:
             raise UnreadableFileError(
                 self.path,
                 f"is compressed as {self._syntax.name}, for which there is no decoder",
-                'Install the decoders (pip install "medseg[dicom]"), or store it without compression.',
+                "Store it without compression (dcmdjpeg, dcmconv).",
             )
-        return decoder
+        header = {name: self.dataset.get(name) for name in DESCRIBED_BY}
+        for index in indices:
+            frame = get_frame(self.dataset.PixelData, index, number_of_frames=self.count)
+            yield decoded(self.path, header, frame, self._syntax)[0]
