@@ -31,7 +31,7 @@ __all__ = ["BROKEN", "RADIOGRAPHS", "Slice", "converted", "dataset", "guarded", 
 
 RADIOGRAPHS = ("CR", "DX", "MG", "RG", "IO", "PX", "XA", "RF")
 _PREFIX = 32 * 1024  # most headers end well before
-_LONGEST = 256 * 1024 * 1024  # a header this long is none
+_LONGEST = 128 * 1024 * 1024  # a header this long is none
 BROKEN = (
     InvalidDicomError,
     BytesLengthException,
@@ -204,6 +204,8 @@ def _opened(path: Path) -> tuple[Any, int | None, int]:
     content, deflated_at = _inflated(path, read_bytes(path, _LONGEST))
     file = BytesIO(content)
     whole = guarded(path, lambda: pydicom.dcmread(file, stop_before_pixels=True, force=True))
+    if getattr(whole, "file_meta", None) and "TransferSyntaxUID" not in whole.file_meta:
+        raise UnreadableFileError(path, "does not say how it is encoded (TransferSyntaxUID)", EXPORT_AGAIN)
     at = file.tell()
     return whole, at - deflated_at if file.read(1) else None, deflated_at
 
