@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from medseg.errors import GeometryError, UnknownSpacingError
 
-__all__ = ["Geometry", "Reorientation"]
+__all__ = ["CORNER_TOLERANCE_MM", "Geometry", "Reorientation"]
 
 UNKNOWN = "unknown"
 CORNER_TOLERANCE_MM = 1e-4

@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from medseg.geometry import Geometry
+from medseg.geometry import CORNER_TOLERANCE_MM, Geometry
 
 __all__ = ["exact_turn", "mismatch"]
 
 
-def exact_turn(source: Geometry, target: Geometry) -> Callable[[np.ndarray], np.ndarray] | None:
+def exact_turn(
+    source: Geometry, target: Geometry, tolerance_mm: float = CORNER_TOLERANCE_MM
+) -> Callable[[np.ndarray], np.ndarray] | None:
     """What brings arrays on `source` onto `target` by reordering axes alone, or `None` where that cannot be.
 
     Without patient space or spacing (2D, unknown) grids are one when their shapes are equal.
@@ -17,10 +19,10 @@ def exact_turn(source: Geometry, target: Geometry) -> Callable[[np.ndarray], np.
     flat = source.ndim == 2 or target.ndim == 2
     if flat or not (source.spacing_known and target.spacing_known):
         return _as_stored if source.shape == target.shape else None
-    if source.same_as(target):
+    if source.same_as(target, tolerance_mm):
         return _as_stored
     there, back = source.to_canonical, target.to_canonical
-    if source.reoriented(there).same_as(target.reoriented(back)):
+    if source.reoriented(there).same_as(target.reoriented(back), tolerance_mm):
         return lambda array: back.undo(there.apply(array))
     return None
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from medseg import address
 from medseg.errors import GridMismatchError, InputError, LabelError
-from medseg.geometry import Geometry
+from medseg.geometry import CORNER_TOLERANCE_MM, Geometry
 from medseg.image import Image
 from medseg.io import formats
 from medseg.io.grids import exact_turn, mismatch
@@ -20,6 +20,8 @@ from medseg.options import ReadOptions
 __all__ = ["mask_on_grid", "read_label_map", "read_mask"]
 
 _NEVER_DICOM = frozenset(formats.ENDINGS) - frozenset(formats.DICOM_ENDINGS)
+# Programs round directions and origins in their own ways; within a hundredth of a voxel nothing else can be meant.
+_SAME_VOXELS = 0.01
 _WHOLE = 1e-3  # how far a stored value may lie from a whole number
 
 
@@ -83,9 +85,9 @@ def mask_on_grid(mask: np.ndarray, geometry: Geometry, target: Geometry, where: 
         where: What to name in an error.
 
     Raises:
-        GridMismatchError: The grids are not the same voxels; nothing is ever resampled here.
+        GridMismatchError: The grids are not the same voxels, to a hundredth of one; nothing is ever resampled here.
     """
-    turn = exact_turn(geometry, target)
+    turn = exact_turn(geometry, target, max(CORNER_TOLERANCE_MM, _SAME_VOXELS * min(target.step)))
     if turn is None:
         raise GridMismatchError(
             where,

@@ -35,9 +35,6 @@ BY_OTHERS: dict[str, tuple[Reader, str]] = {
     "parametric_map_float.dcm": (truths.of_pydicom, "pydicom (ITK reads no floats)"),
     "SC_rgb_jpeg.dcm": (truths.of_pydicom, "pydicom (ITK takes 9 s)"),
     "examples_rgb_color.dcm": (truths.of_itk, "SimpleITK (one luminance is 114.5)"),
-    **dict.fromkeys(
-        ("693_J2KI.dcm", "CT1_J2KI.dcm", "CT1_JLSN.dcm"), (truths.padding_lowered, "SimpleITK, then padding lowered")
-    ),
 }
 
 

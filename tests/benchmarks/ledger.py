@@ -19,8 +19,8 @@ from medseg.io import LabelMap
 __all__ = ["Comparison", "Ledger", "show"]
 
 _REMARKS = """
-Differences of 1.2e-07 of the value are one unit in the last place of float32. SimpleITK makes unit vectors of
-direction cosines, which medseg takes as they are written: its corners differ by what the writer rounded."""
+Differences of 1.2e-07 of the value are one unit in the last place of float32. Corners differ
+from those of programs that take direction cosines as written: medseg, as SimpleITK, makes unit vectors of them."""
 Found = Image | LabelMap | Segmentation
 S = TypeVar("S")
 F = TypeVar("F", Image, LabelMap, Segmentation)

@@ -26,7 +26,7 @@ from medseg import Geometry
 __all__ = [
     "Truth", "binary", "circles", "contour_volumes_mm3", "files_of_dicomdir", "frames_in", "of_h5", "of_highdicom",
     "of_itk", "of_itk_series", "of_nibabel", "of_pgm", "of_pydicom", "of_siemens_mosaic", "of_tilted", "on_grid",
-    "padding_lowered", "quiet", "union", "volumes_in", "whole",
+    "quiet", "union", "volumes_in", "whole",
 ]  # fmt: skip
 
 _LPS_TO_RAS = np.diag([-1.0, -1, 1, 1])
@@ -177,15 +177,6 @@ def union(paths: Iterable[Path]) -> Truth:
 def binary(truth: Truth) -> Truth:
     """Whatever is drawn is 1."""
     return Truth(truth.values > 0, truth.affine)
-
-
-def padding_lowered(path: Path) -> Truth:
-    """ITK's reading, with voxels that hold exactly PixelPaddingValue no brighter than the darkest of the others."""
-    truth = of_itk(path)
-    header = pydicom.dcmread(path, stop_before_pixels=True)
-    padding = truth.values == int(header.PixelPaddingValue) * header.RescaleSlope + header.RescaleIntercept
-    lowered = np.where(padding, np.minimum(truth.values, truth.values[~padding].min()), truth.values)
-    return Truth(lowered, truth.affine)
 
 
 def circles(shape: tuple[int, int], found: Sequence[tuple[float, float, float]]) -> Truth:

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK
 from pydicom.pixels.decoders import JPEG2000LosslessDecoder
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
-from medseg.errors import GeometryError, InputError, MissingExtraError, UnreadableFileError
+from medseg.errors import GeometryError, GridMismatchError, InputError, MissingExtraError, UnreadableFileError
 from medseg.geometry import Geometry
-from medseg.io import mask_on_grid, read_geometry, read_image
+from medseg.io import mask_on_grid, read_geometry, read_image, read_mask
 
 Series = Callable[..., Path]
 VOLUME = np.arange(4 * 3 * 5, dtype=np.int16).reshape(4, 3, 5)
@@ -252,3 +253,24 @@ def test_each_time_of_a_real_multi_frame_series_equals_another_converters(test_d
         truth = read_image(f"{folder / '001_ground_truth.nii.gz'}:/{k}")
         matched = mask_on_grid(truth.voxels[0], truth.geometry, ours.geometry, path)
         np.testing.assert_allclose(ours.voxels[0], matched, rtol=1e-6)
+
+
+def test_a_mask_that_itk_wrote_lies_on_an_oblique_series_with_few_digits(write_series: Series, tmp_path: Path) -> None:
+    row, column = [0.98769, 0.15643, 0.0], [-0.15450, 0.97553, 0.15643]  # unit vectors to five digits
+    normal = np.cross(row, column)
+    folder = write_series(
+        np.zeros((9, 200, 256), np.int16),
+        positions=[list(np.round(3.0 * i * normal, 4)) for i in range(9)],
+        ImageOrientationPatient=[*row, *column],
+    )
+    reader = SimpleITK.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
+    SimpleITK.WriteImage(reader.Execute(), tmp_path / "mask.nrrd")
+    mask, geometry = read_mask(tmp_path / "mask.nrrd", on=read_geometry(folder))
+    assert geometry.same_as(read_geometry(folder))
+    assert mask.shape == geometry.shape
+    moved = geometry.to_world([0.02, 0, 0]) - geometry.to_world([0, 0, 0])
+    shifted = geometry.affine.copy()
+    shifted[:3, 3] += moved
+    with pytest.raises(GridMismatchError, match=r"shifted by 0\.01 mm"):
+        mask_on_grid(mask, Geometry(geometry.shape, shifted), geometry, "mask")

@@ -51,6 +51,8 @@ def stacked(slices: Sequence[Slice], where: Path) -> Stack:
     axes = np.array(numbers(slices[0], "ImageOrientationPatient", 6)).reshape(2, 3)
     if abs(axes[0] @ axes[1]) > COSINE or np.abs(np.linalg.norm(axes, axis=1) - 1).max() > COSINE:
         raise GeometryError(where, f"ImageOrientationPatient {axes.ravel().tolist()} is not two unit vectors", _SPLIT)
+    # Direction cosines are unit vectors that were written with few digits: PixelSpacing is the exact length of a step.
+    axes /= np.linalg.norm(axes, axis=1, keepdims=True)
     normal = np.cross(axes[0], axes[1])
     positions = np.array([numbers(one, "ImagePositionPatient", 3) for one in slices])
     order = np.argsort(positions @ normal, kind="stable")

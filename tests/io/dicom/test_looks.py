@@ -297,3 +297,13 @@ def test_a_real_parametric_map_names_its_mapping(test_data: Path) -> None:
     assert (found.slope, found.intercept, found.unit, found.meaning) == (1, 0, "", "feature_001")
     assert notes == ("values are feature_001 in no unit by the real-world value mapping of the file",)
     assert stored_slice(one).dtype == np.float32
+
+
+def test_padding_that_lossy_compression_blurred_is_lowered_only_where_it_is_bright() -> None:
+    ringing = np.full((8, 32), -1000, np.int16)
+    ringing[:2], ringing[2:4] = -2000, -2400
+    values, notes = darken_padding(ringing, ringing, header(PixelPaddingValue=-2000, LossyImageCompression="01"))
+    np.testing.assert_array_equal(values, ringing)
+    assert "left as they are" in notes[0]
+    values, _notes = darken_padding(-ringing, ringing, header(PixelPaddingValue=-2000, LossyImageCompression="01"))
+    assert values[:2].max() == 1000

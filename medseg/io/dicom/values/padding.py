@@ -19,12 +19,13 @@ def darken_padding(values: np.ndarray, stored: np.ndarray, header: Any) -> tuple
 
     PixelPaddingValue says which stored values lie outside the picture (PS3.3 C.7.5.1.1.2). Padding that is darker
     than all real values already is left exactly; brighter padding, as in a mammogram that was MONOCHROME1, is lowered
-    to the darkest real value.
+    to the darkest real value. Lossy compression blurs padding into values that look real and darker: there, only
+    padding that is brighter than half of the picture is lowered, to that half.
 
     Args:
         values: What the stored values became, any shape.
         stored: The stored values they came from, of the same shape.
-        header: A `pydicom.Dataset`.
+        header: Its values by DICOM keyword.
 
     Returns:
         The values (the same array where nothing had to change), and notes.
@@ -35,14 +36,20 @@ def darken_padding(values: np.ndarray, stored: np.ndarray, header: Any) -> tuple
     count = int(padding.sum())
     if count in (0, padding.size):
         return values, ()
-    # Without a copy of the real values, which on a large volume would be a second one; fmin passes NaN over.
-    lowest = np.fmin.reduce(values, axis=None, initial=np.fmax.reduce(values, axis=None), where=~padding)
+    lowest = _lowest(values, padding, header)
     name = f"{count} voxels are padding ({_keywords(stored)[0]} {header.get(_keywords(stored)[0])})"
     if not (values[padding] > lowest).any():
         return values, (f"{name}: left as they are, not brighter than the darkest real value {lowest:g}",)
     darkened = values.copy()
     darkened[padding] = np.minimum(darkened[padding], lowest)
     return darkened, (f"{name}: lowered to the darkest real value, {lowest:g}",)
+
+
+def _lowest(values: np.ndarray, padding: np.ndarray, header: Any) -> float:
+    if header.get("LossyImageCompression") == "01":
+        return float(np.nanmedian(values[~padding]))
+    # Without a copy of the real values, which on a large volume would be a second one; fmin passes NaN over.
+    return float(np.fmin.reduce(values, axis=None, initial=np.fmax.reduce(values, axis=None), where=~padding))
 
 
 def _keywords(stored: np.ndarray) -> tuple[str, str]:
