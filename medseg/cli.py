@@ -205,6 +205,10 @@ def convert(
     source: Annotated[Path, typer.Argument(help="File, DICOM folder or address, such as seg.dcm:/liver.")],
     out: Annotated[Path, typer.Argument(help="A .nii.gz, .nii or .png file.")],
     on: Annotated[Path | None, typer.Option(help="Image on whose grid a mask, SEG or RTSTRUCT is to lie.")] = None,
+    resample: Annotated[
+        bool, typer.Option("--resample", help="Resample a mask of another grid onto that image.")
+    ] = False,
+    spacing: Annotated[str | None, typer.Option(metavar="MM", help="Resample an image: 1.5, or 1,1,3.")] = None,
     frame: Frame = None,
     untilt: Untilt = False,
     reading: Reading = None,
@@ -212,7 +216,8 @@ def convert(
     """Write an image, a mask or the structures of a DICOM SEG or RTSTRUCT as NIfTI, in 2D as PNG."""
     from medseg.workflow import convert as run
 
-    done = run(source, out, on=on, options=_reading(reading, frame, untilt))
+    options = _reading(reading, frame, untilt)
+    done = run(source, out, on=on, resample=resample, spacing_mm=_numbers(spacing), options=options)
     for note in done.notes:
         typer.echo(f"Note: {note}", err=True)
     typer.echo(f"{out}: {done!r}")
@@ -327,6 +332,15 @@ def _reading(words: list[str] | None, frame: int | None, untilt: bool) -> Any:
     from medseg.options import ReadOptions
 
     return check(ReadOptions, _reading_changes(words, frame, untilt), "--reading")
+
+
+def _numbers(text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.replace("x", ",").split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a spacing such as 1.5 or 1,1,3") from None
 
 
 def _labels(words: list[str] | None) -> Any:

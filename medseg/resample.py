@@ -6,15 +6,17 @@ world frame has to be turned.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from medseg.errors import GridMismatchError, InputError, UnknownSpacingError
 from medseg.geometry import Geometry
+from medseg.image import Image, Segmentation
 from medseg.labels import IGNORE_INDEX, Labels
 
-__all__ = ["Order", "covered", "resample", "resample_labels", "spaced"]
+__all__ = ["Order", "covered", "moved", "resample", "resample_labels", "respaced", "spaced"]
 
 Order = Literal["nearest", "linear", "cubic"]
 
@@ -132,6 +134,29 @@ def resample_labels(mask: np.ndarray, source: Geometry, target: Geometry, labels
         values = values.astype(np.promote_types(values.dtype, np.min_scalar_type(labels.ignore)))
         values[ignored] = labels.ignore
     return values
+
+
+def respaced(image: Image, spacing_mm: Sequence[float]) -> Image:
+    """An image on the grid of `spaced`, linearly, in its stored type; one number stands for all axes.
+
+    Raises:
+        UnknownSpacingError: The image has no physical spacing.
+        InputError: Not one number above 0 for each axis.
+    """
+    wanted = list(spacing_mm) * image.geometry.ndim if len(spacing_mm) == 1 else spacing_mm
+    grid = spaced(image.geometry, wanted)
+    voxels = resample(image.voxels, image.geometry, grid)
+    if image.voxels.dtype.kind in "iu":
+        voxels = np.rint(voxels).astype(image.voxels.dtype)
+    return replace(image, voxels=voxels, geometry=grid, header=None)
+
+
+def moved(segmentation: Segmentation, image: Image) -> Segmentation:
+    """A segmentation of another grid on that of an image; see `resample_labels`, whose errors it raises."""
+    mask = resample_labels(segmentation.mask, segmentation.geometry, image.geometry, segmentation.labels)
+    note = f"resampled from {segmentation.geometry.describe()}"
+    notes = (*segmentation.notes, note)
+    return Segmentation(mask, image.geometry, segmentation.labels, image=image, notes=notes)
 
 
 def covered(source: Geometry, target: Geometry) -> np.ndarray:

@@ -20,6 +20,7 @@ from medseg.labels import Labels
 from medseg.options import ReadOptions
 from medseg.regions import labels_of, measure_regions
 from medseg.reporting import Reporter, Silent
+from medseg.resample import moved, respaced
 
 if TYPE_CHECKING:
     from medseg.batch import Predictions
@@ -223,6 +224,8 @@ def convert(
     out: str | Path,
     *,
     on: str | Path | None = None,
+    resample: bool = False,
+    spacing_mm: Sequence[float] | None = None,
     options: ReadOptions | None = None,
 ) -> Image | Segmentation:
     """Read an image, or the structures of a DICOM SEG or RTSTRUCT, and write it as NIfTI (PNG in 2D).
@@ -231,6 +234,8 @@ def convert(
         source: A file, DICOM folder or address; `seg.dcm:/liver` is one structure.
         out: A .nii.gz, .nii or .png file.
         on: The image on whose grid structures or a mask are to lie; an RTSTRUCT needs it.
+        resample: Resample a mask that was drawn on another grid, each label linearly, instead of refusing it.
+        spacing_mm: Resample an image to this spacing, over the same extent; one number, or one an axis.
         options: How to read, where there is a choice.
 
     Returns:
@@ -242,10 +247,14 @@ def convert(
     """
     if on is None and not holds_structures(source):
         image = read_image(source, options=options)
+        image = image if spacing_mm is None else respaced(image, spacing_mm)
         write_image(out, image)
         return image
     below = read_image(on, options=options) if on is not None else None
-    segmentation = read_segmentation(source, on=below, options=options)
+    if resample and below is not None:
+        segmentation = moved(read_segmentation(source, options=options), below)
+    else:
+        segmentation = read_segmentation(source, on=below, options=options)
     write_mask(out, segmentation)
     return segmentation
 

@@ -99,3 +99,32 @@ def test_contours_are_measured_by_name(test_data: Path) -> None:
     table = medseg.measure(folder / "image", folder / "mask" / "RS.dcm")
     assert table["label"].tolist() == ["GTV_Mass_CT"]
     assert table["voxels"].tolist() == [17090]
+
+
+def test_a_mask_of_another_grid_is_refused_with_the_command_that_resamples_it(tmp_path: Path) -> None:
+    ball = (np.indices((20, 20, 20)) - 9.5) ** 2
+    mask = (ball.sum(0) < 36).astype(np.uint8)
+    nibabel.save(nibabel.Nifti1Image(mask, np.diag([2.0, 2, 2, 1])), tmp_path / "mask.nii.gz")
+    grid = np.diag([1.0, 1, 4, 1])
+    grid[:3, 3] = [-0.5, -0.5, 1]
+    nibabel.save(nibabel.Nifti1Image(np.zeros((40, 40, 10), np.int16), grid), tmp_path / "image.nii.gz")
+    with pytest.raises(medseg.GridMismatchError, match="medseg convert MASK OUT --on IMAGE --resample"):
+        medseg.measure(tmp_path / "image.nii.gz", tmp_path / "mask.nii.gz")
+    words = ("convert", tmp_path / "mask.nii.gz", tmp_path / "moved.nii.gz", "--on", tmp_path / "image.nii.gz")
+    code, _shown, said = run(*words, "--resample")
+    assert code == 0
+    assert "resampled from 20×20×20" in said
+    table = medseg.measure(tmp_path / "image.nii.gz", tmp_path / "moved.nii.gz")
+    assert table["volume_mm3"].sum() == pytest.approx(mask.sum() * 8, rel=0.1)
+
+
+def test_an_image_is_resampled_to_a_spacing_over_the_same_extent(tmp_path: Path) -> None:
+    voxels = np.broadcast_to(np.arange(12, dtype=np.int16) * 10, (6, 8, 12)).copy()
+    nibabel.save(nibabel.Nifti1Image(voxels, np.diag([1.0, 1, 2, 1])), tmp_path / "a.nii.gz")
+    assert run("convert", tmp_path / "a.nii.gz", tmp_path / "b.nii.gz", "--spacing", "1,2,1")[0] == 0
+    image = medseg.read_image(tmp_path / "b.nii.gz")
+    assert (image.geometry.shape, image.geometry.spacing_mm) == ((6, 4, 24), (1, 2, 1))
+    assert image.voxels.dtype == np.int16
+    np.testing.assert_allclose(image.geometry.to_world([0, 0, 0]), [0, 0.5, -0.5])
+    np.testing.assert_allclose(image.voxels[0, 2, 2, 1:-1], np.rint(np.arange(22) * 5 + 2.5), atol=0.5)
+    assert run("convert", tmp_path / "a.nii.gz", tmp_path / "b.nii.gz", "--spacing", "wide")[0] == 2

@@ -92,19 +92,20 @@ def mask_on_grid(mask: np.ndarray, geometry: Geometry, target: Geometry, where: 
         raise GridMismatchError(
             where,
             f"the mask {mismatch(geometry, target)}",
-            "If it was drawn on another image, remove the pair; otherwise resample it onto the image's grid.",
+            "If it was drawn on another image, remove the pair; otherwise resample it: "
+            "medseg convert MASK OUT --on IMAGE --resample.",
         )
     return turn(mask)
 
 
 def _read_one(path: Path, on: Image | Geometry | None, labels: Labels | None, options: ReadOptions) -> LabelMap:
     file, inside = address.split(path)
-    if file.is_file() and formats.ending(file) not in _NEVER_DICOM:
+    if address.is_file(file) and formats.ending(file) not in _NEVER_DICOM:
         from medseg.io.dicom.structures import labelled  # loads pydicom
 
         if labelled.kind_of(file) is not None:
             return labelled.read_labelled_map(file, inside, on, options)
-    if formats.ending(file) in formats.RASTER and file.is_file():
+    if formats.ending(file) in formats.RASTER and address.is_file(file):
         from medseg.io.pictures import label_pictures
 
         found = label_pictures.read(file, inside, labels, options)
