@@ -9,7 +9,7 @@ from pathlib import Path
 
 from medseg.errors import InputError
 
-__all__ = ["exists", "join", "refuse_inside", "split"]
+__all__ = ["exists", "is_file", "join", "refuse_inside", "split"]
 
 _MARK = ":/"
 
@@ -20,11 +20,11 @@ def split(source: str | Path) -> tuple[Path, str]:
     What exists under its whole name is never split; of several marks, the first that leaves an existing path counts.
     """
     text = str(source)
-    if _MARK not in text or Path(text).exists():
+    if _MARK not in text or _there(Path(text)):
         return Path(text), ""
     at = text.find(_MARK)
     while at >= 0:
-        if Path(text[:at]).exists():
+        if _there(Path(text[:at])):
             return Path(text[:at]), text[at + len(_MARK) :].strip("/")
         at = text.find(_MARK, at + 1)
     return Path(text), ""
@@ -37,7 +37,19 @@ def join(path: str | Path, inside: str) -> Path:
 
 def exists(source: str | Path) -> bool:
     """Whether the file or folder of an address is there."""
-    return split(source)[0].exists()
+    return _there(split(source)[0])
+
+
+def is_file(path: Path) -> bool:
+    """Whether a path is that of a file, and no folder, pipe or device."""
+    return _there(path) and path.is_file()
+
+
+def _there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that no disk can hold, or a folder that may not be looked into
+        return False
 
 
 def refuse_inside(path: Path, inside: str) -> None:

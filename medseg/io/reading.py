@@ -136,10 +136,12 @@ def _read_one(source: str | Path, options: ReadOptions) -> Image:
 
 
 def _reader(path: Path) -> Reader:
+    if not address.exists(path):
+        raise UnreadableFileError(path, "does not exist", "Check the path.")
     if path.is_dir():
         return _dicom()
-    if not path.exists():
-        raise UnreadableFileError(path, "does not exist", "Check the path.")
+    if not path.is_file():
+        raise UnreadableFileError(path, "is a pipe or a device", "Save it as a file.")
     try:
         if formats.ending(path) not in READERS and formats.is_dicom(path):
             return _dicom()

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from medseg import address
 from medseg.errors import InputError, UnreadableFileError
 from medseg.io import formats
 from medseg.io.dicom.headers import dataset, guarded
@@ -33,10 +34,12 @@ def files_of(source: Path | Sequence[Path]) -> list[Path]:
     """
     if not isinstance(source, Path):
         return list(source)
+    if not address.exists(source):
+        raise UnreadableFileError(source, "does not exist", "Check the path.")
     if source.is_dir():
         return list(_below(source))
-    if not source.exists():
-        raise UnreadableFileError(source, "does not exist", "Check the path.")
+    if not source.is_file():
+        raise UnreadableFileError(source, "is a pipe or a device", "Save it as a file.")
     return _listed(source) if source.name.upper() == "DICOMDIR" else [source]
 
 
@@ -49,7 +52,7 @@ def _below(root: Path) -> Iterator[Path]:
             if name.startswith(".") or lower == "dicomdir" or known in _NEVER or lower.endswith(_NEVER_PACKED):
                 continue
             if known not in formats.ENDINGS or known in formats.DICOM_ENDINGS:
-                yield Path(folder, name)
+                yield from _regular(Path(folder, name))
 
 
 def _listed(path: Path) -> list[Path]:
@@ -59,7 +62,7 @@ def _listed(path: Path) -> list[Path]:
     if not records:
         raise UnreadableFileError(path, "lists no file", "Pass the folder that holds the files.")
     root = path.parent.resolve()
-    found = []
+    found: list[Path] = []
     for record in records:
         parts = guarded(path, lambda record=record: record.get("ReferencedFileID"))  # type: ignore[misc]
         if not parts:
@@ -67,8 +70,14 @@ def _listed(path: Path) -> list[Path]:
         names = [parts] if isinstance(parts, str) else [str(part) for part in parts]
         if any(part in ("", "..") or "/" in part or "\0" in part for part in names) or not _within(root, names):
             raise InputError(path, f"lists {'/'.join(names)}, outside its folder", "Do not trust it: pass the folder.")
-        found.append(path.parent.joinpath(*names))
+        found += _regular(path.parent.joinpath(*names))
     return found
+
+
+def _regular(path: Path) -> Iterator[Path]:
+    """The path, unless it is a pipe or a device, which could keep a reader waiting for ever."""
+    if path.is_file() or not path.exists():  # what is missing is said when it is read
+        yield path
 
 
 def _within(root: Path, names: Sequence[str]) -> bool:

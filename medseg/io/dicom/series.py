@@ -26,6 +26,7 @@ from medseg.options import ReadOptions
 
 __all__ = ["read", "read_geometry", "read_volume"]
 
+_DIGITS = 10  # of the number of a volume, at most so many
 T = TypeVar("T")
 
 
@@ -157,12 +158,13 @@ def _asked(tree: DicomTree, inside: str) -> Volume:
     ]
     if len(named) == 1:
         volumes = named[0].volumes
-        if number.isdigit() and len(volumes) == 1 and is_sequence(volumes[0].first):
-            return volumes[0].at_frame(int(number))
+        index = int(number) if number.isascii() and number.isdecimal() and len(number) < _DIGITS else None
+        if index is not None and len(volumes) == 1 and is_sequence(volumes[0].first):
+            return volumes[0].at_frame(index)
         if not number and len(volumes) == 1:
             return volumes[0]
-        if number.isdigit() and int(number) < len(volumes):
-            return volumes[int(number)]
+        if index is not None and index < len(volumes):
+            return volumes[index]
         raise InputError(
             tree.root, f"has {len(volumes)} volumes of that series, and {inside!r} is none of them",
             f"Write ':/{name}/k' with k from 0 to {len(volumes) - 1}.",
@@ -189,10 +191,16 @@ def _nothing(tree: DicomTree) -> Exception:
 def _scanned(path: Path) -> DicomTree:
     """The scan of a folder, remembered while nothing in it changes: its volumes are mostly read one after another."""
     files = files_of(path)
-    stats = [file.stat() for file in files]
-    return _remembered(
-        path, tuple((str(file), one.st_size, one.st_mtime_ns) for file, one in zip(files, stats, strict=True))
-    )
+    return _remembered(path, tuple(_stamp(file) for file in files))
+
+
+def _stamp(file: Path) -> tuple[str, int, int]:
+    """What changes with a file."""
+    try:
+        found = file.stat()
+    except OSError:  # listed and missing, which the scan tells
+        return str(file), 0, 0
+    return str(file), found.st_size, found.st_mtime_ns
 
 
 @lru_cache(maxsize=1)
