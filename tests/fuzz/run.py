@@ -20,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parents[1])]
 
 _MEMORY = 8 << 30  # bytes of address space
+_MEMORY_DISK = Path("/dev/shm")
 _HANGS_S = 20
 _LONGEST = 1 << 16  # bytes of an input
 _LARGEST_SEED = 200_000
@@ -112,7 +113,8 @@ def _fuzzed(kind: str, corpus: Path, seconds: float) -> Tally:
     """One format for so many seconds, started again after each crash."""
     tally, until = Tally(), time.monotonic() + seconds
     while (left := until - time.monotonic()) > 1:
-        with tempfile.TemporaryDirectory() as folder:
+        # libFuzzer ends its process at once: what that leaves behind goes with this folder.
+        with tempfile.TemporaryDirectory(dir=_MEMORY_DISK if _MEMORY_DISK.is_dir() else None) as folder:
             figures = Path(folder) / "tally.json"
             status = _one_process(kind, corpus, figures, left)
             if figures.exists():
@@ -129,6 +131,7 @@ def _one_process(kind: str, corpus: Path, figures: Path, seconds: float) -> int:
         *(f"-artifact_prefix={corpus}/{kind}-", "-print_final_stats=1", "-verbosity=0", str(corpus / kind)),
     ]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path[:3]), "OMP_NUM_THREADS": "1"}
+    environment["TMPDIR"] = str(figures.parent)
     with (corpus / f"{kind}.log").open("ab") as log:
         try:
             return subprocess.run(

@@ -2,6 +2,7 @@
 
 import atexit
 import gzip
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -55,9 +56,9 @@ def run(kind: str, content: bytes) -> Outcome:
 
 @cache
 def _folder(kind: str) -> Path:
-    """One folder for the life of the process, in memory where there is such a disk."""
+    """One folder for the life of the process, in memory where there is such a disk and `run.py` names no other."""
     memory = Path("/dev/shm")
-    made = tempfile.mkdtemp(dir=memory if memory.is_dir() else None, prefix=f"fuzz_{kind}_")
+    made = tempfile.mkdtemp(dir=memory if memory.is_dir() and "TMPDIR" not in os.environ else None, prefix="fuzz_")
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     return Path(made)
 
@@ -184,5 +185,5 @@ TARGETS: dict[str, Target] = {
     "dicom_gz": Target("case.dcm.gz", _dicom, _packed("case.dcm.gz"), chatty=True),
     "dicom_folder": Target("case.dcm", _of_folder, _series, chatty=True),
     "dicomdir": Target("DICOMDIR", _of_folder, _directory),
-    "structures": _one("case.dcm", _structures),
+    "structures": Target("case.dcm", _structures, _file("case.dcm"), chatty=True),
 }

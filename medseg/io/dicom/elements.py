@@ -5,6 +5,7 @@ knows the plain little-endian encodings only, and raises `UnusualError` for ever
 """
 
 import struct
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -215,8 +216,10 @@ def _text(raw: bytes, values: Mapping[str, Any]) -> str:
 
         named = values.get("SpecificCharacterSet") or ""
         try:
-            encodings = convert_encodings(list(named) if isinstance(named, tuple) else named)
-            return decode_bytes(raw, encodings, set())
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what cannot be decoded is marked in the text itself
+                encodings = convert_encodings(list(named) if isinstance(named, tuple) else named)
+                return decode_bytes(raw, encodings, set())
         except (LookupError, ValueError) as error:
             raise UnusualError from error
 

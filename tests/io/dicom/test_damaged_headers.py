@@ -84,3 +84,13 @@ def test_a_deflated_header_that_needs_pydicom_is_inflated_within_bounds(write_se
 
     edited(path, deflate)
     assert read_image(path).voxels[0, :, :, 0].T.tolist() == VOLUME[0].tolist()
+
+
+@pytest.mark.parametrize("named", [b"ISO_IR 192", b"ISO_IR 999", b"\\ISO 2022 "])
+def test_text_in_another_character_set_than_is_stated_is_no_reason_to_refuse_or_warn(
+    write_series: Series, named: bytes
+) -> None:
+    path = write_series(VOLUME[:1], SpecificCharacterSet="ISO_IR 100", SeriesDescription="Gr\xf6\xdfe") / "001.dcm"
+    path.write_bytes(path.read_bytes().replace(b"ISO_IR 100", named))
+    assert read_image(path).voxels.size == VOLUME[0].size
+    assert scan_dicom(path).series[0].description.startswith("Gr")
