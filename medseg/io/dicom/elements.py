@@ -9,7 +9,17 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["DEFLATED", "WANTED", "ShortError", "UnusualError", "as_number", "parse", "parse_inflated", "sign_padding"]
+__all__ = [
+    "DEFLATED",
+    "WANTED",
+    "CrowdedError",
+    "ShortError",
+    "UnusualError",
+    "as_number",
+    "parse",
+    "parse_inflated",
+    "sign_padding",
+]
 
 UNDEFINED = 0xFFFFFFFF
 _PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
@@ -22,6 +32,7 @@ DEFLATED = "1.2.840.10008.1.2.1.99"
 _EXPLICIT_HEAD = struct.Struct("<HH2sH")
 _IMPLICIT_HEAD = struct.Struct("<HHI")
 _LENGTH = struct.Struct("<I")
+_MOST = 50_000  # elements that are not nested; pydicom takes 400 bytes for each
 _LARGEST = 4096  # bytes; a longer value of what we want is nothing that we could use
 
 # tag: (keyword, kind of its values); "SQ" stands for its presence alone
@@ -61,6 +72,10 @@ class UnusualError(Exception):
     """Something that this parser leaves to pydicom."""
 
 
+class CrowdedError(Exception):
+    """There are more elements than any header has."""
+
+
 class ShortError(Exception):
     """More bytes of the file are needed."""
 
@@ -74,6 +89,7 @@ def parse(data: bytes) -> tuple[dict[str, Any], int]:
     Of a deflated file only the meta group is read, and where the deflated stream begins.
 
     Raises:
+        CrowdedError: There are absurdly many elements.
         ShortError: The data ends inside an element; what is cut off may be in the rest of the file.
         UnusualError: The encoding is not plain little-endian.
     """
@@ -120,7 +136,9 @@ def _elements(
 ) -> int:
     """Collect the wanted elements from `at` on; the byte where the pixels, the next group or the end begins."""
     end, previous = len(data), 0
-    while at < end:
+    for _ in range(_MOST):
+        if at >= end:
+            return at
         if at + 12 > end:
             raise ShortError
         # The group is looked at first: what follows the file's meta group may be in another encoding.
@@ -132,19 +150,20 @@ def _elements(
         if tag <= previous:  # elements are sorted; otherwise this is no DICOM, or we have lost our way
             raise UnusualError
         previous = tag
-        if length == UNDEFINED:
-            if explicit and vr != b"SQ":
-                raise UnusualError
-            found = wanted.get(tag)
-            at = _after_sequence(data, start, explicit)
-        else:
-            found = wanted.get(tag)
-            at = start + length
-            if at > end:
-                raise ShortError
-        if found:
+        at = _end_of_value(data, start, length, vr, explicit)
+        if found := wanted.get(tag):
             values[found[0]] = True if found[1] == "SQ" else _value(data[start:at], found[1], values)
-    return at
+    raise CrowdedError
+
+
+def _end_of_value(data: bytes, start: int, length: int, vr: bytes, explicit: bool) -> int:
+    if length == UNDEFINED:
+        if explicit and vr != b"SQ":
+            raise UnusualError
+        return _after_sequence(data, start, explicit)
+    if start + length > len(data):
+        raise ShortError
+    return start + length
 
 
 def _head(data: bytes, at: int, explicit: bool) -> tuple[int, int, int, bytes]:

@@ -19,6 +19,7 @@ from medseg.io.dicom.content import EXPORT_AGAIN, read_bytes
 from medseg.io.dicom.elements import (
     DEFLATED,
     WANTED,
+    CrowdedError,
     ShortError,
     UnusualError,
     as_number,
@@ -105,7 +106,10 @@ def read_header(path: Path) -> Slice | None:
         if formats.ending(path) in formats.DICOM_ENDINGS:
             raise UnreadableFileError(path, "is empty or not DICOM", EXPORT_AGAIN)
         return None
-    return _checked(_read(path, start))
+    try:
+        return _checked(_read(path, start))
+    except CrowdedError as error:
+        raise UnreadableFileError(path, "has more elements than any header", EXPORT_AGAIN) from error
 
 
 def _read(path: Path, start: bytes) -> Slice:

@@ -1,5 +1,6 @@
 """DICOM headers with values that no scanner writes: refused by name, or taken for what they are."""
 
+import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -94,3 +95,13 @@ def test_text_in_another_character_set_than_is_stated_is_no_reason_to_refuse_or_
     path.write_bytes(path.read_bytes().replace(b"ISO_IR 100", named))
     assert read_image(path).voxels.size == VOLUME[0].size
     assert scan_dicom(path).series[0].description.startswith("Gr")
+
+
+def test_a_header_of_absurdly_many_elements_is_refused_at_once(write_series: Series) -> None:
+    path = write_series(VOLUME[:1]) / "001.dcm"
+    content = path.read_bytes()
+    at = content.index(b"\x18\x00\x50\x00DS")  # the first element of group 0018
+    many = b"".join(struct.pack("<HH2sH", 0x0011, 0x1000 + i, b"LO", 0) for i in range(60_000))
+    path.write_bytes(content[:at] + many + content[at:])
+    with pytest.raises(UnreadableFileError, match=r"001\.dcm: has more elements than any header"):
+        read_image(path)
