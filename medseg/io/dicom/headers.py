@@ -15,7 +15,7 @@ from pydicom.multival import MultiValue
 
 from medseg.errors import UnreadableFileError
 from medseg.io import formats
-from medseg.io.dicom.content import EXPORT_AGAIN, read_bytes
+from medseg.io.dicom.content import EXPORT_AGAIN, check_items, read_bytes
 from medseg.io.dicom.elements import (
     DEFLATED,
     WANTED,
@@ -206,6 +206,7 @@ def _by_pydicom(path: Path) -> Slice:
 def _opened(path: Path) -> tuple[Any, int | None, int]:
     """All of the header by pydicom, and what a `Slice` says of where the pixels begin."""
     content, deflated_at = _inflated(path, read_bytes(path, _LONGEST))
+    check_items(path, content)
     file = BytesIO(content)
     whole = guarded(path, lambda: pydicom.dcmread(file, stop_before_pixels=True, force=True))
     if getattr(whole, "file_meta", None) and "TransferSyntaxUID" not in whole.file_meta:

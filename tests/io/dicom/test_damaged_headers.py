@@ -105,3 +105,14 @@ def test_a_header_of_absurdly_many_elements_is_refused_at_once(write_series: Ser
     path.write_bytes(content[:at] + many + content[at:])
     with pytest.raises(UnreadableFileError, match=r"001\.dcm: has more elements than any header"):
         read_image(path)
+
+
+def test_sequences_of_absurdly_many_items_are_refused_before_they_unfold(write_series: Series) -> None:
+    path = write_series(VOLUME[:1], Modality="MG") / "001.dcm"
+    content = path.read_bytes()
+    item, end = struct.pack("<HHI", 0xFFFE, 0xE000, 0), struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    sequence = struct.pack("<HH2sHI", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF) + item * 1_000_001 + end
+    at = content.index(b"\x08\x00\x60\x00CS") + 8 + len("MG")
+    path.write_bytes(content[:at] + sequence + content[at:])
+    with pytest.raises(UnreadableFileError, match=r"001\.dcm: has more than 1000000 items"):
+        read_image(path)

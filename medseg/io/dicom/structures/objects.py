@@ -1,6 +1,7 @@
 """DICOM objects that hold no image (SEG, RTSTRUCT): told apart, opened whole, and checked against an image."""
 
 import io
+import mmap
 import struct
 import warnings
 import zlib
@@ -15,6 +16,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from medseg.errors import GridMismatchError, UnreadableFileError
 from medseg.io import formats
+from medseg.io.dicom.content import check_items
 
 __all__ = ["EXPORT_AGAIN", "ObjectKind", "check_reference", "guarded", "kind_of", "opened", "whole_number"]
 
@@ -51,6 +53,8 @@ def opened(path: Path) -> Any:
     """The whole data set of a file; a deflated one must not unfold beyond a bound. Call it `guarded`."""
     if _is_deflated(path):
         _check_inflated(path)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        check_items(path, content)
     return pydicom.dcmread(path, force=True)
 
 
