@@ -24,6 +24,7 @@ from medseg.training.validation import validate
 
 __all__ = ["Trained", "fit"]
 
+_CORRECTED_EVERY = 10  # steps
 _CALIBRATION = 0.03  # share of a budget in minutes that measuring the speed may take
 Row = dict[str, float]
 
@@ -85,6 +86,9 @@ def fit(
     for images, indices in _batches(source, progress):
         rate = learner.rate
         losses.append(_checked(learner.step(images, indices), source.names(progress.step)))
+        progress.seconds = time.monotonic() - begin
+        if progress.step % _CORRECTED_EVERY == 0 or progress.step >= progress.total_steps:
+            _keep_to_minutes(progress, settings)
         _tell(reporter, learner, losses)
         if progress.step % settings.learning.steps_per_epoch and progress.step < progress.total_steps:
             continue
@@ -98,7 +102,6 @@ def fit(
                 learner.save(best)
         progress.history.append(row)
         progress.seconds = time.monotonic() - begin
-        _keep_to_minutes(progress, settings)
         learner.save(last)
         on_epoch(progress.history)
     # What came after the best validation is in `last`, and in no way needed any more.
@@ -121,11 +124,11 @@ def _batches(source: PatchSource, progress: Progress) -> Iterator[tuple[torch.Te
 
 
 def _keep_to_minutes(progress: Progress, settings: TrainSettings) -> None:
-    """Correct the steps of a budget in minutes by the speed seen so far, until four fifths are done.
+    """Correct the steps of a budget in minutes by the speed seen so far, until four fifths of the time are gone.
 
-    Other work on the machine makes the speed measured at the start wrong by a factor of two and more.
+    Other work on the machine makes the speed measured at the start wrong by a factor of ten and more.
     """
-    if settings.minutes is None or progress.step > 0.8 * progress.total_steps:
+    if settings.minutes is None or progress.seconds > 0.8 * settings.minutes * 60:
         return
     left = settings.minutes * 60 - progress.seconds
     progress.total_steps = max(progress.step + int(left * progress.step / progress.seconds), progress.step + 1)

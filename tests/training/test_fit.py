@@ -13,11 +13,13 @@ import pandas as pd
 import pytest
 import torch
 
+from medseg.config import check, read_yaml
 from medseg.errors import ConfigError, LabelError, ModelFolderError, TrainingError, UnreadableFileError
 from medseg.reporting import Silent
-from medseg.training.checkpoint import RunningMean, load_checkpoint
+from medseg.training.checkpoint import Progress, RunningMean, load_checkpoint
+from medseg.training.fit import _keep_to_minutes
 from medseg.training.learner import learning_rate
-from medseg.training.settings import LearningSettings
+from medseg.training.settings import LearningSettings, TrainSettings
 from medseg.workflow import train
 
 
@@ -158,3 +160,20 @@ def test_the_running_mean_follows_quickly_at_first():
     for step in range(50):
         mean.update(layer, step)
     assert mean.weights["weight"].item() == pytest.approx(5.0, abs=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("step", "total", "seconds", "corrected"),
+    [
+        (15, 15, 10.0, 180),  # measured while something else had the processor: most of the time is left
+        (40, 400, 60.0, 80),  # slower than measured
+        (90, 95, 110.0, 95),  # the end is near: the rate has gone down by a plan that is kept
+    ],
+)
+def test_a_budget_in_minutes_is_kept_whatever_speed_was_measured_first(
+    blob_config, step: int, total: int, seconds: float, corrected: int
+) -> None:
+    settings = check(TrainSettings, read_yaml(blob_config) | {"epochs": None, "minutes": 2}, blob_config)
+    progress = Progress(step=step, total_steps=total, seconds=seconds)
+    _keep_to_minutes(progress, settings)
+    assert progress.total_steps == corrected
