@@ -83,7 +83,8 @@ def _geometry(path: Path, fields: dict[str, str], sizes: tuple[int, ...]) -> tup
     # Written axis by axis: row i of the text is the direction of axis i.
     columns = text_header.numbers(path, directions, axes**2).reshape(axes, axes).T if directions else np.eye(axes)
     notes = () if directions or axes < 3 else ("no directions are stated: x runs to the left, y to the back",)
-    return text_header.grid(path, sizes, columns * steps, first, bool(spacing), _LPS), notes
+    with np.errstate(all="ignore"):  # a grid that is not finite is refused by name
+        return text_header.grid(path, sizes, columns * steps, first, bool(spacing), _LPS), notes
 
 
 def _first(fields: dict[str, str], *names: str) -> str:

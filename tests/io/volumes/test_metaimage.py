@@ -132,3 +132,10 @@ def test_vectors_and_text_are_refused_by_name(tmp_path: Path) -> None:
     path = edited(saved(tmp_path / "a.mha"), b"BinaryData = True", b"BinaryData = False")
     with pytest.raises(UnreadableFileError, match=r"a\.mha: holds values as text"):
         read_image(path)
+
+
+@pytest.mark.parametrize("spacing", ["inf 1 1", "nan 1 1", "1e308 1 1", "0 1 1"])
+def test_a_spacing_that_is_no_length_is_refused_by_name(tmp_path: Path, spacing: str) -> None:
+    path = edited(saved(tmp_path / "a.mha"), b"ElementSpacing = 0.5 1.25 3", f"ElementSpacing = {spacing}".encode())
+    with pytest.raises(GeometryError, match=r"a\.mha: shape .* singular or non-finite"):
+        read_geometry(path)
