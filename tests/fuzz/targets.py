@@ -51,7 +51,8 @@ def run(kind: str, content: bytes) -> Outcome:
     """
     target = TARGETS[kind]
     source = target.place(_folder(kind), content)
-    return kept(target.readings(source), (source.name, str(_folder(kind))), len(content), target.chatty)
+    names = (source.name, str(_folder(kind))) if kind in ("dicom_folder", "dicomdir", "pair") else (source.name,)
+    return kept(target.readings(source), names, len(content), target.chatty)
 
 
 @cache

@@ -74,7 +74,7 @@ class Volume:
     @cached_property
     def home(self) -> Path:
         """Its one file, or the deepest folder that holds all of them."""
-        return self.files[0] if len(self.files) == 1 else _common(self.files)
+        return _home(self.files)
 
     def at_frame(self, frame: int) -> "Volume":
         """One frame of a sequence without positions, as a 2D image.
@@ -124,9 +124,10 @@ def volumes_of(slices: Sequence[Slice]) -> list[Volume]:
     return volumes
 
 
-def _common(files: Iterable[Path]) -> Path:
-    """The deepest folder that holds all files."""
-    return Path(os.path.commonpath([path.parent for path in files]))
+def _home(files: Iterable[Path]) -> Path:
+    """The one file, or the deepest folder that holds all of them."""
+    distinct = dict.fromkeys(files)
+    return next(iter(distinct)) if len(distinct) == 1 else Path(os.path.commonpath([path.parent for path in distinct]))
 
 
 def _flat(one: Slice) -> Literal["radiograph", "picture"] | None:
@@ -173,7 +174,7 @@ def _volume(slices: list[Slice], key: str, notes: tuple[str, ...]) -> Volume:
     if refusal:
         return Volume(tuple(slices), kind, key, notes=notes, refusal=refusal)
     try:
-        stack = stacked(slices, _common([one.path for one in slices]))
+        stack = stacked(slices, _home([one.path for one in slices]))
     except MedsegError as error:
         return Volume(tuple(slices), kind, key, notes=notes, refusal=error)
     return Volume(stack.slices, kind, key, stack.geometry, stack.tilt, (*notes, *stack.notes))

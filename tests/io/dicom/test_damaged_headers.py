@@ -116,3 +116,9 @@ def test_sequences_of_absurdly_many_items_are_refused_before_they_unfold(write_s
     path.write_bytes(content[:at] + sequence + content[at:])
     with pytest.raises(UnreadableFileError, match=r"001\.dcm: has more than 1000000 items"):
         read_image(path)
+
+
+def test_one_file_is_refused_by_its_own_name(write_series: Series) -> None:
+    path = write_series(VOLUME[:1], PixelSpacing=["1e-308", "1"]) / "001.dcm"
+    with pytest.raises(GeometryError, match=r"001\.dcm: shape"):
+        read_geometry(path)
