@@ -134,17 +134,17 @@ def _refuse(volume: Volume, options: ReadOptions) -> None:
 def _picked(path: Path, inside: str, options: ReadOptions) -> tuple[Volume, tuple[str, ...]]:
     """The volume that is meant, and a note on what else there is."""
     tree = _scanned(path) if inside else scan_dicom(path)
-    found = [(where, volume) for where, volume in tree.volumes]
+    found = tree.volumes
     if not found:
         raise _nothing(tree)
     if inside or options.frame is not None:
-        return _asked(tree, inside or str(options.frame)), ()
-    main = [(where, volume) for where, volume in found if volume.kind != "localizer"] or found
+        return _asked(tree, inside or f"/{options.frame}"), ()
+    main = [pair for pair in found if pair[1].kind != "localizer"] or found
     if len(main) > 1:
         listed = "; ".join(f"{volume.described()}: {where}" for where, volume in main[:8])
         more = f"; and {len(main) - 8} more" if len(main) > 8 else ""
         raise InputError(path, f"holds {len(main)} images ({listed}{more})", "Pass the address of one.", "one")
-    notes = (f"{len(found) - 1} localizers beside it were left out",) if len(found) > 1 else ()
+    notes = (f"left out beside it: {len(found) - 1} localizer(s)",) if len(found) > 1 else ()
     return main[0][1], notes + tuple(f"{where.name} beside it cannot be read" for where, _error in tree.problems)
 
 

@@ -87,7 +87,7 @@ def test_localizers_are_told_from_the_volume_and_left_out(write_series: Series) 
     assert [volume.kind for volume in volumes(folder)] == ["volume", "localizer"]
     image = read_image(folder)
     assert image.geometry.shape == (5, 3, 3)
-    assert "1 localizers beside it were left out" in image.notes
+    assert "left out beside it: 1 localizer(s)" in image.notes
 
 
 @pytest.mark.parametrize(
@@ -116,6 +116,8 @@ def test_a_series_of_several_volumes_is_split_by_what_tells_them_apart(
     assert [volume.key for volume in found] == keys
     for k, where in enumerate(scan_dicom(folder).series[0].addresses):
         np.testing.assert_array_equal(read_image(where).voxels[0].T, VOLUME[k::2])
+        chosen = read_image(folder, options=ReadOptions(frame=k))
+        np.testing.assert_array_equal(chosen.voxels[0].T, VOLUME[k::2])
 
 
 def test_echoes_and_times_split_a_series_twice(write_series: Series) -> None:
