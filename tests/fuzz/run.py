@@ -79,7 +79,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=60, help="for all formats together")
     parser.add_argument("--only", nargs="+", choices=TARGETS, default=list(TARGETS), metavar="FORMAT")
-    parser.add_argument("--corpus", type=Path, default=Path("fuzz-corpus"), help="keeps inputs and findings")
+    parser.add_argument("--corpus", type=Path, default=Path(tempfile.gettempdir()) / "medseg-fuzz", help="keeps inputs")
     parser.add_argument("--real", type=Path, default=os.environ.get("MEDSEG_TEST_DATA"), help="a folder of more seeds")
     given = parser.parse_args()
     if importlib.util.find_spec("atheris") is None:
