@@ -1,4 +1,4 @@
-"""Stored DICOM pixels to numbers: decoding, unused bits, rescale, inversion."""
+"""Stored values of DICOM pixels: found in the file, decoded, unused bits cleared."""
 
 import mmap
 import struct
@@ -17,11 +17,10 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEnd
 from medseg.errors import UnreadableFileError
 from medseg.io.dicom.content import gzipped, opened
 from medseg.io.dicom.decoding import DECODED, decoded
-from medseg.io.dicom.headers import Slice, whole_header
-from medseg.io.dicom.values.lookup import lookup_table
+from medseg.io.dicom.headers import Slice
 from medseg.io.dicom.values.samples import coloured, grey, used_bits
 
-__all__ = ["inverted", "rescaled", "stored_frames", "stored_volume"]
+__all__ = ["stored_frames", "stored_volume"]
 
 _PIXELS, _FLOATS, _DOUBLES = (0x7FE0, 0x0010), (0x7FE0, 0x0008), (0x7FE0, 0x0009)
 _ITEM, _UNDEFINED = (0xFFFE, 0xE000), 0xFFFFFFFF
@@ -95,65 +94,11 @@ def stored_frames(one: Slice, frames: Sequence[int]) -> np.ndarray:
     return np.stack([grey(one.path, one.header, _by_pydicom(one, syntax, frame)) for frame in frames])
 
 
-def rescaled(volume: np.ndarray, slices: Sequence[Slice]) -> np.ndarray:
-    """Stored values of shape (slices, ...) to those they stand for: slope × value + intercept of each slice.
-
-    A modality lookup table stands in for slope and intercept where there is one. The stored type is kept where nothing
-    is rescaled, int16 where all is whole and fits, else float32.
-
-    Raises:
-        UnreadableFileError: A slope is 0 or no number, or a table is broken.
-    """
-    if any("ModalityLUTSequence" in one.header for one in slices):
-        return np.stack([_looked_up(values, one) for values, one in zip(volume, slices, strict=True)])
-    pairs = [_slope_intercept(one) for one in slices]
-    if set(pairs) == {(1.0, 0.0)}:
-        return volume
-    if len(set(pairs)) == 1 and volume.dtype.kind in "iu":
-        slope, intercept = pairs[0]
-        if slope.is_integer() and intercept.is_integer() and _fits(slope, intercept, volume):
-            # Arithmetic modulo 2^16 is exact for results that fit, so that no larger type is needed on the way.
-            whole = volume.astype(np.int16)
-            if slope != 1:
-                whole *= np.int16(int(slope))
-            whole += np.int16(int(intercept))
-            return whole
-    values = np.empty(volume.shape, np.float32)
-    for i, (slope, intercept) in enumerate(pairs):
-        values[i] = volume[i] * slope + intercept
-    return values
-
-
-def _fits(slope: float, intercept: float, volume: np.ndarray) -> bool:
-    """Whether all values are within int16 after rescaling."""
-    if max(abs(slope), abs(intercept)) > 32767:
-        return False
-    ends = [slope * float(volume.min()) + intercept, slope * float(volume.max()) + intercept]
-    return min(ends) >= -32768 and max(ends) <= 32767
-
-
 def _declared(one: Slice) -> int:
     """Bytes of all its frames, uncompressed."""
     header = one.header
     bits = int(header.get("BitsAllocated") or 8) * int(header.get("SamplesPerPixel") or 1)
     return int(header["Rows"]) * int(header["Columns"]) * one.frames * bits // 8
-
-
-def inverted(stored: np.ndarray, header: Any) -> np.ndarray:
-    """MONOCHROME1 as MONOCHROME2: the stored range turned round, so that more is brighter."""
-    bits = int(header.get("BitsStored") or 8 * stored.dtype.itemsize)
-    if stored.dtype.kind == "f":
-        return np.asarray(-stored)
-    if stored.dtype.kind == "u":
-        return np.array((1 << bits) - 1 - stored.astype(np.int64)).astype(stored.dtype)
-    return np.array(-1 - stored.astype(np.int64)).astype(stored.dtype)
-
-
-def _looked_up(values: np.ndarray, one: Slice) -> np.ndarray:
-    table = lookup_table(one.path, whole_header(one), "ModalityLUTSequence")
-    if table is not None:
-        return table.of(values)
-    return rescaled(values[np.newaxis], [one])[0]
 
 
 def _element(one: Slice, file: BinaryIO) -> _Element:
@@ -253,12 +198,3 @@ def _by_pydicom(one: Slice, syntax: UID, frame: int) -> np.ndarray:
         found = f"its pixels ({syntax.name}) cannot be decoded ({error})"
         raise UnreadableFileError(one.path, found, _EXPORT_AGAIN) from error
     return used_bits(pixels, one.header)
-
-
-def _slope_intercept(one: Slice) -> tuple[float, float]:
-    slope, intercept = (one.header.get(name) for name in ("RescaleSlope", "RescaleIntercept"))
-    pair = float(1 if slope in (None, "") else slope), float(0 if intercept in (None, "") else intercept)
-    if pair[0] == 0 or not np.isfinite(pair).all():
-        found = f"RescaleSlope {slope} and RescaleIntercept {intercept}"
-        raise UnreadableFileError(one.path, found, "Correct the tags.", "a slope other than 0, and finite numbers")
-    return pair

@@ -11,10 +11,11 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from medseg.errors import UnreadableFileError
 from medseg.io.dicom.headers import Slice, dataset, read_header
-from medseg.io.dicom.pixels import rescaled, stored_frames
+from medseg.io.dicom.pixels import stored_frames
 from medseg.io.dicom.values.looks import picture_values
 from medseg.io.dicom.values.padding import darken_padding
 from medseg.io.dicom.values.real_world import real_world_value
+from medseg.io.dicom.values.rescaling import rescaled
 from medseg.io.dicom.values.voi import windowed
 
 WHERE = Path("x.dcm")

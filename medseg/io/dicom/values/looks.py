@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from medseg.io.dicom.headers import Slice
-from medseg.io.dicom.pixels import inverted, rescaled
 from medseg.io.dicom.values.lookup import lookup_table
 from medseg.io.dicom.values.padding import darken_padding
+from medseg.io.dicom.values.rescaling import inverted, rescaled
 from medseg.io.dicom.values.samples import coloured
 from medseg.io.dicom.values.voi import windowed
 

@@ -5,9 +5,10 @@ from typing import Literal
 import numpy as np
 
 from medseg.io.dicom.headers import dataset
-from medseg.io.dicom.pixels import rescaled, stored_volume
+from medseg.io.dicom.pixels import stored_volume
 from medseg.io.dicom.values.padding import darken_padding
 from medseg.io.dicom.values.real_world import RealWorld, real_world_value
+from medseg.io.dicom.values.rescaling import rescaled
 from medseg.io.dicom.values.samples import coloured
 from medseg.io.dicom.values.suv import pet_values
 from medseg.io.dicom.volumes import Volume
