@@ -30,6 +30,7 @@ from pydicom.uid import (
 
 from medseg.errors import MissingExtraError, UnreadableFileError
 from medseg.io.dicom.codestream import codestream
+from medseg.io.dicom.content import EXPORT_AGAIN
 
 __all__ = ["DECODED", "DESCRIBED_BY", "decoded"]
 
@@ -43,7 +44,6 @@ DESCRIBED_BY = (
     "BitsStored", "HighBit", "PixelRepresentation",
 )  # fmt: skip
 _END_OF_IMAGE = b"\xff\xd9"
-_EXPORT_AGAIN = "Fetch or export it again."
 _SMALL = 2**26  # bytes that a frame may unfold to in any case ...
 _RATIO = 1000  # ... and how many times its own size beyond
 
@@ -86,7 +86,7 @@ def decoded(where: Path, header: Mapping[str, Any], frame: bytes, syntax: UID) -
     wanted = (int(header["Rows"]), int(header["Columns"]))
     if pixels.shape[:2] != wanted:
         found = f"its pixels are {pixels.shape[1]}×{pixels.shape[0]} and its header says {wanted[1]}×{wanted[0]}"
-        raise UnreadableFileError(where, found, _EXPORT_AGAIN)
+        raise UnreadableFileError(where, found, EXPORT_AGAIN)
     return pixels, whole_cells
 
 
@@ -101,19 +101,19 @@ def _check_size(where: Path, header: Mapping[str, Any], frame: bytes, syntax: UI
         return True
     head = codestream(frame)
     if head is None:
-        raise UnreadableFileError(where, f"its pixels are not {syntax.name}", _EXPORT_AGAIN)
+        raise UnreadableFileError(where, f"its pixels are not {syntax.name}", EXPORT_AGAIN)
     if (head.rows, head.columns, head.samples) != (rows, columns, samples):
         found = (
             f"its pixels are {head.columns}×{head.rows} of {head.samples} sample(s) and its header says "
             f"{columns}×{rows} of {samples}"
         )
-        raise UnreadableFileError(where, found, _EXPORT_AGAIN)
+        raise UnreadableFileError(where, found, EXPORT_AGAIN)
     if not 1 <= head.bits <= int(header["BitsAllocated"]):
         found = f"its pixels have {head.bits} bits and its header allocates {header['BitsAllocated']}"
-        raise UnreadableFileError(where, found, _EXPORT_AGAIN)
+        raise UnreadableFileError(where, found, EXPORT_AGAIN)
     if syntax not in _JPEG_2000 and _END_OF_IMAGE not in frame[-16:]:
         # GDCM would fill up what is missing, and CharLS would look for it in 2³¹ bits of nothing.
-        raise UnreadableFileError(where, "its pixels end before their picture does", _EXPORT_AGAIN)
+        raise UnreadableFileError(where, "its pixels end before their picture does", EXPORT_AGAIN)
     return head.bits > int(header.get("BitsStored") or head.bits)
 
 
@@ -124,7 +124,7 @@ def _by_pydicom(where: Path, picture: Dataset) -> np.ndarray:
         # pydicom would clear unused bits as if HighBit were always BitsStored - 1.
         return np.asarray(pydicom.pixels.pixel_array(picture, decoding_plugin=plugin, correct_unused_bits=False))
     except (RuntimeError, NotImplementedError, ValueError, AttributeError, EOFError, OSError, LookupError) as error:
-        raise UnreadableFileError(where, f"its pixels cannot be decoded ({error})", _EXPORT_AGAIN) from error
+        raise UnreadableFileError(where, f"its pixels cannot be decoded ({error})", EXPORT_AGAIN) from error
 
 
 def _by_gdcm(where: Path, picture: Dataset) -> np.ndarray:
@@ -142,4 +142,4 @@ def _by_gdcm(where: Path, picture: Dataset) -> np.ndarray:
         try:
             return np.asarray(SimpleITK.GetArrayFromImage(reader.Execute())[0])
         except RuntimeError as error:
-            raise UnreadableFileError(where, "its pixels cannot be decoded", _EXPORT_AGAIN) from error
+            raise UnreadableFileError(where, "its pixels cannot be decoded", EXPORT_AGAIN) from error

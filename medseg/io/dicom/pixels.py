@@ -15,7 +15,7 @@ from pydicom.encaps import get_frame
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from medseg.errors import UnreadableFileError
-from medseg.io.dicom.content import gzipped, opened
+from medseg.io.dicom.content import EXPORT_AGAIN, gzipped, opened
 from medseg.io.dicom.decoding import DECODED, decoded
 from medseg.io.dicom.headers import Slice
 from medseg.io.dicom.values.samples import coloured, grey, used_bits
@@ -24,7 +24,6 @@ __all__ = ["stored_frames", "stored_volume"]
 
 _PIXELS, _FLOATS, _DOUBLES = (0x7FE0, 0x0010), (0x7FE0, 0x0008), (0x7FE0, 0x0009)
 _ITEM, _UNDEFINED = (0xFFFE, 0xE000), 0xFFFFFFFF
-_EXPORT_AGAIN = "Fetch or export it again."
 _PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian)
 _SLACK = 2**20  # what may follow the pixels, or be between them
 
@@ -81,7 +80,7 @@ def stored_frames(one: Slice, frames: Sequence[int]) -> np.ndarray:
         MissingExtraError: The decoder of this compression is not installed.
     """
     if one.pixels_at is None:
-        raise UnreadableFileError(one.path, "ends before its pixels", _EXPORT_AGAIN)
+        raise UnreadableFileError(one.path, "ends before its pixels", EXPORT_AGAIN)
     syntax = UID(one.header["TransferSyntaxUID"])
     with opened(one.path, one.pixels_at + _declared(one) + _SLACK, one.deflated_at) as file:
         if syntax in DECODED:
@@ -107,7 +106,7 @@ def _element(one: Slice, file: BinaryIO) -> _Element:
     file.seek(one.pixels_at)
     head = file.read(12)
     if len(head) < 12:
-        raise UnreadableFileError(one.path, "ends before its pixels", _EXPORT_AGAIN)
+        raise UnreadableFileError(one.path, "ends before its pixels", EXPORT_AGAIN)
     group, element = struct.unpack_from("<HH", head)
     # As a length, each of these would be odd, which no length is.
     explicit = head[4:8] in (b"OB\0\0", b"OW\0\0", b"OF\0\0", b"OD\0\0", b"UN\0\0")
@@ -133,7 +132,7 @@ def _uncompressed(one: Slice, file: BinaryIO, frames: Sequence[int], element: _E
     there = min(element.length, file.seek(0, SEEK_END) - element.start)
     wanted = size * (max(frames) + 1)
     if there < wanted:
-        raise UnreadableFileError(one.path, f"ends after {there} of {wanted} bytes of pixels", _EXPORT_AGAIN)
+        raise UnreadableFileError(one.path, f"ends after {there} of {wanted} bytes of pixels", EXPORT_AGAIN)
     pixels = np.empty((len(frames), *shape), dtype)
     for i, frame in enumerate(frames):
         file.seek(element.start + frame * size)
@@ -145,7 +144,7 @@ def _uncompressed(one: Slice, file: BinaryIO, frames: Sequence[int], element: _E
 def _compressed(one: Slice, file: BinaryIO, frames: Sequence[int], syntax: UID) -> np.ndarray:
     element = _element(one, file)
     if element.tag != _PIXELS or element.length != _UNDEFINED:
-        raise UnreadableFileError(one.path, f"its pixels are not {syntax.name}", _EXPORT_AGAIN)
+        raise UnreadableFileError(one.path, f"its pixels are not {syntax.name}", EXPORT_AGAIN)
     pictures = []
     # A mapped file cannot be read beyond its end, whatever lengths its items claim.
     with _mapped(file) as content:
@@ -172,7 +171,7 @@ def _check_items(one: Slice, content: Any, at: int) -> None:
         at += 8 + length
     if at > size:
         found = f"ends {at - size} bytes before its compressed pixels do"
-        raise UnreadableFileError(one.path, found, _EXPORT_AGAIN)
+        raise UnreadableFileError(one.path, found, EXPORT_AGAIN)
 
 
 def _packed(one: Slice, content: Any, start: int, frame: int) -> bytes:
@@ -184,7 +183,7 @@ def _packed(one: Slice, content: Any, start: int, frame: int) -> bytes:
         return get_frame(content, frame, number_of_frames=count, extended_offsets=tables if all(tables) else None)
     except (ValueError, EOFError, struct.error, LookupError) as error:
         found = f"frame {frame} of its pixels cannot be found ({error})"
-        raise UnreadableFileError(one.path, found, _EXPORT_AGAIN) from error
+        raise UnreadableFileError(one.path, found, EXPORT_AGAIN) from error
 
 
 def _by_pydicom(one: Slice, syntax: UID, frame: int) -> np.ndarray:
@@ -196,5 +195,5 @@ def _by_pydicom(one: Slice, syntax: UID, frame: int) -> np.ndarray:
         pixels = np.asarray(pydicom.pixels.pixel_array(source, index=frame, correct_unused_bits=False))
     except (RuntimeError, NotImplementedError, ValueError, AttributeError, EOFError, OSError, LookupError) as error:
         found = f"its pixels ({syntax.name}) cannot be decoded ({error})"
-        raise UnreadableFileError(one.path, found, _EXPORT_AGAIN) from error
+        raise UnreadableFileError(one.path, found, EXPORT_AGAIN) from error
     return used_bits(pixels, one.header)

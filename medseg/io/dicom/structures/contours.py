@@ -9,8 +9,9 @@ import numpy as np
 
 from medseg.errors import GeometryError, UnreadableFileError
 from medseg.geometry import Geometry
+from medseg.io.dicom.content import EXPORT_AGAIN
 from medseg.io.dicom.structures.contour_planes import Region, drawn_pieces
-from medseg.io.dicom.structures.objects import EXPORT_AGAIN, whole_number
+from medseg.io.dicom.structures.objects import whole_number
 from medseg.io.dicom.structures.painting import Drawing, Structure, unique_names
 
 __all__ = ["read_contours", "referenced_frames", "referenced_series"]

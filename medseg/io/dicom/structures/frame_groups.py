@@ -8,8 +8,9 @@ import numpy as np
 
 from medseg.errors import GeometryError, GridMismatchError, UnreadableFileError
 from medseg.geometry import Geometry, Reorientation
+from medseg.io.dicom.content import EXPORT_AGAIN
 from medseg.io.dicom.structures.frames import Frames
-from medseg.io.dicom.structures.objects import EXPORT_AGAIN, whole_number
+from medseg.io.dicom.structures.objects import whole_number
 from medseg.io.dicom.structures.placing import Planes, own_grid, placed
 
 __all__ = ["frame_groups", "located", "segment_number"]

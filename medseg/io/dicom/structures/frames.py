@@ -11,8 +11,9 @@ from pydicom.encaps import generate_frames, get_frame
 from pydicom.uid import UID, ExplicitVRBigEndian
 
 from medseg.errors import UnreadableFileError
+from medseg.io.dicom.content import EXPORT_AGAIN
 from medseg.io.dicom.decoding import DECODED, DESCRIBED_BY, decoded
-from medseg.io.dicom.structures.objects import EXPORT_AGAIN, whole_number
+from medseg.io.dicom.structures.objects import whole_number
 
 __all__ = ["Frames"]
 

@@ -16,13 +16,12 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from medseg.errors import GridMismatchError, UnreadableFileError
 from medseg.io import formats
-from medseg.io.dicom.content import check_items
+from medseg.io.dicom.content import EXPORT_AGAIN, check_items
 
-__all__ = ["EXPORT_AGAIN", "ObjectKind", "check_reference", "guarded", "kind_of", "opened", "whole_number"]
+__all__ = ["ObjectKind", "check_reference", "guarded", "kind_of", "opened", "whole_number"]
 
 ObjectKind = Literal["SEG", "RTSTRUCT"]
 T = TypeVar("T")
-EXPORT_AGAIN = "Fetch or export it again."
 _KINDS: dict[str, ObjectKind] = {
     "1.2.840.10008.5.1.4.1.1.66.4": "SEG",
     "1.2.840.10008.5.1.4.1.1.66.7": "SEG",  # label map segmentation

@@ -11,10 +11,11 @@ from scipy.ndimage import find_objects
 
 from medseg.errors import GeometryError, GridMismatchError, UnreadableFileError
 from medseg.geometry import Geometry
+from medseg.io.dicom.content import EXPORT_AGAIN
 from medseg.io.dicom.structures.colours import rgb_of_cielab
 from medseg.io.dicom.structures.frame_groups import frame_groups, located, segment_number
 from medseg.io.dicom.structures.frames import Frames
-from medseg.io.dicom.structures.objects import EXPORT_AGAIN, whole_number
+from medseg.io.dicom.structures.objects import whole_number
 from medseg.io.dicom.structures.painting import Drawing, Piece, Structure, unique_names
 from medseg.labels import Code
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from medseg.errors import UnreadableFileError
+from medseg.io.dicom.content import EXPORT_AGAIN
 
 __all__ = ["LookupTable", "lookup_table"]
 
@@ -72,4 +73,4 @@ def _entries(data: Any, count: int, little_endian: bool | None) -> np.ndarray | 
 
 
 def _broken(where: Path, keyword: str, found: str, expected: str) -> UnreadableFileError:
-    return UnreadableFileError(where, f"{keyword}: {found}", "Fetch or export it again.", expected)
+    return UnreadableFileError(where, f"{keyword}: {found}", EXPORT_AGAIN, expected)

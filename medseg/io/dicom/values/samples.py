@@ -7,6 +7,7 @@ import numpy as np
 from pydicom.pixels import apply_color_lut
 
 from medseg.errors import UnreadableFileError
+from medseg.io.dicom.content import EXPORT_AGAIN
 from medseg.io.dicom.headers import dataset
 from medseg.io.pictures.raster import luminance
 
@@ -29,7 +30,7 @@ def grey(where: Path, header: Any, pixels: np.ndarray) -> np.ndarray:
             pixels = apply_color_lut(pixels, dataset(where))
         except (ValueError, AttributeError, NotImplementedError, LookupError, TypeError) as error:
             found = f"its palette cannot be used ({error})"
-            raise UnreadableFileError(where, found, "Fetch or export it again.") from error
+            raise UnreadableFileError(where, found, EXPORT_AGAIN) from error
         if pixels.dtype == np.uint16 and not (pixels & 0xFF).any():
             pixels = (pixels >> 8).astype(np.uint8)  # colours of 8 bits, written as 16
     return luminance(pixels)
