@@ -173,3 +173,19 @@ def test_a_signalling_nan_is_refused_without_a_warning(tmp_path: Path) -> None:
     np.save(tmp_path / "m.npy", np.array([[0x7F800001, 0]], np.uint32).view(np.float32))
     with pytest.raises(LabelError, match=r"m\.npy: holds values that are not whole numbers"):
         read_mask(tmp_path / "m.npy")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.float32])
+def test_values_between_labels_are_snapped_alike_whatever_their_type(tmp_path: Path, dtype: type) -> None:
+    mask = np.zeros((12, 12), dtype)
+    mask[:, 6:], mask[:, 5] = 100, 60
+    np.save(tmp_path / "m.npy", mask)
+    labels = Labels.from_config({"a": 100})
+    found = read_mask(tmp_path / "m.npy", labels=labels, options=ReadOptions(nearest_label=True))[0]
+    np.testing.assert_array_equal(found.T, np.where(mask > 50, 100, 0))
+
+
+def test_a_negative_value_is_no_label_either(tmp_path: Path) -> None:
+    np.save(tmp_path / "m.npy", np.array([[0, -300] * 10] * 20, np.int16))
+    with pytest.raises(LabelError, match=r"m\.npy: 200 voxels hold what nobody declared"):
+        read_mask(tmp_path / "m.npy", labels=Labels.from_config({"a": 100}), options=ReadOptions(nearest_label=True))

@@ -110,7 +110,7 @@ def _note(inexact: np.ndarray, far: np.ndarray) -> Notes:
 def _distinct(voxels: np.ndarray, where: str | Path) -> _Distinct:
     colourful = voxels.shape[-1] == 3
     codes = _packed(voxels) if colourful else voxels[..., 0]
-    in_table = codes.dtype.kind == "u" and codes.max(initial=0) < _TABLE
+    in_table = codes.dtype.kind in "iu" and codes.min(initial=0) >= 0 and codes.max(initial=0) < _TABLE
     found, which = _from_table(codes) if in_table else np.unique(codes, return_inverse=True)
     if len(found) > _MOST_COLOURS:
         raise LabelError(where, f"holds {len(found)} different values", "Give a label map, not an image.")
