@@ -28,7 +28,7 @@ from medseg.io.dicom.elements import (
     sign_padding,
 )
 
-__all__ = ["BROKEN", "RADIOGRAPHS", "Slice", "converted", "dataset", "guarded", "read_header", "whole_header"]
+__all__ = ["BROKEN", "RADIOGRAPHS", "Slice", "converted", "dataset", "guarded", "heard", "read_header", "whole_header"]
 
 RADIOGRAPHS = ("CR", "DX", "MG", "RG", "IO", "PX", "XA", "RF")
 _PREFIX = 32 * 1024  # most headers end well before
@@ -165,6 +165,14 @@ def guarded(where: str | Path, work: Callable[[], T]) -> T:
         return work()
     except BROKEN as error:
         raise UnreadableFileError(where, f"has header values that cannot be used ({error})", EXPORT_AGAIN) from error
+
+
+def heard(work: Callable[[], T]) -> tuple[T, tuple[str, ...]]:
+    """A result, and what pydicom warned of meanwhile, each text once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = work()
+    return result, tuple(dict.fromkeys(str(warning.message).splitlines()[0] for warning in caught))
 
 
 def _parsed(path: Path, content: bytes) -> Slice:

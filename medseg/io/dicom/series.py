@@ -1,7 +1,5 @@
 """One DICOM volume, or one 2D image, as an `Image`."""
 
-import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +11,7 @@ from medseg.errors import GeometryError, InputError, UnreadableFileError
 from medseg.geometry import Geometry
 from medseg.image import Image
 from medseg.io.dicom.files import files_of
-from medseg.io.dicom.headers import dataset, guarded
+from medseg.io.dicom.headers import dataset, guarded, heard
 from medseg.io.dicom.pixels import stored_volume
 from medseg.io.dicom.scan import scan_dicom
 from medseg.io.dicom.tilt import untilted, upright
@@ -55,7 +53,7 @@ def read(path: Path, inside: str, options: ReadOptions) -> Image:
 def read_geometry(path: Path, inside: str, options: ReadOptions) -> Geometry:
     """The grid from headers; no pixel is decoded. Raises what `read` raises."""
     volume, _left_out = _picked(path, inside, options)
-    return _heard(lambda: guarded(volume.first.path, lambda: _grid(volume, options)))[0]
+    return heard(lambda: guarded(volume.first.path, lambda: _grid(volume, options)))[0]
 
 
 def read_volume(volume: Volume, options: ReadOptions) -> Image:
@@ -64,7 +62,7 @@ def read_volume(volume: Volume, options: ReadOptions) -> Image:
     Raises:
         MedsegError: It is refused, or its pixels cannot be decoded.
     """
-    image, warned = _heard(lambda: guarded(volume.first.path, lambda: _read(volume, options)))
+    image, warned = heard(lambda: guarded(volume.first.path, lambda: _read(volume, options)))
     return replace(image, notes=(*image.notes, *warned))
 
 
@@ -206,11 +204,3 @@ def _stamp(file: Path) -> tuple[str, int, int]:
 @lru_cache(maxsize=1)
 def _remembered(path: Path, stamp: tuple[tuple[str, int, int], ...]) -> DicomTree:
     return scan_dicom(path)
-
-
-def _heard(work: Callable[[], T]) -> tuple[T, tuple[str, ...]]:
-    """A result, and what pydicom warned of meanwhile, each text once."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        result = work()
-    return result, tuple(dict.fromkeys(str(warning.message).splitlines()[0] for warning in caught))

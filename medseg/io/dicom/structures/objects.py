@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import pydicom
-from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from medseg.errors import GridMismatchError, UnreadableFileError
 from medseg.io import formats
 from medseg.io.dicom.content import EXPORT_AGAIN, check_items
+from medseg.io.dicom.headers import BROKEN, heard
 
 __all__ = ["ObjectKind", "check_reference", "guarded", "kind_of", "opened", "whole_number"]
 
@@ -28,10 +29,7 @@ _KINDS: dict[str, ObjectKind] = {
     "1.2.840.10008.5.1.4.1.1.481.3": "RTSTRUCT",
 }
 # What pydicom raises over broken bytes, some of it only when a value is first asked for.
-_BROKEN = (
-    InvalidDicomError, BytesLengthException, OSError, EOFError, ValueError, TypeError, AttributeError, LookupError,
-    ArithmeticError, RuntimeError, MemoryError, AssertionError, struct.error, zlib.error,
-)  # fmt: skip
+_BROKEN = (*BROKEN, MemoryError, AssertionError)
 _QUOTED = 200  # characters of pydicom's own message, which may hold whole values
 _INFLATED = 2**30  # bytes that a deflated file may unfold into
 
@@ -63,14 +61,15 @@ def guarded(path: Path, work: Callable[[], T]) -> tuple[T, tuple[str, ...]]:
     Raises:
         UnreadableFileError: pydicom failed, which it may do wherever a value is first asked for.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+
+    def named() -> T:
         try:
-            result = work()
+            return work()
         except _BROKEN as error:
             found = f"has values that cannot be used ({str(error)[:_QUOTED]})"
             raise UnreadableFileError(path, found, EXPORT_AGAIN) from error
-    return result, tuple(dict.fromkeys(str(warning.message).splitlines()[0] for warning in caught))
+
+    return heard(named)
 
 
 def whole_number(item: Any, name: str, path: Path, least: int = 1) -> int:
