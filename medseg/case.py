@@ -20,6 +20,12 @@ class Case:
             number for all.
         split: "train", "validation" or "test" where the data set fixes it, else empty.
         columns: Everything else that a case table says of it.
+        structures: Where each of `masks` shows one structure by its voxels that are not 0: the structures' names, in
+            the order of `masks`. Empty where the masks hold file values, or name their structures themselves.
+        annotated: Names of the structures (where there are none, of the labels) that somebody looked for in this
+            case; `None` for all of them. Others are unknown here, not absent.
+        readers: The masks of several readers by the reader's name, in place of `masks`.
+        negative: The data set says that there is nothing to find: an empty mask is meant, and none is needed.
     """
 
     id: str
@@ -29,3 +35,12 @@ class Case:
     split: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
     spacing_mm: tuple[float, ...] | None = None
+    structures: tuple[str, ...] = ()
+    annotated: tuple[str, ...] | None = None
+    readers: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    negative: bool = False
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there is a reference: a mask, masks of readers, or the word that there is nothing to find."""
+        return bool(self.masks or self.readers or self.negative)

@@ -5,11 +5,13 @@ of the labels. A mask is always written in file values.
 
 Pictures may say it in colours instead: `{"benign": "#00ff00", "malignant": "#ff0000"}` declares the colours of
 the pictures that are read, and gives the labels the file values 1, 2, ... in order, in which masks are written.
+Likewise the names of structures, where a file or a data set has a mask for each:
+`{"lung": ["left lung", "right lung"]}`.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +62,8 @@ class Labels:
         exclusive: A voxel has at most one label. Overlapping labels are a stack of binary channels.
         colours: What each colour of a colour-coded picture means: pairs of a colour and a file value. Empty where
             pictures hold file values.
+        structures: What each named structure (a file of its own, a segment, an ROI, a drawn shape) means: pairs of
+            its name and a file value. Empty where structures are called as their labels are.
     """
 
     labels: tuple[Label, ...]
@@ -67,6 +71,7 @@ class Labels:
     ignore: int | None = None
     exclusive: bool = True
     colours: tuple[tuple[Colour, int], ...] = ()
+    structures: tuple[tuple[str, int], ...] = ()
     _lookup: dict[int, int] = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:
@@ -88,21 +93,44 @@ class Labels:
     def from_config(cls, declared: Mapping[str, Any]) -> "Labels":
         """From `{"lung": 255, "ignore": 127}`; `background` and `ignore` are kept words, a list is several values.
 
+        `overlapping: true` among them says that a voxel may have several labels.
+
         Or from colours, `{"benign": "#00ff00", "ignore": "#808080"}`, where a list is several colours and the
         background is black unless it has a colour too. The file values are then 0 for background, 1, 2, ... for
-        the labels in order and 255 for ignore.
+        the labels in order and 255 for ignore. Or from names of structures, `{"lung": ["left lung", "right lung"]}`,
+        which give file values in the same way.
 
         Raises:
-            LabelError: A value is neither a whole number nor a colour, or is declared twice, or both are mixed.
+            LabelError: A value is neither a whole number nor a colour or name, is declared twice, or they are mixed.
         """
+        declared = dict(declared)
+        exclusive = declared.pop("overlapping", False) is not True
         named = {str(name): value if isinstance(value, (list, tuple)) else [value] for name, value in declared.items()}
         if any(str(value).startswith("#") for values in named.values() for value in values):
-            return cls._from_colours(named)
+            return replace(cls._from_colours(named), exclusive=exclusive)
+        if named and all(isinstance(value, str) for values in named.values() for value in values):
+            return replace(cls._from_structures(named), exclusive=exclusive)
         numbers = {name: _whole_numbers(name, values) for name, values in named.items()}
         background = numbers.pop("background", (0,))
         ignore = numbers.pop("ignore", None)
         labels = tuple(Label(name, n, _PALETTE[i % len(_PALETTE)]) for i, (name, n) in enumerate(numbers.items()))
-        return cls(labels, background, ignore[0] if ignore else None)
+        return cls(labels, background, ignore[0] if ignore else None, exclusive)
+
+    @classmethod
+    def of_structures(cls, names: Iterable[str], *, exclusive: bool = True) -> "Labels":
+        """Each named structure a label of its own, with the file values 1, 2, ... in order."""
+        return replace(cls._from_structures({name: [name] for name in names}), exclusive=exclusive)
+
+    @classmethod
+    def _from_structures(cls, named: Mapping[str, Sequence[str]]) -> "Labels":
+        own = {name: names for name, names in named.items() if name not in ("background", "ignore")}
+        meaning = [(name, value) for value, names in enumerate(own.values(), start=1) for name in names]
+        meaning += [(name, 0) for name in named.get("background", ())]
+        meaning += [(name, IGNORE_INDEX) for name in named.get("ignore", ())]
+        if len(dict(meaning)) < len(meaning):
+            raise LabelError("labels", "a structure is declared twice", "Give each structure to one label.")
+        labels = tuple(Label(n, (i + 1,), _PALETTE[i % len(_PALETTE)]) for i, n in enumerate(own))
+        return cls(labels, (0,), IGNORE_INDEX if named.get("ignore") else None, structures=tuple(meaning))
 
     @classmethod
     def _from_colours(cls, named: Mapping[str, Sequence[Any]]) -> "Labels":
@@ -119,14 +147,28 @@ class Labels:
 
     def to_config(self) -> dict[str, Any]:
         """The mapping that `from_config` reads."""
+        overlapping = {} if self.exclusive else {"overlapping": True}
         if self.colours:
-            return self._to_colours()
+            return self._to_colours() | overlapping
+        if self.structures:
+            return self._to_structures() | overlapping
         declared: dict[str, Any] = {"background": list(self.background)}
         declared |= {label.name: list(label.values) for label in self.labels}
-        return declared if self.ignore is None else declared | {"ignore": self.ignore}
+        return (declared if self.ignore is None else declared | {"ignore": self.ignore}) | overlapping
+
+    @property
+    def _written_names(self) -> dict[int, str]:
+        return dict(zip(self.written_values, ("background", *self.names), strict=True)) | {IGNORE_INDEX: "ignore"}
+
+    def _to_structures(self) -> dict[str, Any]:
+        names = self._written_names
+        declared: dict[str, Any] = {name: [] for name in self.names}
+        for structure, value in self.structures:
+            declared.setdefault(names[value], []).append(structure)
+        return declared
 
     def _to_colours(self) -> dict[str, Any]:
-        names = dict(zip(self.written_values, ("background", *self.names), strict=True)) | {IGNORE_INDEX: "ignore"}
+        names = self._written_names
         declared: dict[str, Any] = {names[value]: [] for _colour, value in self.colours}
         for (red, green, blue), value in self.colours:
             declared[names[value]].append(f"#{red:02x}{green:02x}{blue:02x}")
@@ -136,6 +178,30 @@ class Labels:
     def names(self) -> tuple[str, ...]:
         """Names of the structures, background not among them."""
         return tuple(label.name for label in self.labels)
+
+    def value_of(self, structure: str) -> int | None:
+        """File value of a named structure, in which its mask is read; `None` where nobody asked for it.
+
+        Names are compared in any case where that is enough to tell them apart.
+        """
+        meant = dict(self.structures) or {label.name: label.values[0] for label in self.labels}
+        alike = {name.casefold(): value for name, value in meant.items()}
+        return meant.get(structure, alike.get(structure.casefold()) if len(alike) == len(meant) else None)
+
+    def judged(self, annotated: Iterable[str] | None) -> tuple[str, ...]:
+        """Names of the labels that somebody looked for, where these structures or labels were annotated.
+
+        A label of several structures is judged where all of them were.
+        """
+        if annotated is None:
+            return self.names
+        known = {name.casefold() for name in annotated}
+        parts = {label.name: [n for n, value in self.structures if value in label.values] for label in self.labels}
+        return tuple(
+            name
+            for name, own in parts.items()
+            if name.casefold() in known or (own and all(part.casefold() in known for part in own))
+        )
 
     @property
     def classes(self) -> int:

@@ -19,6 +19,8 @@ class ReadOptions(Settings):
         reference: The channel on whose grid the image and its mask lie, from 0.
         across_frames: Take world positions of different DICOM frames of reference as one, because somebody
             registered them.
+        consensus: How the masks of several readers become one: "majority", "staple", or the name of one reader.
+            Refused where a case has several and nothing is said.
         nearest_label: Give voxels of a mask with undeclared values the nearest declared value (anti-aliased edges).
     """
 
@@ -29,4 +31,5 @@ class ReadOptions(Settings):
     resample_channels: bool = False
     reference: int = 0
     across_frames: bool = False
+    consensus: str = ""
     nearest_label: bool = False

@@ -1,13 +1,16 @@
 """A data set: its cases, and what all of them share."""
 
 import html
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from medseg.case import Case
+from medseg.errors import DatasetError
 from medseg.labels import Labels
 
-__all__ = ["Dataset"]
+__all__ = ["Dataset", "noted"]
 
 _SHOWN = 10
 
@@ -24,6 +27,7 @@ class Dataset:
         channels: Names of the image channels; every case has as many images.
         modality: DICOM's word for the first channel, where the data set says it.
         warnings: What was odd but could be read.
+        problems: What does not hold together, each with its file or line; the cases concerned are left out.
     """
 
     root: Path
@@ -33,6 +37,7 @@ class Dataset:
     channels: tuple[str, ...]
     modality: str = ""
     warnings: tuple[str, ...] = ()
+    problems: tuple[DatasetError, ...] = ()
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -40,7 +45,7 @@ class Dataset:
     @property
     def labelled(self) -> tuple[Case, ...]:
         """The cases that have a label."""
-        return tuple(case for case in self.cases if case.masks)
+        return tuple(case for case in self.cases if case.labelled)
 
     @property
     def patients(self) -> tuple[str, ...]:
@@ -65,3 +70,12 @@ class Dataset:
         more = f"<p>… and {len(self) - _SHOWN} more</p>" if len(self) > _SHOWN else ""
         head = "<tr><th>case</th><th>patient</th><th>images</th><th>label</th></tr>"
         return f"<p>{html.escape(title)}</p><table>{head}{rows}</table>{more}"
+
+
+@contextmanager
+def noted(problems: list[DatasetError]) -> Iterator[None]:
+    """What is wrong with one line or case is written down, and reading goes on with the next."""
+    try:
+        yield
+    except DatasetError as error:
+        problems.append(error)

@@ -1,15 +1,16 @@
 """Open a data set, whatever its layout."""
 
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol
 
-from medseg.datasets import hdf5, manifest, msd, paired
 from medseg.datasets.case_table import CaseTable
 from medseg.datasets.dataset import Dataset
+from medseg.datasets.layouts import hdf5, manifest, msd, paired
 from medseg.errors import DatasetError
 from medseg.labels import Labels
 
-__all__ = ["LAYOUTS", "Layout", "open_dataset", "recognised"]
+__all__ = ["LAYOUTS", "Layout", "open_dataset", "recognised", "survey_dataset"]
 
 
 class Layout(Protocol):
@@ -23,37 +24,69 @@ class Layout(Protocol):
         """All cases, sorted by id, with paths that exist; no image is opened.
 
         `labels` takes precedence over what the layout knows; `table` names a CSV with patients and columns.
-        Whatever does not hold together raises `DatasetError`; what is only odd goes into `Dataset.warnings`.
+        What is wrong with one case goes into `Dataset.problems` (see `noted`) and leaves that case out; what is only
+        odd goes into `Dataset.warnings`; `DatasetError` is raised where nothing can be read at all.
         """
         ...
 
 
 LAYOUTS: dict[str, Layout] = {"msd": msd, "paired": paired, "manifest": manifest, "hdf5": hdf5}
 
+# Many folders look like these; any other layout that fits as well says more.
+_GENERAL = ("paired", "dicom")
+_ENTRY_POINTS = "medseg.layouts"
+
 
 def open_dataset(
     path: str | Path, *, layout: str | None = None, labels: Labels | None = None, table: CaseTable | None = None
 ) -> Dataset:
-    """The cases of a data set; no image is read.
+    """The cases of a data set that holds together; no image is read.
 
     Args:
         path: A folder, the CSV of a manifest, or an HDF5 file of many cases.
-        layout: "msd", "paired", "manifest" or "hdf5"; recognised where it is not given.
+        layout: A name in `LAYOUTS`; recognised where it is not given.
         labels: What the masks contain; else what the data set itself declares.
         table: A CSV inside the data set that gives patients and other columns.
 
     Raises:
         DatasetError: The path is missing, no layout or more than one fits, or the data set does not hold together.
     """
+    dataset = survey_dataset(path, layout=layout, labels=labels, table=table)
+    if not dataset.problems:
+        return dataset
+    first, *others = dataset.problems
+    if not others:
+        raise first
+    more = f"(and {len(others)} more problems: `medseg inspect` lists all)"
+    raise DatasetError(dataset.root, f"does not hold together: {first} {more}", "Mend them, or take the cases out.")
+
+
+def survey_dataset(
+    path: str | Path, *, layout: str | None = None, labels: Labels | None = None, table: CaseTable | None = None
+) -> Dataset:
+    """As `open_dataset`, but what is wrong with single cases is listed in `Dataset.problems` and leaves them out."""
     root = Path(path)
     if not root.exists():
         raise DatasetError(root, "does not exist", "Check the path of the data set.")
-    return LAYOUTS[layout or _only(root)].read(root, labels, table) if layout in (None, *LAYOUTS) else _unknown(layout)
+    known = _layouts()
+    if layout is not None and layout not in known:
+        raise DatasetError("layout", f"unknown layout {layout!r}", "Choose one of these.", ", ".join(known))
+    return known[layout or _only(root)].read(root, labels, table)
 
 
 def recognised(root: Path) -> tuple[str, ...]:
     """Names of the layouts that a path looks like."""
-    return tuple(name for name, layout in LAYOUTS.items() if layout.recognises(root))
+    names = tuple(name for name, layout in _layouts().items() if layout.recognises(root))
+    return tuple(name for name in names if name not in _GENERAL) or names
+
+
+def _layouts() -> dict[str, Layout]:
+    """Ours, those that a program put into `LAYOUTS`, and those that installed packages declare as entry points."""
+    known = dict(LAYOUTS)
+    for point in entry_points(group=_ENTRY_POINTS):
+        if point.name not in known:
+            known[point.name] = point.load()
+    return known
 
 
 def _only(root: Path) -> str:
@@ -68,7 +101,3 @@ def _only(root: Path) -> str:
         "Arrange it so, or write a manifest.csv with the columns id, patient, image, label.",
         "images/ with labels/ or masks/, a dataset.json, or a manifest.csv",
     )
-
-
-def _unknown(layout: str | None) -> Dataset:
-    raise DatasetError("layout", f"unknown layout {layout!r}", "Choose one of these.", ", ".join(LAYOUTS))

@@ -71,7 +71,7 @@ def split_by_patient(cases: Iterable[Case], *, test: float = 0.2, validation: fl
     """
     if not (0 <= test < 1 and 0 <= validation < 1 and test + validation < 1):
         raise DatasetError("split", f"test={test}, validation={validation}", "Give shares that leave some to train on.")
-    labelled = [case for case in cases if case.masks]
+    labelled = [case for case in cases if case.labelled]
     parts = _fixed_parts(labelled)
     total = len(parts)
     for name, share, drawn_from in (("test", test, ("",)), ("validation", validation, ("", "train"))):

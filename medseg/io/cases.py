@@ -1,6 +1,7 @@
 """Image and mask of a case: what the data set says of them goes into how they are read."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -8,13 +9,14 @@ from medseg.case import Case
 from medseg.errors import DatasetError
 from medseg.geometry import Geometry
 from medseg.image import Image
-from medseg.io.label_map import LabelMap
+from medseg.io.consensus import CONSENSUS
+from medseg.io.label_map import LabelMap, exclusive_map
 from medseg.io.masks import read_label_map
 from medseg.io.reading import read_image
 from medseg.labels import Labels
 from medseg.options import ReadOptions
 
-__all__ = ["read_case_image", "read_case_label_map", "read_case_mask"]
+__all__ = ["read_case_image", "read_case_label_map", "read_case_mask", "read_reader_masks"]
 
 _ROUNDING = 0.01  # tables give two digits where headers give six
 
@@ -57,14 +59,94 @@ def read_case_mask(
 
 
 def read_case_label_map(
-    case: Case, image: Image, labels: Labels | None = None, options: ReadOptions | None = None
+    case: Case, on: Image | Geometry, labels: Labels | None = None, options: ReadOptions | None = None
 ) -> LabelMap:
     """The reference mask in file values on the grid of the case's image, and what was done to read it.
 
+    Args:
+        case: Of several readers' masks, `options.consensus` says what they become.
+        on: The case's image, or its grid.
+        labels: What the masks can contain; needed for named structures.
+        options: How to read, where there is a choice.
+
+    Returns:
+        Shape (x, y[, z]); of labels that overlap, a stack of binary channels, shape (labels, x, y[, z]).
+
     Raises:
-        DatasetError: The case has no mask.
+        DatasetError: The case has no mask, or several readers' and nothing says what to make of them.
         MedsegError: Whatever `read_label_map` raises.
     """
-    if not case.masks:
+    options = options or ReadOptions()
+    if case.readers:
+        return _of_readers(case, on, labels, options)
+    if case.masks:
+        return _joined(case, case.masks, on, labels, options)
+    if not case.negative:
         raise DatasetError(case.id, "has no label", "Remove it from the training part or label it.")
-    return read_label_map(case.masks, on=image, labels=labels, options=options)
+    grid = on.geometry if isinstance(on, Image) else on
+    channels = () if labels is None or labels.exclusive else (len(labels.labels),)
+    background = labels.written_values[0] if labels and labels.exclusive else 0
+    small = np.min_scalar_type(background)
+    return LabelMap(np.full((*channels, *grid.shape), background, small), grid, ("the data set says: nothing to find",))
+
+
+def read_reader_masks(
+    case: Case, on: Image | Geometry, labels: Labels | None = None, options: ReadOptions | None = None
+) -> dict[str, LabelMap]:
+    """The mask of each reader by the reader's name, all on the grid of the case's image.
+
+    Raises:
+        MedsegError: Whatever `read_label_map` raises.
+    """
+    options = options or ReadOptions()
+    return {name: _joined(case, masks, on, labels, options) for name, masks in case.readers.items()}
+
+
+def _of_readers(case: Case, on: Image | Geometry, labels: Labels | None, options: ReadOptions) -> LabelMap:
+    wanted = options.consensus
+    if wanted in case.readers:
+        return _joined(case, case.readers[wanted], on, labels, options)
+    if wanted not in CONSENSUS:
+        choices = ", ".join([*CONSENSUS, *case.readers])
+        found = f"has masks of {len(case.readers)} readers" + (f" and none of {wanted!r}" if wanted else "")
+        raise DatasetError(case.id, found, f"Say what they become: `consensus`, one of {choices}.")
+    read = list(read_reader_masks(case, on, labels, options).values())
+    mask = CONSENSUS[wanted]([one.mask for one in read])
+    return replace(read[0], mask=mask, notes=(f"{wanted} of {', '.join(case.readers)}",))
+
+
+def _joined(
+    case: Case, masks: tuple[Path, ...], on: Image | Geometry, labels: Labels | None, options: ReadOptions
+) -> LabelMap:
+    """Files of one reference: their labels united, each structure in the value of its label."""
+    if case.structures and not case.readers:
+        return _of_structures(case, on, labels, options)
+    overlapping = labels is not None and not labels.exclusive
+    # Values of overlapping labels mean several labels each; a named structure is told apart while it is read.
+    found = read_label_map(masks, on=on, labels=labels, options=options)
+    if not overlapping or found.mask.ndim > found.geometry.ndim:
+        return found
+    assert labels is not None
+    stack = np.stack([np.isin(found.mask, label.values) for label in labels.labels])
+    return replace(found, mask=stack.astype(np.uint8))
+
+
+def _of_structures(case: Case, on: Image | Geometry, labels: Labels | None, options: ReadOptions) -> LabelMap:
+    """A mask for each structure; of structures that no label names, nothing is read."""
+    named = labels or Labels.of_structures(sorted(set(case.structures)))
+    grid = on.geometry if isinstance(on, Image) else on
+    stack = np.zeros((len(named.labels), *grid.shape), bool)
+    places = {value: place for place, label in enumerate(named.labels) for value in label.values}
+    ignored, notes = np.zeros(grid.shape, bool), []
+    for path, structure in zip(case.masks, case.structures, strict=True):
+        value = named.value_of(structure)
+        if value is None:
+            continue
+        found = read_label_map(path, on=on, options=options)
+        notes += [f"{structure}: {note}" for note in found.notes]
+        drawn = stack[places[value]] if value in places else ignored
+        if value in places or value == named.ignore:
+            drawn |= found.mask != 0
+    if not named.exclusive:
+        return LabelMap(stack.astype(np.uint8), grid, tuple(notes))
+    return LabelMap(exclusive_map(stack, ignored, named, case.id), grid, tuple(notes))

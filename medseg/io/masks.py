@@ -10,7 +10,7 @@ from medseg import address
 from medseg.errors import GridMismatchError, InputError, LabelError
 from medseg.geometry import CORNER_TOLERANCE_MM, Geometry
 from medseg.image import Image
-from medseg.io import formats
+from medseg.io import annotations, formats
 from medseg.io.grids import exact_turn, mismatch
 from medseg.io.label_map import LabelMap
 from medseg.io.reading import read_image
@@ -104,7 +104,9 @@ def _read_one(path: Path, on: Image | Geometry | None, labels: Labels | None, op
         from medseg.io.dicom.structures import labelled  # loads pydicom
 
         if labelled.kind_of(file) is not None:
-            return labelled.read_labelled_map(file, inside, on, options)
+            return labelled.read_labelled_map(file, inside, on, options, labels)
+    if annotations.holds(file):
+        return annotations.read(file, inside, on, labels)
     if formats.ending(file) in formats.RASTER and address.is_file(file):
         from medseg.io.pictures import label_pictures
 

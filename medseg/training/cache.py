@@ -61,11 +61,11 @@ def cache_cases(cases: Sequence[Case], plan: Plan, folder: Path, reporter: Repor
 
 def _key(case: Case, plan: Plan) -> str:
     parts = [plan.model_dump_json(include=_PREPARATION)]
-    for source in (*case.images, *case.masks):
+    for source in (*case.images, *case.masks, *(mask for own in case.readers.values() for mask in own)):
         path, inside = address.split(source)
         stat = path.stat() if path.exists() else None
         parts.append(f"{path.resolve()} {inside} {stat and (stat.st_size, stat.st_mtime_ns)}")
-    parts.append(str(case.spacing_mm))
+    parts.append(str((case.spacing_mm, case.structures, case.annotated, case.negative)))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 

@@ -1,6 +1,6 @@
 """SEG and RTSTRUCT to named labels on an image's grid."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from medseg.io.dicom.structures import contours, segments
 from medseg.io.dicom.structures.objects import check_reference, guarded, kind_of, opened
 from medseg.io.dicom.structures.painting import (
     Drawing,
+    Piece,
     Structure,
     chosen,
     fractions,
@@ -43,8 +44,13 @@ def read_labelled(
     return replace(segmentation, notes=(*segmentation.notes, *warned))
 
 
-def read_labelled_map(path: Path, inside: str, on: Image | Geometry | None, options: ReadOptions) -> LabelMap:
+def read_labelled_map(
+    path: Path, inside: str, on: Image | Geometry | None, options: ReadOptions, labels: Labels | None = None
+) -> LabelMap:
     """Its label map: structure numbers, or 0 and 1 where `inside` picks one.
+
+    Where `labels` declare names of structures, these say the values, and structures that they do not name are left
+    out; of labels that overlap, the map is a stack, shape (labels, x, y[, z]).
 
     Raises:
         LabelError: Structures overlap; their names are listed.
@@ -54,6 +60,8 @@ def read_labelled_map(path: Path, inside: str, on: Image | Geometry | None, opti
     def work() -> LabelMap:
         drawing = _drawing(path, on, options)
         meant = chosen(drawing.structures, inside, path)
+        if labels is not None and labels.structures and not inside:
+            return _by_name(drawing, meant, labels, path)
         mask, shared = label_map(drawing, frozenset(one.number for one in meant))
         if shared is not None:
             raise overlap_error(drawing, meant, shared, path)
@@ -61,6 +69,25 @@ def read_labelled_map(path: Path, inside: str, on: Image | Geometry | None, opti
 
     found, warned = guarded(path, work)
     return replace(found, notes=(*found.notes, *warned))
+
+
+def _by_name(drawing: Drawing, structures: tuple[Structure, ...], labels: Labels, path: Path) -> LabelMap:
+    """The structures that labels name, in the labels' values."""
+    values = {one.number: labels.value_of(one.name) for one in structures}
+    wanted = {number: value for number, value in values.items() if value is not None}
+
+    def in_values(given: frozenset[int]) -> Iterator[Piece]:
+        for piece in drawing.pieces(frozenset(number for number, value in wanted.items() if value in given)):
+            yield replace(piece, number=wanted[piece.number])
+
+    by_value = replace(drawing, pieces=in_values)
+    if not labels.exclusive:
+        return LabelMap(stack(by_value, labels.written_values[1:]), drawing.geometry, _notes(drawing, structures))
+    mask, shared = label_map(by_value, frozenset(wanted.values()))
+    if shared is not None:
+        meant = tuple(one for one in structures if one.number in wanted)
+        raise overlap_error(drawing, meant, shared, path)
+    return LabelMap(mask, drawing.geometry, _notes(drawing, structures))
 
 
 def _drawing(path: Path, on: Image | Geometry | None, options: ReadOptions) -> Drawing:

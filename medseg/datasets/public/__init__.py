@@ -1,0 +1,1 @@
+"""Public data sets by the layout in which they are published, one module each: `recognises` and `read`."""
