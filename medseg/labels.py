@@ -108,7 +108,7 @@ class Labels:
         named = {str(name): value if isinstance(value, (list, tuple)) else [value] for name, value in declared.items()}
         if any(str(value).startswith("#") for values in named.values() for value in values):
             return replace(cls._from_colours(named), exclusive=exclusive)
-        if named and all(isinstance(value, str) for values in named.values() for value in values):
+        if named and all(values and all(map(_is_name, values)) for values in named.values()):
             return replace(cls._from_structures(named), exclusive=exclusive)
         numbers = {name: _whole_numbers(name, values) for name, values in named.items()}
         background = numbers.pop("background", (0,))
@@ -280,6 +280,11 @@ def _whole_numbers(name: str, values: Sequence[Any]) -> tuple[int, ...]:
             "whole numbers or colours",
         )
     return tuple(values)
+
+
+def _is_name(value: Any) -> bool:
+    """Whether this can name a structure; a number in quotes is more likely a file value."""
+    return isinstance(value, str) and not value.strip().lstrip("-").isdigit()
 
 
 def _colour(name: str, value: Any) -> Colour:

@@ -108,7 +108,14 @@ def test_undeclared_values_between_declared_ones_look_like_edges():
         assert ("nearest_label: true" in str(caught.value)) == hinted
 
 
-@pytest.mark.parametrize("labels", [LUNG, SEVERAL, Labels.from_config({"background": [0, 4], "a": 7}), COLOURED])
+OVERLAPPING = Labels.from_config({"whole tumour": [1, 2, 3], "core": [2, 3], "overlapping": True})
+NAMED = Labels.from_config({"lung": ["left lung", "right lung"], "heart": "heart", "ignore": "device"})
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [LUNG, SEVERAL, Labels.from_config({"background": [0, 4], "a": 7}), COLOURED, OVERLAPPING, NAMED],
+)
 def test_labels_survive_the_way_through_a_config(labels):
     assert Labels.from_config(labels.to_config()) == labels
 
@@ -122,3 +129,38 @@ def test_names_and_classes_leave_the_background_out_and_in():
 def test_an_empty_mask_is_all_background():
     assert LUNG.to_indices(np.zeros((0, 3), np.uint8)).shape == (0, 3)
     assert not LUNG.to_indices(np.zeros((4, 3), np.uint8)).any()
+
+
+def test_structures_give_the_labels_file_values_in_their_order():
+    assert NAMED.names == ("lung", "heart")
+    assert NAMED.written_values == (0, 1, 2)
+    found = [NAMED.value_of(name) for name in ("left lung", "Right Lung", "heart", "device", "spine")]
+    assert found == [1, 1, 2, NAMED.ignore, None]
+    with pytest.raises(LabelError, match="a structure is declared twice"):
+        Labels.from_config({"lung": ["left lung"], "chest": ["left lung"]})
+
+
+def test_a_structure_called_as_its_label_needs_no_declaration():
+    assert SEVERAL.value_of("tumour") == 2
+    assert SEVERAL.value_of("organ") == 1
+    assert SEVERAL.value_of("vessel") is None
+
+
+def test_names_that_differ_in_case_alone_are_told_apart():
+    labels = Labels.from_config({"a": "GTV", "b": "gtv"})
+    assert (labels.value_of("GTV"), labels.value_of("gtv"), labels.value_of("Gtv")) == (1, 2, None)
+
+
+def test_labels_that_may_overlap_share_their_values():
+    assert not OVERLAPPING.exclusive
+    assert OVERLAPPING.names == ("whole tumour", "core")
+    with pytest.raises(LabelError, match="value 2 is declared twice"):
+        Labels.from_config({"whole tumour": [1, 2, 3], "core": [2, 3]})
+
+
+def test_a_label_was_looked_for_where_all_its_structures_were():
+    assert NAMED.judged(None) == ("lung", "heart")
+    assert NAMED.judged(["left lung", "heart"]) == ("heart",)
+    assert NAMED.judged(["Left Lung", "right lung"]) == ("lung",)
+    assert SEVERAL.judged(["tumour"]) == ("tumour",)
+    assert SEVERAL.judged([]) == ()

@@ -17,6 +17,7 @@ from medseg.image import Image
 from medseg.io import read_image, read_mask
 from medseg.io.dicom.structures.polygons import filled
 from medseg.io.structures import read_segmentation
+from medseg.labels import Labels
 
 CLOSED = "CLOSED_PLANAR"
 
@@ -353,3 +354,22 @@ def test_a_structure_set_without_file_meta_is_read(test_data):
     assert found.mask.any(axis=(0, 1)).nonzero()[0].tolist() == [5, 6, 7]
     assert found.mask[:, :, 5].sum() == 40 * 30
     assert "'Isocenter 1': contours left out: 1 POINT" in found.notes
+
+
+def test_regions_are_read_by_name_whatever_their_numbers(tmp_path):
+    geometry = grid()
+    square = {
+        name: [(CLOSED, on_slice(geometry, box((x, 2), (x + 3, 8)), 2))]
+        for name, x in zip("abc", (1, 6, 5), strict=True)
+    }
+    one = save(structure_set({"liver": square["a"], "GTV": square["b"]}), tmp_path / "one.dcm")
+    other = save(structure_set({"GTVp": square["b"], "heart": square["c"], "liver": square["a"]}), tmp_path / "two.dcm")
+    labels = Labels.from_config({"tumour": ["GTV", "GTVp"], "liver": "liver"})
+    masks = [read_mask(path, on=geometry, labels=labels)[0] for path in (one, other)]
+    assert np.array_equal(*masks)
+    assert set(np.unique(masks[0]).tolist()) == {0, 1, 2}
+    with pytest.raises(LabelError, match="overlap"):
+        read_mask(other, on=geometry, labels=Labels.of_structures(["GTVp", "heart"]))
+    stack = read_mask(other, on=geometry, labels=Labels.of_structures(["GTVp", "heart"], exclusive=False))[0]
+    assert stack.shape == (2, *geometry.shape)
+    assert (stack[0] & stack[1]).any()
