@@ -9,7 +9,7 @@ import numpy as np
 from medseg.errors import GeometryError, GridMismatchError
 from medseg.geometry import Geometry
 from medseg.io.dicom.structures.painting import Piece, Structure
-from medseg.io.dicom.structures.polygons import filled
+from medseg.io.polygons import filled
 
 __all__ = ["Region", "drawn_pieces"]
 
