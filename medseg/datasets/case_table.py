@@ -4,11 +4,13 @@ import csv
 import math
 import re
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from medseg.case import Case
 from medseg.config import Settings
+from medseg.datasets.dataset import noted
 from medseg.errors import DatasetError
 from medseg.io.formats import stem
 
@@ -32,11 +34,18 @@ class CaseTable(Settings):
     spacing_mm: str | None = None
 
 
-def read_rows(path: Path, needed: Iterable[str]) -> list[tuple[int, dict[str, str]]]:
+def read_rows(
+    path: Path, needed: Iterable[str], problems: list[DatasetError] | None = None
+) -> list[tuple[int, dict[str, str]]]:
     """Rows of a CSV as dictionaries of stripped text, each with its line number in the file.
 
+    Args:
+        path: The file.
+        needed: Columns that must be there.
+        problems: Gets a row with another number of fields, which is left out; without it the first is raised.
+
     Raises:
-        DatasetError: The file cannot be read, a column is absent, or a row has another number of fields.
+        DatasetError: The file cannot be read, a column is absent or there twice, or a row has another number of fields.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -51,12 +60,23 @@ def read_rows(path: Path, needed: Iterable[str]) -> list[tuple[int, dict[str, st
         raise DatasetError(
             path, f"lacks the column {', '.join(absent)} (it has: {', '.join(names)})", "Add it, or name the right one."
         )
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise DatasetError(path, f"has the column {', '.join(twice)} twice", "Give each column its own name.")
+    whole = []
     for line, row in rows:
-        if None in row or None in row.values():
-            raise DatasetError(
-                f"{path}, line {line}", f"does not have {len(names)} fields", "Mend the commas or quotes."
-            )
-    return [(line, {name: value.strip() for name, value in row.items()}) for line, row in rows]
+        with _noted_in(problems):
+            if None in row or None in row.values():
+                raise DatasetError(
+                    f"{path}, line {line}", f"does not have {len(names)} fields", "Mend the commas or quotes."
+                )
+            whole.append((line, {name: value.strip() for name, value in row.items()}))
+    return whole
+
+
+def _noted_in(problems: list[DatasetError] | None) -> AbstractContextManager[None]:
+    """Collect what is wrong with one row or case where there is a list for it, else raise it."""
+    return nullcontext() if problems is None else noted(problems)
 
 
 def parse_spacing(text: str, where: str) -> tuple[float, ...] | None:
@@ -84,8 +104,16 @@ def parse_spacing(text: str, where: str) -> tuple[float, ...] | None:
     return numbers
 
 
-def apply_case_table(cases: Iterable[Case], root: Path, table: CaseTable) -> tuple[list[Case], tuple[str, ...]]:
+def apply_case_table(
+    cases: Iterable[Case], root: Path, table: CaseTable, problems: list[DatasetError] | None = None
+) -> tuple[list[Case], tuple[str, ...]]:
     """Cases with the patient, split and columns that a table gives, and a warning where rows have no case.
+
+    Args:
+        cases: The cases of the data set.
+        root: Its folder.
+        table: Which file and columns.
+        problems: Gets what is wrong with single rows and cases, which are left out; without it the first is raised.
 
     Raises:
         DatasetError: The table is unreadable, names a case twice or not at all, or has an empty patient.
@@ -93,15 +121,20 @@ def apply_case_table(cases: Iterable[Case], root: Path, table: CaseTable) -> tup
     path = root / table.file
     named = [name for name in (table.patient, table.split, table.spacing_mm) if name]
     rows: dict[str, tuple[int, dict[str, str]]] = {}
-    for line, row in read_rows(path, [table.id, *named]):
+    for line, row in read_rows(path, [table.id, *named], problems):
         name = stem(Path(row[table.id]))
-        if name in rows:
-            raise DatasetError(f"{path}, line {line}", f"the case {name!r} has a row already", "Keep one.")
-        rows[name] = line, row
-    described = [_described(case, path, rows, table) for case in cases]
-    spare = sorted(set(rows) - {case.id for case in described})
-    warning = (f"{path.name} describes {len(spare)} cases that have no image ({', '.join(spare[:5])})",)
-    return described, warning if spare else ()
+        with _noted_in(problems):
+            if name in rows:
+                found = f"the case {name!r} has a row already, line {rows[name][0]}"
+                raise DatasetError(f"{path}, line {line}", found, "Keep one.")
+            rows[name] = line, row
+    described, spare = [], set(rows)
+    for case in cases:
+        spare.discard(case.id)
+        with _noted_in(problems):
+            described.append(_described(case, path, rows, table))
+    listed = ", ".join(sorted(spare)[:5])
+    return described, (f"{path.name} describes {len(spare)} cases that have no image ({listed})",) if spare else ()
 
 
 def _described(case: Case, path: Path, rows: dict[str, tuple[int, dict[str, str]]], table: CaseTable) -> Case:

@@ -198,7 +198,7 @@ def test_a_manifest_gives_masks_of_several_files_and_the_spacing(tmp_path: Path,
     (tmp_path / "manifest.csv").write_text(
         "id,patient,image,label_10,label,label_2,spacing_mm\n"
         "x,p,a.nii.gz,ten.nii.gz,one.nii.gz,two.nii.gz,0.2x0.3 x1\n"
-        "y,p,a.nii.gz,,,two.nii.gz,\n"
+        "y,p,two.nii.gz,,,two.nii.gz,\n"
     )
     several, one = open_dataset(tmp_path).cases
     assert [path.name for path in several.masks] == ["one.nii.gz", "two.nii.gz", "ten.nii.gz"]
