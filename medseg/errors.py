@@ -50,6 +50,7 @@ class MedsegError(Exception):
         wanted = f", expected {expected}" if expected else ""
         super().__init__(" ".join(f"{where}: {found}{wanted}. {mend}".split()))
         self.where = str(where)
+        self.mend = " ".join(mend.split())
 
 
 class InputError(MedsegError):

@@ -48,7 +48,7 @@ def inspection_view(inspection: "Inspection", max_problems: int = 20) -> Group:
             summary.add_row(Text(str(key)), Text(_described(value)))
     parts: list[Any] = [summary, frame_table(inspection.table, "Cases")]
     problems = inspection.problems
-    parts += [Text(f"{case}: {problem}", style="red") for case, problem in problems[:max_problems]]
+    parts += [Text(f"{', '.join(one.cases)}: {one.text}", style="red") for one in problems[:max_problems]]
     if len(problems) > max_problems:
         parts.append(Text(f"… and {len(problems) - max_problems} more problems", style="red"))
     return Group(*parts)
