@@ -15,7 +15,7 @@ from medseg.errors import GeometryError, GridMismatchError, LabelError, MedsegEr
 from medseg.geometry import Geometry, Reorientation
 from medseg.image import Image
 from medseg.io import read_image, read_mask
-from medseg.io.dicom.structures.polygons import filled
+from medseg.io.polygons import filled
 from medseg.io.structures import read_segmentation
 from medseg.labels import Labels
 
