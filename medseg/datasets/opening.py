@@ -6,7 +6,7 @@ from typing import Protocol
 
 from medseg.datasets.case_table import CaseTable
 from medseg.datasets.dataset import Dataset
-from medseg.datasets.layouts import hdf5, manifest, msd, paired
+from medseg.datasets.layouts import beside, hdf5, manifest, msd, paired
 from medseg.errors import DatasetError
 from medseg.labels import Labels
 
@@ -30,10 +30,10 @@ class Layout(Protocol):
         ...
 
 
-LAYOUTS: dict[str, Layout] = {"msd": msd, "paired": paired, "manifest": manifest, "hdf5": hdf5}
+LAYOUTS: dict[str, Layout] = {"msd": msd, "paired": paired, "beside": beside, "manifest": manifest, "hdf5": hdf5}
 
 # Many folders look like these; any other layout that fits as well says more.
-_GENERAL = ("paired", "dicom")
+_GENERAL = ("paired", "beside", "dicom")
 _ENTRY_POINTS = "medseg.layouts"
 
 
