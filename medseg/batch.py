@@ -1,7 +1,7 @@
 """Predict many cases: one folder a case, one row a region, and a bad study never stops the rest."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pandas as pd
 from medseg.atomic import write_csv
 from medseg.case import Case
 from medseg.errors import MedsegError, OutputError
-from medseg.image import Segmentation
+from medseg.image import Image, Segmentation
 from medseg.io import read_case_image, write_mask
 from medseg.options import ReadOptions
 from medseg.outputs.preview import write_preview
@@ -30,7 +30,8 @@ class Predictions:
 
     Args:
         folder: `<case>/mask.nii.gz|png`, `<case>/preview.png`, `regions.csv`, `cases.csv`, `timings.csv`.
-        cases: A row a case: status "done" or "failed", warnings, error.
+        cases: A row a case: status "done" or "failed", warnings, error; then what its data set and its header say of it
+            (scanner, kvp, patient_age_y, view ...).
         regions: A row a region; `medseg.regions.schema` says what the columns mean.
     """
 
@@ -70,8 +71,11 @@ def predict_cases(
             "patient": case.patient,
             "images": " ".join(str(path) for path in case.images),
         }
+        row = _described(row, case.columns)
         try:
-            segmentation, regions = _predict_one(model, case, out, min_voxels, channel_names, reading)
+            image = read_case_image(case, reading)
+            row = _described(row, image.facts)
+            segmentation, regions = _predict_one(model, image, case, out, min_voxels, channel_names)
         except OutputError:
             raise
         except Exception as error:
@@ -84,7 +88,8 @@ def predict_cases(
             rows.append({**row, "status": "done", "regions": len(regions), "warnings": notes})
             tables.append(regions)
         timings.append({"case": case.id, "seconds": time.perf_counter() - begin})
-    table = pd.DataFrame(rows, columns=CASE_COLUMNS).astype({"regions": "Int64"})
+    columns = dict.fromkeys([*CASE_COLUMNS, *(name for row in rows for name in row)])
+    table = pd.DataFrame(rows, columns=list(columns)).astype({"regions": "Int64"})
     found = [regions for regions in tables if len(regions)]
     regions = pd.concat(found, ignore_index=True) if found else (tables or [empty_table()])[0]
     write_csv(out / "cases.csv", table)
@@ -93,15 +98,15 @@ def predict_cases(
     return Predictions(out, table, regions)
 
 
+def _described(row: dict[str, Any], said: Mapping[str, str]) -> dict[str, Any]:
+    """The row with what is known of its case; what the row has already stays, and our own columns are never taken."""
+    more = {f"{name} (case)" if name in CASE_COLUMNS else name: value for name, value in said.items()}
+    return {**more, **row}
+
+
 def _predict_one(
-    model: Segmenter,
-    case: Case,
-    out: Path,
-    min_voxels: int,
-    channel_names: Sequence[str] | None,
-    reading: ReadOptions | None,
+    model: Segmenter, image: Image, case: Case, out: Path, min_voxels: int, channel_names: Sequence[str] | None
 ) -> tuple[Segmentation, pd.DataFrame]:
-    image = read_case_image(case, reading)
     segmentation = model.segment(image)
     regions = measure_regions(
         image, segmentation.mask, model.labels, case=case.id, min_voxels=min_voxels, channel_names=channel_names

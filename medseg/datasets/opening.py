@@ -6,7 +6,8 @@ from typing import Protocol
 
 from medseg.datasets.case_table import CaseTable
 from medseg.datasets.dataset import Dataset
-from medseg.datasets.layouts import beside, hdf5, manifest, msd, paired
+from medseg.datasets.layouts import beside, coco, dicom, hdf5, manifest, msd, paired
+from medseg.datasets.public import cdd_cesm, inbreast, mini_mias
 from medseg.errors import DatasetError
 from medseg.labels import Labels
 
@@ -30,9 +31,20 @@ class Layout(Protocol):
         ...
 
 
-LAYOUTS: dict[str, Layout] = {"msd": msd, "paired": paired, "beside": beside, "manifest": manifest, "hdf5": hdf5}
+LAYOUTS: dict[str, Layout] = {
+    "msd": msd,
+    "paired": paired,
+    "beside": beside,
+    "manifest": manifest,
+    "hdf5": hdf5,
+    "dicom": dicom,
+    "coco": coco,
+    "mini_mias": mini_mias,
+    "inbreast": inbreast,
+    "cdd_cesm": cdd_cesm,
+}
 
-# Many folders look like these; any other layout that fits as well says more.
+# Many folders look like these; any other layout that fits as well says more, and the last says least.
 _GENERAL = ("paired", "beside", "dicom")
 _ENTRY_POINTS = "medseg.layouts"
 
@@ -77,7 +89,11 @@ def survey_dataset(
 def recognised(root: Path) -> tuple[str, ...]:
     """Names of the layouts that a path looks like."""
     names = tuple(name for name, layout in _layouts().items() if layout.recognises(root))
-    return tuple(name for name in names if name not in _GENERAL) or names
+    for general in (_GENERAL, _GENERAL[-1:]):
+        more_particular = tuple(name for name in names if name not in general)
+        if more_particular:
+            return more_particular
+    return names
 
 
 def _layouts() -> dict[str, Layout]:

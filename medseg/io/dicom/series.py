@@ -10,8 +10,9 @@ import numpy as np
 from medseg.errors import GeometryError, InputError, UnreadableFileError
 from medseg.geometry import Geometry
 from medseg.image import Image
+from medseg.io.dicom.acquisition import acquisition
 from medseg.io.dicom.files import files_of
-from medseg.io.dicom.headers import dataset, guarded, heard
+from medseg.io.dicom.headers import dataset, guarded, heard, whole_header
 from medseg.io.dicom.pixels import stored_volume
 from medseg.io.dicom.scan import scan_dicom
 from medseg.io.dicom.tilt import untilted, upright
@@ -83,7 +84,8 @@ def _stack(volume: Volume, options: ReadOptions) -> Image:
         voxels, geometry = untilted(voxels, geometry)
         notes += (f"gantry tilt ({volume.tilt}): resampled onto an orthogonal grid",)
     notes = (*volume.notes, *notes)
-    return Image(voxels, geometry, first.modality, volume.home, None, notes, unit, _facts(volume))
+    known = acquisition(whole_header(first)) | _facts(volume)
+    return Image(voxels, geometry, first.modality, volume.home, None, notes, unit, known)
 
 
 def _projection(volume: Volume, options: ReadOptions) -> Image:
@@ -94,7 +96,8 @@ def _projection(volume: Volume, options: ReadOptions) -> Image:
     said, doubts = facts(whole)
     values, remarks = picture_values(replace(one, header=whole), stored_volume([one])[0], options.window)
     notes = (*volume.notes, *notes, *doubts, *remarks)
-    return Image(values.T[np.newaxis], geometry, one.modality, one.path, None, notes, "", _facts(volume) | said)
+    said = acquisition(whole) | _facts(volume) | said
+    return Image(values.T[np.newaxis], geometry, one.modality, one.path, None, notes, "", said)
 
 
 def _facts(volume: Volume) -> dict[str, str]:

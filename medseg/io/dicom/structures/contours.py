@@ -14,7 +14,7 @@ from medseg.io.dicom.structures.contour_planes import Region, drawn_pieces
 from medseg.io.dicom.structures.objects import whole_number
 from medseg.io.dicom.structures.painting import Drawing, Structure, unique_names
 
-__all__ = ["read_contours", "referenced_frames", "referenced_series"]
+__all__ = ["read_contours", "referenced_frames", "referenced_series", "region_names"]
 
 _LPS_TO_RAS = np.array([-1.0, -1.0, 1.0])
 _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
@@ -61,8 +61,17 @@ def referenced_series(dataset: Any) -> list[str]:
     ]
 
 
-def _regions(dataset: Any, path: Path) -> list[Region]:
-    """The regions in the order of their numbers."""
+def region_names(dataset: Any, path: Path) -> tuple[str, ...]:
+    """What the regions of a structure set are called when they are read.
+
+    Raises:
+        UnreadableFileError: It lists none, or one twice.
+    """
+    return tuple(name for _number, name in _listed(dataset, path))
+
+
+def _listed(dataset: Any, path: Path) -> list[tuple[int, str]]:
+    """Number and name of each region, in the order of their numbers."""
     listed = sorted(
         (whole_number(item, "ROINumber", path, 0), position, str(item.get("ROIName", "") or ""))
         for position, item in enumerate(dataset.get("StructureSetROISequence") or [])
@@ -70,6 +79,13 @@ def _regions(dataset: Any, path: Path) -> list[Region]:
     numbers = [number for number, _position, _name in listed]
     if not listed or len(set(numbers)) < len(numbers):
         raise UnreadableFileError(path, f"StructureSetROISequence lists the regions {numbers}", EXPORT_AGAIN)
+    return list(zip(numbers, unique_names([name for _number, _position, name in listed]), strict=True))
+
+
+def _regions(dataset: Any, path: Path) -> list[Region]:
+    """The regions in the order of their numbers."""
+    listed = _listed(dataset, path)
+    numbers = [number for number, _name in listed]
     drawn: dict[int, Any] = {}
     for item in dataset.get("ROIContourSequence") or []:
         number = whole_number(item, "ReferencedROINumber", path, 0)
@@ -77,9 +93,8 @@ def _regions(dataset: Any, path: Path) -> list[Region]:
             found = "draws twice" if number in drawn else "draws but does not list"
             raise UnreadableFileError(path, f"{found} region {number}", EXPORT_AGAIN)
         drawn[number] = item
-    names = unique_names([name for _number, _position, name in listed])
     regions = []
-    for position, (name, number) in enumerate(zip(names, numbers, strict=True), start=1):
+    for position, (number, name) in enumerate(listed, start=1):
         item = drawn.get(number, {})
         contours, left_out = _contours(item, name, path)
         notes = [f"{name!r}: contours left out: {left_out}"] if left_out else []

@@ -156,7 +156,8 @@ def overlap_error(drawing: Drawing, structures: tuple[Structure, ...], shared: n
     return LabelError(
         path,
         f"has structures that overlap (voxels shared with others: {listed})",
-        f"Pick one as {path.name}:/NAME, or read them all with medseg.io.read_segmentation.",
+        "Unite them in one label, or declare `overlapping: true` under `labels`; or pick one as "
+        f"{path.name}:/NAME, or read them all with medseg.io.read_segmentation.",
         "at most one structure a voxel",
     )
 

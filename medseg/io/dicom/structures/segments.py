@@ -19,7 +19,7 @@ from medseg.io.dicom.structures.objects import whole_number
 from medseg.io.dicom.structures.painting import Drawing, Piece, Structure, unique_names
 from medseg.labels import Code
 
-__all__ = ["read_segments", "referenced_series"]
+__all__ = ["read_segments", "referenced_series", "segment_names"]
 
 _KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
 _BACKGROUND = ("DCM", "125040")
@@ -77,6 +77,16 @@ def read_segments(dataset: Any, path: Path, on: Geometry | None) -> Drawing:
 def referenced_series(dataset: Any) -> list[str]:
     """UIDs of the series that a SEG names as its source."""
     return [str(item.get("SeriesInstanceUID", "")) for item in dataset.get("ReferencedSeriesSequence") or []]
+
+
+def segment_names(dataset: Any, path: Path) -> tuple[str, ...]:
+    """What the segments of a SEG are called when they are read; its pixels are not needed.
+
+    Raises:
+        UnreadableFileError: The header does not hold together.
+    """
+    structures, _background = _structures(dataset, _kind(dataset, path), path)
+    return tuple(one.name for one in structures)
 
 
 def _kind(dataset: Any, path: Path) -> str:
