@@ -125,6 +125,51 @@ def scan(
 
 
 @app.command()
+def split(
+    dataset: Annotated[Path, typer.Argument(help="Folder of a data set, its manifest, or an HDF5 file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="JSON file for the split, or for the list of folds.")],
+    test: Annotated[float, typer.Option(min=0, max=1, help="Share of the patients to keep apart.")] = 0.2,
+    validation: Annotated[float, typer.Option(min=0, max=1, help="The same; not with --folds.")] = 0.1,
+    folds: Annotated[int | None, typer.Option(min=2, help="Make folds of what is not kept for the test.")] = None,
+    stratify: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Column whose values all parts have alike; repeat it.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other patients.")] = 0,
+    layout: Annotated[str | None, typer.Option(help="Layout of the data set; recognised if not given.")] = None,
+    label: Label = None,
+    case_table: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE", help="The CSV with patients and columns: file=cases.csv, patient=..., id=..."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Split a data set by patient into training, validation and test part, or into folds, and save that.
+
+    Train by it with split=FILE (and fold=0, fold=1, ... of folds).
+    """
+    from medseg.config import apply_overrides, check
+    from medseg.datasets import CaseTable, k_folds, open_dataset, save_folds, split_by_patient, split_table
+    from medseg.outputs.console import frame_table
+
+    table = check(CaseTable, apply_overrides({}, case_table), "--case-table") if case_table else None
+    cases = open_dataset(dataset, layout=layout, labels=_labels(label), table=table).cases
+    if folds is None:
+        made = [split_by_patient(cases, test=test, validation=validation, seed=seed, stratify=stratify)]
+        made[0].save(out)
+    else:
+        made = k_folds(cases, folds, test=test, seed=seed, stratify=stratify)
+        save_folds(out, made)
+    shown = split_table(made, cases, stratify)
+    if as_json:
+        typer.echo(shown.to_json(orient="records", indent=2))
+    else:
+        _print(frame_table(shown, f"{dataset}: {len(cases)} cases", max_rows=60))
+        typer.echo(f"Split: {out}")
+
+
+@app.command()
 def train(
     config: Annotated[Path, typer.Argument(help="YAML file.")],
     overrides: Annotated[
@@ -135,7 +180,8 @@ def train(
 
     Keys of the config: dataset (path), layout, labels (name: file value), cases (case table: file, id, patient,
     split), modality, reading (how files become images), name, out, minutes or epochs, seed, init (model folder to
-    fine-tune), test and validation (shares of the patients), plan (overrides of the computed plan), augment, learning.
+    fine-tune), test and validation (shares of the patients), stratify (columns), folds and fold (cross-validation),
+    split (a file, see `medseg split`), plan (overrides of the computed plan), augment, learning.
     Inner keys are written with dots: learning.learning_rate=0.0005.
     """
     from medseg.export.bundle import bundle_command

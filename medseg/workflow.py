@@ -10,7 +10,7 @@ import pandas as pd
 
 from medseg.case import Case
 from medseg.config import apply_overrides, check, read_yaml
-from medseg.datasets import Split, cases_from_inputs, open_dataset, split_by_patient
+from medseg.datasets import Split, cases_from_inputs, open_dataset, require_no_leak
 from medseg.errors import ConfigError
 from medseg.evaluation import Evaluation, evaluate_pairs, find_pairs
 from medseg.image import Image, Segmentation
@@ -81,10 +81,11 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
     labels = _declared(dataset.labels, settings.dataset)
     # Torch is loaded only now, so that a mistake in the config is told at once.
     from medseg.export.bundle import write_bundle
+    from medseg.training.splitting import chosen_split
     from medseg.training.stages import learn, plan_training, require_same_settings
 
     require_same_settings(settings)
-    split = split_by_patient(dataset.labelled, test=settings.test, validation=settings.validation, seed=settings.seed)
+    split = chosen_split(dataset, settings)
     _keep(split, settings.folder / "split.json")
     by_id = {case.id: case for case in dataset.cases}
     training, validation = ([by_id[i] for i in part] for part in (split.train, split.validation))
@@ -323,7 +324,9 @@ def _of_part(cases: Sequence[Case], part: str, model: Any) -> list[Case]:
     if path is None or part not in parts:
         found = f"no split.json beside {run}" if path is None else "is not a part of a split"
         raise ConfigError(f"part {part}", found, "Pass the run's folder, and one of train, validation, test.")
-    return Split.load(path).part(part, cases)
+    split = Split.load(path)
+    require_no_leak(split, cases, path)
+    return split.part(part, cases)
 
 
 def _recorded_labels(predictions: Path) -> Labels | None:

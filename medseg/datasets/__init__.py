@@ -5,7 +5,9 @@ from medseg.datasets.dataset import Dataset, noted
 from medseg.datasets.inputs import cases_from_inputs
 from medseg.datasets.inspection import Inspection, inspect_dataset
 from medseg.datasets.opening import LAYOUTS, Layout, open_dataset, survey_dataset
-from medseg.datasets.splits import Split, split_by_patient
+from medseg.datasets.split_files import read_split, save_folds
+from medseg.datasets.split_table import split_table
+from medseg.datasets.splits import Split, k_folds, leaks, require_no_leak, split_by_patient
 
 __all__ = [
     "LAYOUTS",
@@ -16,8 +18,14 @@ __all__ = [
     "Split",
     "cases_from_inputs",
     "inspect_dataset",
+    "k_folds",
+    "leaks",
     "noted",
     "open_dataset",
+    "read_split",
+    "require_no_leak",
+    "save_folds",
     "split_by_patient",
+    "split_table",
     "survey_dataset",
 ]

@@ -51,6 +51,10 @@ class TrainSettings(Settings):
     init: Path | None = Field(None, description="Model folder whose weights and plan training starts from.")
     test: float = Field(0.2, ge=0, lt=1, description="Share of the patients kept apart as test part.")
     validation: float = Field(0.1, gt=0, lt=1)
+    stratify: str | tuple[str, ...] | None = Field(None, description="Columns whose values all parts have alike.")
+    folds: int | None = Field(None, ge=2, description="Number of folds to cross-validate by, `fold` of which is run.")
+    fold: int | None = Field(None, ge=0, description="Which fold, of `folds` or of the file `split`.")
+    split: Path | None = Field(None, description="A split or folds from a file, in place of a drawn one.")
     reading: ReadOptions = Field(ReadOptions(), description="How files become images; kept with the model.")
     plan: dict[str, Any] = Field(default_factory=dict)
     augment: AugmentSettings = AugmentSettings()
@@ -60,6 +64,16 @@ class TrainSettings(Settings):
     def _one_budget(self) -> Self:
         if (self.minutes is None) == (self.epochs is None):
             raise ValueError("give either minutes or epochs as the budget")
+        return self
+
+    @model_validator(mode="after")
+    def _one_split(self) -> Self:
+        if self.split is not None and (self.folds is not None or self.stratify is not None):
+            raise ValueError("a split from a file is not drawn: leave folds and stratify away")
+        if self.folds is not None and (self.fold is None or self.fold >= self.folds):
+            raise ValueError(f"say which of the {self.folds} folds to run: fold, from 0 to {self.folds - 1}")
+        if self.fold is not None and self.folds is None and self.split is None:
+            raise ValueError("fold needs folds (how many) or split (a file of folds)")
         return self
 
     @property
