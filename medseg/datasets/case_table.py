@@ -35,7 +35,7 @@ class CaseTable(Settings):
 
 
 def read_rows(
-    path: Path, needed: Iterable[str], problems: list[DatasetError] | None = None
+    path: Path, needed: Iterable[str], problems: list[DatasetError] | None = None, *, delimiter: str = ","
 ) -> list[tuple[int, dict[str, str]]]:
     """Rows of a CSV as dictionaries of stripped text, each with its line number in the file.
 
@@ -43,13 +43,14 @@ def read_rows(
         path: The file.
         needed: Columns that must be there.
         problems: Gets a row with another number of fields, which is left out; without it the first is raised.
+        delimiter: Between fields.
 
     Raises:
         DatasetError: The file cannot be read, a column is absent or there twice, or a row has another number of fields.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(file, delimiter=delimiter)
             names = [name.strip() for name in reader.fieldnames or ()]
             reader.fieldnames = names
             rows = [(reader.line_num, row) for row in reader]

@@ -7,7 +7,7 @@ makes outlines up to a pixel wider. Run lengths are exact. Crowds are painted as
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -38,15 +38,19 @@ class Coco:
     images: tuple[Entry, ...]
     categories: Mapping[int | str, str]
     annotations: Mapping[int | str, Sequence[Entry]] | None
+    _named: tuple[dict[str, list[Entry]], ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        named: tuple[dict[str, list[Entry]], ...] = ({}, {}, {})
+        for image in self.images:
+            name = image["file_name"]
+            for known, own in zip(named, (name, str(image["id"]), PurePosixPath(name).name), strict=True):
+                known.setdefault(own, []).append(image)
+        object.__setattr__(self, "_named", named)
 
     def find(self, name: str) -> Entry | None:
-        """The image of a file name, the last part of one, or an id; `None` where there is none or are several."""
-        whole = [image for image in self.images if image["file_name"] == name]
-        found = (
-            whole
-            or [image for image in self.images if str(image["id"]) == name]
-            or [image for image in self.images if PurePosixPath(image["file_name"]).name == name]
-        )
+        """The image of a file name, else an id, else the last part of a file name, if it is only one."""
+        found = next((known[name] for known in self._named if name in known), [])
         return found[0] if len(found) == 1 else None
 
 

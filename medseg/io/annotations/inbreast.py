@@ -68,7 +68,7 @@ def _shape(roi: Any, where: str) -> Shape:
     pairs = [found.groups() for text in texts if isinstance(text, str) and (found := _POINT.fullmatch(text))]
     if len(pairs) < len(texts):
         raise InputError(where, f"{name!r} has points that are no pairs", "Mend or remove it.", 'texts "(x, y)"')
-    points = points_of(*zip(*pairs, strict=True), where)
+    points = points_of([x for x, _y in pairs], [y for _x, y in pairs], where)
     return pixels(name, points) if len(points) < 3 else _at_least_its_corners(polygon(name, points, where), points)
 
 

@@ -115,7 +115,7 @@ def ellipse(
     Raises:
         InputError: A number is not finite, or a radius is not above 0.
     """
-    (x, y), (a, b), (angle, _) = points_of(*zip(centre, radii, (turned, 0.0), strict=True), where)
+    (x, y), (a, b), (angle, _) = points_of([centre[0], radii[0], turned], [centre[1], radii[1], 0.0], where)
     if not (a > 0 and b > 0):
         raise InputError(where, f"a circle or ellipse of radius {min(a, b):g}", "Mend or remove the shape.", "above 0")
     middle = np.array([x, y])

@@ -98,7 +98,7 @@ def _name(attributes: Attributes) -> str:
 def _drawn(kind: str, name: str, shape: Attributes, where: str) -> Shape:
     try:
         return _KINDS[kind](name, shape, where)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, OverflowError) as error:
         raise InputError(where, f"a {kind} without its numbers ({error})", "Mend or remove it.") from error
 
 
