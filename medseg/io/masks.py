@@ -11,7 +11,7 @@ from medseg.errors import GridMismatchError, InputError, LabelError
 from medseg.geometry import CORNER_TOLERANCE_MM, Geometry
 from medseg.image import Image
 from medseg.io import annotations, formats
-from medseg.io.grids import exact_turn, mismatch
+from medseg.io.grids import SAME_VOXELS, exact_turn, mismatch, offset_voxels
 from medseg.io.label_map import LabelMap
 from medseg.io.reading import read_image
 from medseg.labels import Labels
@@ -20,8 +20,7 @@ from medseg.options import ReadOptions
 __all__ = ["mask_on_grid", "read_label_map", "read_mask"]
 
 _NEVER_DICOM = frozenset(formats.ENDINGS) - frozenset(formats.DICOM_ENDINGS)
-# Programs round directions and origins in their own ways; within a hundredth of a voxel nothing else can be meant.
-_SAME_VOXELS = 0.01
+_QUIET = 1e-3  # voxels that a mask may lie off its image without a word: rounding in single precision
 _WHOLE = 1e-3  # how far a stored value may lie from a whole number
 
 
@@ -87,7 +86,7 @@ def mask_on_grid(mask: np.ndarray, geometry: Geometry, target: Geometry, where: 
     Raises:
         GridMismatchError: The grids are not the same voxels, to a hundredth of one; nothing is ever resampled here.
     """
-    turn = exact_turn(geometry, target, max(CORNER_TOLERANCE_MM, _SAME_VOXELS * min(target.step)))
+    turn = exact_turn(geometry, target, max(CORNER_TOLERANCE_MM, SAME_VOXELS * min(target.step)))
     if turn is None:
         raise GridMismatchError(
             where,
@@ -118,7 +117,16 @@ def _read_one(path: Path, on: Image | Geometry | None, labels: Labels | None, op
     if on is None:
         return found
     grid = on.geometry if isinstance(on, Image) else on
-    return LabelMap(mask_on_grid(found.mask, found.geometry, grid, path), grid, found.notes)
+    mask = mask_on_grid(found.mask, found.geometry, grid, path)
+    return LabelMap(mask, grid, (*found.notes, *_off(found.geometry, grid)))
+
+
+def _off(found: Geometry, grid: Geometry) -> tuple[str, ...]:
+    """A word where a mask lies beside its image by more than rounding does."""
+    off = offset_voxels(found, grid)
+    if off <= max(_QUIET, CORNER_TOLERANCE_MM / min(grid.step)):
+        return ()
+    return (f"the mask lies {off:.2g} voxels off the image's grid and was taken as on it",)
 
 
 def _union(one: np.ndarray, other: np.ndarray, where: str | Path, labels: Labels | None) -> np.ndarray:

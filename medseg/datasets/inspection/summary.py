@@ -39,9 +39,7 @@ def case_row(one: CaseFacts, names: Sequence[str], problems: Sequence[str]) -> d
     }
     row |= {f"voxels_{name}": one.label_voxels.get(name, 0) if one.label_voxels else None for name in names}
     row |= {
-        f"voxels_{name}_{reader}": voxels.get(name, 0)
-        for reader, voxels in one.reader_voxels.items()
-        for name in names
+        f"voxels_{name}_{reader}": voxels.get(name, 0) for reader, voxels in one.reader_voxels.items() for name in names
     }
     for seen in one.intensities[:1]:
         row |= {"minimum": seen.minimum, **{f"p{n}": seen.percentiles[n] for n in _SHOWN}, "maximum": seen.maximum}
