@@ -26,6 +26,8 @@ class Case:
             case; `None` for all of them. Others are unknown here, not absent.
         readers: The masks of several readers by the reader's name, in place of `masks`.
         negative: The data set says that there is nothing to find: an empty mask is meant, and none is needed.
+        mask_step: Where the data set draws on a smaller copy: the pixels of the image along each axis for which one
+            pixel of a mask stands, 2 for masks of half the size.
     """
 
     id: str
@@ -39,6 +41,7 @@ class Case:
     annotated: tuple[str, ...] | None = None
     readers: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
     negative: bool = False
+    mask_step: int = 1
 
     @property
     def labelled(self) -> bool:

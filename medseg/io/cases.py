@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from medseg.case import Case
-from medseg.errors import DatasetError
+from medseg.errors import DatasetError, GridMismatchError
 from medseg.geometry import Geometry
 from medseg.image import Image
 from medseg.io.consensus import CONSENSUS
@@ -123,12 +123,37 @@ def _joined(
         return _of_structures(case, on, labels, options)
     overlapping = labels is not None and not labels.exclusive
     # Values of overlapping labels mean several labels each; a named structure is told apart while it is read.
-    found = read_label_map(masks, on=on, labels=labels, options=options)
+    found = _on_grid(masks, case.mask_step, on, labels, options)
     if not overlapping or found.mask.ndim > found.geometry.ndim:
         return found
     assert labels is not None
     stack = np.stack([np.isin(found.mask, label.values) for label in labels.labels])
     return replace(found, mask=stack.astype(np.uint8))
+
+
+def _on_grid(
+    masks: tuple[Path, ...], step: int, on: Image | Geometry, labels: Labels | None, options: ReadOptions
+) -> LabelMap:
+    """Files of one reference on the grid of their image; of masks drawn on a smaller copy, each pixel becomes a block.
+
+    Raises:
+        GridMismatchError: They are not that much smaller.
+    """
+    if step == 1:
+        return read_label_map(masks, on=on, labels=labels, options=options)
+    found, grid = read_label_map(masks, labels=labels, options=options), on.geometry if isinstance(on, Image) else on
+    blocks = found.mask
+    for axis in range(-found.geometry.ndim, 0):
+        blocks = np.repeat(blocks, step, axis)
+    if blocks.shape[-grid.ndim :] != grid.shape or found.geometry.ndim != grid.ndim:
+        raise GridMismatchError(
+            masks[0],
+            f"has the shape {found.geometry.shape} and the image {grid.shape}",
+            "Fetch both again.",
+            f"a mask {step} times smaller",
+        )
+    size = "×".join([str(step)] * grid.ndim)
+    return LabelMap(blocks, grid, (*found.notes, f"drawn on a smaller copy: each pixel stands for {size} of the image"))
 
 
 def _of_structures(case: Case, on: Image | Geometry, labels: Labels | None, options: ReadOptions) -> LabelMap:
@@ -142,7 +167,7 @@ def _of_structures(case: Case, on: Image | Geometry, labels: Labels | None, opti
         value = named.value_of(structure)
         if value is None:
             continue
-        found = read_label_map(path, on=on, options=options)
+        found = _on_grid((path,), case.mask_step, on, None, options)
         notes += [f"{structure}: {note}" for note in found.notes]
         drawn = stack[places[value]] if value in places else ignored
         if value in places or value == named.ignore:

@@ -9,6 +9,7 @@ __all__ = [
     "DICOM_ENDINGS",
     "ENDINGS",
     "HDF5",
+    "JSRT_BYTES",
     "METAIMAGE",
     "MGH",
     "NIFTI",
@@ -18,6 +19,7 @@ __all__ = [
     "begins_as_dicom",
     "ending",
     "is_dicom",
+    "is_jsrt",
     "is_readable",
     "may_be_dicom",
     "partner",
@@ -27,11 +29,12 @@ __all__ = [
 NIFTI = (".nii.gz", ".nii")
 PAIRS = (".hdr", ".hdr.gz", ".img", ".img.gz")
 MGH = (".mgz", ".mgh", ".mgh.gz")
-RASTER = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".pgm", ".ppm", ".pnm")
+RASTER = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".pgm", ".ppm", ".pnm")
 NRRD = (".nrrd", ".nhdr")
 METAIMAGE = (".mha", ".mhd")
 ARRAYS = (".npy", ".npz")
 HDF5 = (".h5", ".hdf5")
+JSRT_BYTES = 2048 * 2048 * 2
 DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
 ENDINGS = (*NIFTI, *RASTER, *NRRD, *METAIMAGE, *DICOM_ENDINGS, *PAIRS, *MGH, *ARRAYS, *HDF5)
 
@@ -69,6 +72,15 @@ def is_dicom(path: Path) -> bool:
             return begins_as_dicom(file.read(132))
         except (EOFError, zlib.error, gzip.BadGzipFile):
             return False
+
+
+def is_jsrt(path: Path) -> bool:
+    """Whether a file is a film of the JSRT database: an `.img` of that very size, without a header beside it.
+
+    Raises:
+        OSError: The file cannot be opened.
+    """
+    return ending(path) == ".img" and path.stat().st_size == JSRT_BYTES and partner(path) is None
 
 
 def begins_as_dicom(head: bytes) -> bool:

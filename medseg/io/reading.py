@@ -79,6 +79,12 @@ def _dicom() -> Reader:
     return series
 
 
+def _jsrt() -> Reader:
+    from medseg.io.pictures import jsrt
+
+    return jsrt
+
+
 # The formats' libraries are loaded when a file of theirs is read.
 READERS: dict[str, Callable[[], Reader]] = {
     **dict.fromkeys(formats.NIFTI, _nifti),
@@ -97,8 +103,8 @@ def read_image(source: str | Path | Sequence[str | Path], *, options: ReadOption
     """An image from one file or DICOM folder, or from one for each channel.
 
     Args:
-        source: NIfTI, Analyze, MGH, NRRD, MetaImage, HDF5, NumPy, PNG, JPEG, TIFF, BMP or DICOM files, folders of
-            one DICOM series, or an address inside one: `bold.nii.gz:/3` (see `medseg.address`).
+        source: NIfTI, Analyze, MGH, NRRD, MetaImage, HDF5, NumPy, PNG, JPEG, TIFF, BMP, GIF or DICOM files, films of
+            the JSRT database, folders of one DICOM series, or an address inside one: `bold.nii.gz:/3` (see `medseg.address`).
         options: How to read, where there is a choice.
 
     Returns:
@@ -145,6 +151,8 @@ def _reader(path: Path) -> Reader:
     try:
         if formats.ending(path) not in READERS and formats.is_dicom(path):
             return _dicom()
+        if formats.is_jsrt(path):
+            return _jsrt()
         return READERS[formats.ending(path)]()
     except OSError as error:
         raise UnreadableFileError(path, f"cannot be opened ({error})", "Check its permissions.") from error

@@ -1,4 +1,4 @@
-"""Picture files decoded: PNG, JPEG, TIFF, BMP and the PNM family, with their samples as they are stored."""
+"""Picture files decoded: PNG, JPEG, TIFF, BMP, GIF and the PNM family, with their samples as they are stored."""
 
 import struct
 import warnings
@@ -23,7 +23,7 @@ from medseg.options import ReadOptions
 __all__ = ["Picture", "load_geometry", "load_picture"]
 
 # By content, whatever the name says; others that Pillow knows (EPS, PSD, ...) are no radiology.
-_FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF")
 _LOSSY = ("jpeg", "tiff_jpeg", "webp")
 _DESCRIPTION, _ORIENTATION = 270, 274
 _LAST_UPRIGHT = 4  # later ones exchange rows and columns
@@ -105,7 +105,10 @@ def _named(path: Path) -> Iterator[None]:
         raise UnreadableFileError(path, "does not exist", "Check the path.") from error
     except PIL.UnidentifiedImageError as error:
         raise UnreadableFileError(
-            path, "is no picture that can be read", "Export it again.", "PNG, JPEG, BMP, PNM, or TIFF of up to 32 bits"
+            path,
+            "is no picture that can be read",
+            "Export it again.",
+            "PNG, JPEG, BMP, GIF, PNM, or TIFF of up to 32 bits",
         ) from error
     except _BROKEN as error:
         why = str(error).replace(f" {str(path)!r}", "")

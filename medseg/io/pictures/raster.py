@@ -18,7 +18,7 @@ def read(path: Path, inside: str = "", options: ReadOptions | None = None) -> Im
     The spacing is a TIFF's where it is a measurement (see `picture_spacing`), else unknown.
 
     Args:
-        path: PNG, JPEG, TIFF, BMP, PGM, PPM or PNM.
+        path: PNG, JPEG, TIFF, BMP, GIF, PGM, PPM or PNM.
         inside: The page, from 0, of a file with several.
         options: `frame` is the page where the address names none.
 

@@ -58,4 +58,4 @@ def _bits_and_ratio(picture: PIL.Image.Image, path: Path) -> tuple[int, int]:
             head = file.read(30)
         bits = int.from_bytes(head[24:26] if head[14] == 12 else head[28:30], "little")
         return bits, _RUNS if picture.info[_COMPRESSION] in _BMP_RUNS else 1
-    return 8, _JPEG
+    return 8, _LZW if picture.format == "GIF" else _JPEG
