@@ -32,7 +32,8 @@ Reading = Annotated[
         "--reading",
         metavar="KEY=VALUE",
         help="How files become images: untilt, window, resample_channels, across_frames, nearest_label (true or "
-        "false), pet (suv or stored), reference (channel). Repeat it.",
+        "false), pet (suv or stored), reference (channel), consensus (of several readers: majority, staple or a name). "
+        "Repeat it.",
     ),
 ]
 Frame = Annotated[int | None, typer.Option(min=0, help="Which volume of files with four axes, from 0.")]
@@ -304,6 +305,7 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for the tables; PREDICTIONS/evaluation if not given.")
     ] = None,
+    reading: Reading = None,
     as_json: Json = False,
 ) -> None:
     """Score masks against references on the native grid: Dice, IoU, precision, recall, accuracy.
@@ -314,7 +316,9 @@ def evaluate(
     from medseg.workflow import evaluate as run
 
     with _bars() as reporter:
-        evaluation = run(predictions, reference, _labels(label), reporter=reporter)
+        evaluation = run(
+            predictions, reference, _labels(label), reading=_reading_changes(reading, None, False), reporter=reporter
+        )
     folder = out or (predictions / "evaluation" if predictions.is_dir() else None)
     if folder is not None:
         evaluation.save(folder)

@@ -265,14 +265,19 @@ def evaluate(
     reference: str | Path,
     labels: Labels | None = None,
     *,
+    reading: Mapping[str, Any] | None = None,
     reporter: Reporter | None = None,
 ) -> Evaluation:
     """Score masks against references, each case and label on the native grid.
+
+    A label that nobody looked for in a case has no score there, and is counted.
 
     Args:
         predictions: What `predict` wrote, a folder of masks, or one mask.
         reference: A data set, a folder of masks, or one mask.
         labels: What the values mean; as `predict` recorded them where left out.
+        reading: Fields of `ReadOptions` that are to be other than `predict` recorded: `consensus`, say, which is what
+            the masks of several readers become.
         reporter: Told of the progress.
 
     Returns:
@@ -282,8 +287,10 @@ def evaluate(
         DatasetError: No prediction has a reference.
     """
     pairs = find_pairs(Path(predictions), Path(reference))
-    known = labels or _recorded_labels(Path(predictions))
-    return evaluate_pairs(pairs, known, reporter or Silent())
+    recorded = _recorded(Path(predictions))
+    known = labels or (Labels.from_config(recorded["plan"]["labels"]) if recorded else None)
+    options = check(ReadOptions, recorded.get("settings", {}).get("reading", {}) | dict(reading or {}), "reading")
+    return evaluate_pairs(pairs, known, reporter or Silent(), options)
 
 
 class _HistoryLog:
@@ -329,8 +336,8 @@ def _of_part(cases: Sequence[Case], part: str, model: Any) -> list[Case]:
     return split.part(part, cases)
 
 
-def _recorded_labels(predictions: Path) -> Labels | None:
+def _recorded(predictions: Path) -> dict[str, Any]:
+    """What `predict` wrote of itself; nothing where something else made the masks."""
     path = predictions / "run.json"
-    if not path.is_file():
-        return None
-    return Labels.from_config(json.loads(path.read_text(encoding="utf-8"))["plan"]["labels"])
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return content

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medseg.atomic import json_text, write_csv, write_json
+from medseg.case import Case
 from medseg.errors import DatasetError, GridMismatchError, MedsegError
-from medseg.evaluation.pairs import Masks, Pair
+from medseg.evaluation.pairs import Pair
 from medseg.evaluation.summary import score_case, scores_table, summarise
 from medseg.labels import Labels, labels_of
+from medseg.options import ReadOptions
 from medseg.reporting import Reporter, Silent
 
 if TYPE_CHECKING:
@@ -79,13 +81,22 @@ class Evaluation:
         return table + (f"<p>Not scored:</p><ul>{lines}</ul>" if lines else "")
 
 
-def evaluate_pairs(pairs: Iterable[Pair], labels: Labels | None = None, reporter: Reporter | None = None) -> Evaluation:
+def evaluate_pairs(
+    pairs: Iterable[Pair],
+    labels: Labels | None = None,
+    reporter: Reporter | None = None,
+    options: ReadOptions | None = None,
+) -> Evaluation:
     """Score every pair of masks.
 
+    A label that nobody looked for in a case of a data set (`Case.annotated`) has no score there, and is counted.
+
     Args:
-        pairs: Case id, predicted and reference mask file, as `find_pairs` gives.
-        labels: What the values mean. Without it every value but 0 that occurs is a label, and nothing is ignored.
+        pairs: Case id, predicted mask, and the reference's file or case, as `find_pairs` gives.
+        labels: What the values mean. Without it every structure that the references name is a label, or else every
+            value but 0 that occurs, and nothing is ignored.
         reporter: Shows the progress.
+        options: How references are read; of several readers' masks, what becomes of them.
 
     Returns:
         Scores, summary, and the cases that could not be scored (unreadable, another grid, undeclared values).
@@ -96,35 +107,48 @@ def evaluate_pairs(pairs: Iterable[Pair], labels: Labels | None = None, reporter
     pairs, reporter = list(pairs), reporter or Silent()
     if not pairs:
         raise DatasetError("pairs", "nothing to evaluate", "Give at least one predicted mask and its reference.")
-    known = labels or _labels_in(pairs, reporter)
+    labels = labels or _structures_in(pairs)
+    known = labels or _labels_in(pairs, reporter, options)
     rows: list[dict[str, Any]] = []
     failures: list[tuple[str, str]] = []
     for case, prediction, reference in reporter.track(pairs, "scoring", len(pairs)):
         try:
-            rows += score_case(*_on_one_grid(prediction, reference, labels), known, case)
+            judged = known.judged(reference.annotated) if isinstance(reference, Case) else None
+            rows += score_case(*_on_one_grid(prediction, reference, labels, options), known, case, judged)
         except MedsegError as error:
             failures.append((case, str(error)))
     cases = scores_table(rows)
     return Evaluation(cases, summarise(cases), tuple(failures))
 
 
-def _on_one_grid(prediction: Path, reference: Masks, labels: Labels | None) -> tuple[np.ndarray, np.ndarray]:
+def _on_one_grid(
+    prediction: Path, reference: Path | Case, labels: Labels | None, options: ReadOptions | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Both masks on the prediction's grid; the reference may be stored in another axis order, never resampled."""
-    from medseg.io import read_mask
+    from medseg.io import read_case_label_map, read_mask
 
     predicted, grid = read_mask(prediction, labels=labels)
     try:
-        return predicted, read_mask(reference, on=grid, labels=labels)[0]
+        if isinstance(reference, Case):
+            return predicted, read_case_label_map(reference, grid, labels, options).mask
+        return predicted, read_mask(reference, on=grid, labels=labels, options=options)[0]
     except GridMismatchError as error:
         raise GridMismatchError(f"{prediction} and its reference", str(error), "Score masks of one image.") from error
 
 
-def _labels_in(pairs: Sequence[Pair], reporter: Reporter) -> Labels:
+def _structures_in(pairs: Sequence[Pair]) -> Labels | None:
+    """A label for each structure that a reference names; none where references hold values."""
+    references = [reference for _, _, reference in pairs if isinstance(reference, Case)]
+    names = sorted({name for reference in references for name in reference.structures})
+    return Labels.of_structures(names) if names else None
+
+
+def _labels_in(pairs: Sequence[Pair], reporter: Reporter, options: ReadOptions | None) -> Labels:
     """Labels for all values in all masks that can be read; those that cannot become failures later."""
     found: set[int] = set()
     for _case, prediction, reference in reporter.track(pairs, "looking for labels", len(pairs)):
         try:
-            masks = _on_one_grid(prediction, reference, None)
+            masks = _on_one_grid(prediction, reference, None, options)
         except MedsegError:
             continue
         found |= {int(value) for mask in masks for value in np.unique(mask)}

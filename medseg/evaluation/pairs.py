@@ -4,13 +4,13 @@ import csv
 from collections.abc import Iterable
 from pathlib import Path
 
+from medseg.case import Case
 from medseg.errors import DatasetError, UnreadableFileError
 
 __all__ = ["MASK_ENDINGS", "Pair", "find_pairs"]
 
 MASK_ENDINGS = (".nii.gz", ".nii", ".png", ".tif", ".tiff", ".bmp", ".nrrd", ".mha", ".mhd")
-Masks = Path | tuple[Path, ...]  # a mask in one file or in several
-Pair = tuple[str, Path, Masks]  # case id, prediction, reference
+Pair = tuple[str, Path, Path | Case]  # case id, prediction, reference: a mask, or a case of a data set
 _OWN_NAME = "mask"  # `medseg predict` writes <case>/mask.nii.gz or <case>/mask.png
 _RECORD = "cases.csv"
 
@@ -24,7 +24,7 @@ def find_pairs(predictions: str | Path, reference: str | Path) -> list[Pair]:
 
     Args:
         predictions: An output folder of `medseg predict`, a folder of masks named by case, or one mask.
-        reference: A folder of masks named by case, one mask, or a data set, whose labels are the references.
+        reference: A folder of masks named by case, one mask, or a data set, whose cases are the references.
 
     Returns:
         Case id, prediction and reference, in the order of the ids.
@@ -56,13 +56,14 @@ def _existing(path: str | Path) -> Path:
     return Path(path)
 
 
-def _references(where: Path) -> dict[str, Masks]:
-    """Masks as `_masks` finds them, or the labels of a data set where the folder has no mask of its own."""
+def _references(where: Path) -> dict[str, Path | Case]:
+    """Masks as `_masks` finds them, or the cases of a data set where the folder has no mask of its own."""
     from medseg.datasets import open_dataset
+    from medseg.datasets.layouts import manifest
 
-    own: dict[str, Masks] = {**_masks(where)}
-    labelled = () if own else open_dataset(where).labelled
-    return own or {case.id: case.masks[0] if len(case.masks) == 1 else case.masks for case in labelled}
+    # The pictures beside a manifest are images as well as masks.
+    own: dict[str, Path | Case] = {} if manifest.recognises(where) else {**_masks(where)}
+    return own or {case.id: case for case in open_dataset(where).labelled}
 
 
 def _masks(where: Path) -> dict[str, Path]:

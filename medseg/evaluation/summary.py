@@ -1,5 +1,7 @@
 """Scores as tables: one row a case and label, and their summary over cases."""
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +21,19 @@ SCORE_COLUMNS = {
     **dict.fromkeys(METRICS, "float64"),
     "predicted_voxels": "int64",
     "reference_voxels": "int64",
+    "judged": "bool",
 }
-SUMMARY_COLUMNS = ("label", "metric", "mean", "sd", "median", "min", "max", "n", "n_empty")
+SUMMARY_COLUMNS = ("label", "metric", "mean", "sd", "median", "min", "max", "n", "n_empty", "n_unjudged")
 ALL_LABELS = "(mean of labels)"
 
 
-def score_case(prediction: np.ndarray, reference: np.ndarray, labels: Labels, case: str = "") -> list[dict[str, Any]]:
+def score_case(
+    prediction: np.ndarray,
+    reference: np.ndarray,
+    labels: Labels,
+    case: str = "",
+    judged: Sequence[str] | None = None,
+) -> list[dict[str, Any]]:
     """Score one predicted mask.
 
     Args:
@@ -32,6 +41,7 @@ def score_case(prediction: np.ndarray, reference: np.ndarray, labels: Labels, ca
         reference: File values on the same grid; voxels with the ignore value count in no score.
         labels: What the values of both mean.
         case: Goes into every row.
+        judged: Labels that the reference's readers looked for; the others have no score. All where left out.
 
     Returns:
         A row for each label, with the keys of `SCORE_COLUMNS`.
@@ -46,13 +56,18 @@ def score_case(prediction: np.ndarray, reference: np.ndarray, labels: Labels, ca
     )  # fmt: skip
     return [
         {"case": case, "label": overlap.label}
-        | {metric: getattr(overlap, metric) for metric in METRICS}
+        | {metric: getattr(overlap, metric) if _looked_for(overlap.label, judged) else math.nan for metric in METRICS}
         | {
             "predicted_voxels": overlap.true_positive + overlap.false_positive,
             "reference_voxels": overlap.true_positive + overlap.false_negative,
+            "judged": _looked_for(overlap.label, judged),
         }
         for overlap in found
     ]
+
+
+def _looked_for(label: str, judged: Sequence[str] | None) -> bool:
+    return judged is None or label in judged
 
 
 def scores_table(rows: list[dict[str, Any]]) -> "pd.DataFrame":
@@ -66,7 +81,8 @@ def summarise(scores: "pd.DataFrame") -> "pd.DataFrame":
     """Each label's scores over the cases, and those of the mean over labels.
 
     A score that is NaN (the label is empty in both masks) is left out of mean, sd, median, min and max, and counted in
-    `n_empty`. The rows called "(mean of labels)" first take the mean over the labels within each case, so that their
+    `n_empty`; one of a label that nobody looked for in the case is left out likewise, and counted in `n_unjudged`.
+    The rows called "(mean of labels)" first take the mean over the labels within each case, so that their
     sd is the spread between cases; there are none where only one label exists.
 
     Args:
@@ -74,18 +90,25 @@ def summarise(scores: "pd.DataFrame") -> "pd.DataFrame":
 
     Returns:
         One row a label and metric: mean, sample standard deviation (n - 1; empty for one case), median, min, max,
-        n (cases counted) and n_empty.
+        n (cases counted), n_empty and n_unjudged.
     """
     import pandas as pd
 
     groups = [(str(label), rows) for label, rows in scores.groupby("label", sort=False)]
     if len(groups) > 1:
         metrics = list(METRICS)
-        groups.append((ALL_LABELS, scores.groupby("case", sort=False)[metrics].mean()))
+        by_case = scores.groupby("case", sort=False)
+        groups.append((ALL_LABELS, by_case[metrics].mean().assign(judged=by_case["judged"].any())))
     rows = [
-        {"label": label, "metric": metric} | _figures(group[metric]) for label, group in groups for metric in METRICS
+        {"label": label, "metric": metric}
+        | _figures(group[metric][group["judged"]])
+        | {"n_unjudged": int((~group["judged"]).sum())}
+        for label, group in groups
+        for metric in METRICS
     ]
-    return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS)).astype({"n": "int64", "n_empty": "int64"})
+    return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS)).astype(
+        dict.fromkeys(("n", "n_empty", "n_unjudged"), "int64")
+    )
 
 
 def _figures(values: "pd.Series") -> dict[str, Any]:

@@ -18,7 +18,7 @@ from medseg.errors import OutputError
 from medseg.io import read_case_image
 from medseg.plan import Plan
 from medseg.reporting import Reporter
-from medseg.training.cases import read_indices
+from medseg.training.cases import read_targets
 from medseg.transforms.prepare import prepare, prepare_labels
 
 __all__ = ["CachedCase", "cache_cases"]
@@ -72,7 +72,7 @@ def _key(case: Case, plan: Plan) -> str:
 def _prepare_one(case: Case, plan: Plan, place: Path, rng: np.random.Generator) -> None:
     image = read_case_image(case, plan.reading)
     prepared = prepare(image, plan)
-    indices = prepare_labels(read_indices(case, plan.label_set, image, plan.reading), prepared.restoration).numpy()
+    indices = prepare_labels(read_targets(case, plan.label_set, image, plan.reading), prepared.restoration).numpy()
     unfinished = place.with_name(f".{place.name}.unfinished")
     try:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -24,6 +24,7 @@ def validate(
 ) -> dict[str, float]:
     """Mean Dice over cases of each label (`val_dice_LABEL`) and their mean (`val_dice`, 0 where undefined).
 
+    A label that nobody looked for in a case (`Case.annotated`) has no score there.
     Cases are read afresh each time, so that memory does not grow with their number.
     """
     judged = copy.deepcopy(network).eval()
@@ -37,7 +38,8 @@ def validate(
             logits = window_logits(judged, fabric.to_device(prepared.voxels), plan)
         predicted, _ = restore(logits, prepared.restoration)
         agreement = overlaps(predicted, read_indices(case, labels, image, plan.reading), labels, case.id)
-        scores.append([label.dice for label in agreement])
+        judged_labels = labels.judged(case.annotated)
+        scores.append([label.dice if label.label in judged_labels else np.nan for label in agreement])
     by_label = np.array(scores)
     known = ~np.isnan(by_label)
     means = np.where(known, by_label, 0).sum(0) / np.maximum(known.sum(0), 1)

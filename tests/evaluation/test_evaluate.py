@@ -71,7 +71,7 @@ def test_a_data_set_serves_as_reference(tmp_path, cube):
     for folder in ("images", "labels"):
         save(tmp_path / "data" / folder / "p1.nii.gz", cube)
     ((case, _prediction, reference),) = find_pairs(tmp_path / "out", tmp_path / "data")
-    assert (case, reference) == ("p1", tmp_path / "data" / "labels" / "p1.nii.gz")
+    assert (case, reference.masks) == ("p1", (tmp_path / "data" / "labels" / "p1.nii.gz",))
 
 
 def test_what_cannot_be_paired_is_refused_with_the_names_seen(tmp_path, cube):
