@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         UnknownSpacingError,
         UnreadableFileError,
     )
+    from medseg.evaluation import reader_agreement
     from medseg.geometry import Geometry
     from medseg.image import Image, Segmentation
     from medseg.io import read_geometry, read_image, read_mask, read_segmentation, write_image, write_mask
@@ -61,6 +62,7 @@ _MODULES = {
         "UnknownSpacingError",
         "UnreadableFileError",
     ),
+    "evaluation": ("reader_agreement",),
     "geometry": ("Geometry",),
     "image": ("Image", "Segmentation"),
     "io": ("read_geometry", "read_image", "read_mask", "read_segmentation", "write_image", "write_mask"),
@@ -110,6 +112,7 @@ __all__ = [
     "read_image",
     "read_mask",
     "read_segmentation",
+    "reader_agreement",
     "scan_dicom",
     "train",
     "write_image",

@@ -9,11 +9,11 @@ from medseg.case import Case
 from medseg.errors import DatasetError, GridMismatchError
 from medseg.geometry import Geometry
 from medseg.image import Image
-from medseg.io.consensus import CONSENSUS
+from medseg.io.consensus import CONSENSUS, consensus_of
 from medseg.io.label_map import LabelMap, exclusive_map
 from medseg.io.masks import read_label_map
 from medseg.io.reading import read_image
-from medseg.labels import Labels
+from medseg.labels import IGNORE_INDEX, Labels
 from medseg.options import ReadOptions
 
 __all__ = ["read_case_image", "read_case_label_map", "read_case_mask", "read_reader_masks"]
@@ -111,8 +111,18 @@ def _of_readers(case: Case, on: Image | Geometry, labels: Labels | None, options
         found = f"has masks of {len(case.readers)} readers" + (f" and none of {wanted!r}" if wanted else "")
         raise DatasetError(case.id, found, f"Say what they become: `consensus`, one of {choices}.")
     read = list(read_reader_masks(case, on, labels, options).values())
-    mask = CONSENSUS[wanted]([one.mask for one in read])
-    return replace(read[0], mask=mask, notes=(f"{wanted} of {', '.join(case.readers)}",))
+    masks, notes = [one.mask for one in read], (f"{wanted} of {', '.join(case.readers)}",)
+    if labels is None or not labels.exclusive:
+        return replace(read[0], mask=consensus_of(masks, wanted, stacked=labels is not None), notes=notes)
+    # In class indices, since a label may have several file values.
+    joined = consensus_of([labels.to_indices(mask, case.id) for mask in masks], wanted, IGNORE_INDEX)
+    ignored = joined == IGNORE_INDEX
+    values = labels.from_indices(np.where(ignored, 0, joined))
+    if labels.ignore is not None:
+        values = np.where(ignored, labels.ignore, values).astype(
+            np.result_type(values, np.min_scalar_type(labels.ignore))
+        )
+    return replace(read[0], mask=values, notes=notes)
 
 
 def _joined(
