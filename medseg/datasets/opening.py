@@ -7,7 +7,17 @@ from typing import Protocol
 from medseg.datasets.case_table import CaseTable
 from medseg.datasets.dataset import Dataset
 from medseg.datasets.layouts import beside, coco, dicom, hdf5, manifest, msd, paired
-from medseg.datasets.public import cdd_cesm, inbreast, mini_mias
+from medseg.datasets.public import (
+    busi,
+    cbis_ddsm,
+    cdd_cesm,
+    covid_cxr,
+    inbreast,
+    jsrt,
+    mini_mias,
+    montgomery,
+    shenzhen,
+)
 from medseg.errors import DatasetError
 from medseg.labels import Labels
 
@@ -42,6 +52,12 @@ LAYOUTS: dict[str, Layout] = {
     "mini_mias": mini_mias,
     "inbreast": inbreast,
     "cdd_cesm": cdd_cesm,
+    "busi": busi,
+    "cbis_ddsm": cbis_ddsm,
+    "montgomery": montgomery,
+    "shenzhen": shenzhen,
+    "jsrt": jsrt,
+    "covid_cxr": covid_cxr,
 }
 
 # Many folders look like these; any other layout that fits as well says more, and the last says least.

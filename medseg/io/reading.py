@@ -104,7 +104,8 @@ def read_image(source: str | Path | Sequence[str | Path], *, options: ReadOption
 
     Args:
         source: NIfTI, Analyze, MGH, NRRD, MetaImage, HDF5, NumPy, PNG, JPEG, TIFF, BMP, GIF or DICOM files, films of
-            the JSRT database, folders of one DICOM series, or an address inside one: `bold.nii.gz:/3` (see `medseg.address`).
+            the JSRT database, folders of one DICOM series, or an address inside one: `bold.nii.gz:/3` (see
+            `medseg.address`).
         options: How to read, where there is a choice.
 
     Returns:

@@ -1,0 +1,71 @@
+"""Layout "shenzhen": the Shenzhen Hospital chest X-rays, most of them with a lung mask.
+
+`CXR_png/CHNCXR_0001_0.png` with `ClinicalReadings/CHNCXR_0001_0.txt`, and `mask/CHNCXR_0001_0_mask.png` for those that
+Stirenko et al. (2018) drew. Films without a mask are unlabelled cases.
+
+Jaeger et al. 2014, Two public chest X-ray datasets for computer-aided screening of pulmonary diseases, Quantitative
+Imaging in Medicine and Surgery 4(6):475-477.
+"""
+
+from pathlib import Path
+
+from medseg.case import Case
+from medseg.datasets.case_table import CaseTable, apply_case_table
+from medseg.datasets.dataset import Dataset, noted
+from medseg.datasets.public.clinical_readings import clinical_columns
+from medseg.errors import DatasetError
+from medseg.io import formats
+from medseg.labels import Labels
+
+__all__ = ["read", "recognises"]
+
+_HOMES = ("", "ChinaSet_AllFiles", "ChinaSet_AllFiles/ChinaSet_AllFiles")
+_MASK_FOLDERS = ("mask", "masks")
+
+
+def recognises(root: Path) -> bool:
+    """Whether a folder has `CXR_png/` with films `CHNCXR_...` (of which one is looked for)."""
+    home = _home(root)
+    return home is not None and next((home / "CXR_png").glob("CHNCXR_*"), None) is not None
+
+
+def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
+    """The films, each of another patient.
+
+    Raises:
+        DatasetError: There is no film, or the case table does not fit.
+    """
+    home = _home(root) or root
+    masks = {
+        formats.stem(path).removesuffix("_mask"): path
+        for above in dict.fromkeys((home, root))
+        for folder in _MASK_FOLDERS
+        for path in sorted((above / folder).glob("CHNCXR_*"))
+        if formats.is_readable(path)
+    }
+    problems: list[DatasetError] = []
+    cases: list[Case] = []
+    for path in sorted((home / "CXR_png").glob("CHNCXR_*")):
+        if formats.is_readable(path):
+            with noted(problems):
+                cases.append(_case(home, path, masks.pop(formats.stem(path), None)))
+    if not cases and not problems:
+        raise DatasetError(root, "holds no film", "Pass the folder that holds CXR_png/CHNCXR_0001_0.png …")
+    problems += [DatasetError(path, "is a mask without its film", "Fetch the film.") for path in masks.values()]
+    warnings: tuple[str, ...] = ()
+    if table is not None:
+        cases, warnings = apply_case_table(cases, root, table)
+    named = labels or Labels.of_structures(["lung"])
+    return Dataset(root, "shenzhen", tuple(cases), named, ("image",), "DX", warnings, tuple(problems))
+
+
+def _home(root: Path) -> Path | None:
+    return next((root / home for home in _HOMES if (root / home / "CXR_png").is_dir()), None)
+
+
+def _case(home: Path, path: Path, mask: Path | None) -> Case:
+    name = formats.stem(path)
+    columns = clinical_columns(home, name)
+    if mask is None:
+        return Case(name, name, (path,), columns=columns)
+    return Case(name, name, (path,), (mask,), columns=columns, structures=("lung",))
