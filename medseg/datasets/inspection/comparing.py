@@ -4,8 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from medseg.datasets.dataset import Dataset
+from medseg.datasets.inspection.duplicates import duplicates
 from medseg.datasets.inspection.facts import CaseFacts
 from medseg.datasets.inspection.findings import Finding, Severity
+from medseg.datasets.inspection.outliers import outliers
 
 __all__ = ["compared"]
 
@@ -18,6 +20,8 @@ def compared(dataset: Dataset, facts: Sequence[CaseFacts]) -> list[Finding]:
         *_unusual(read, "channels_differ", lambda one: f"{one.channels}", "number of channels:"),
         *_unusual(read, "modality_differs", lambda one: one.modality, "the modality is"),
         *_unusual(read, "orientation", _orientation, "axes are stored", "note"),
+        *outliers(read),
+        *duplicates(read),
         *_patients(dataset),
         *_unlabelled(dataset),
     ]

@@ -8,6 +8,7 @@ import numpy as np
 from medseg.case import Case
 from medseg.datasets.inspection.facts import PERCENTILES, CaseFacts, Intensities
 from medseg.datasets.inspection.findings import Finding
+from medseg.datasets.inspection.likeness import descriptor
 from medseg.image import Image
 
 __all__ = ["described", "digest", "image_findings", "intensities"]
@@ -18,6 +19,8 @@ _BINS = 64
 
 def described(case: Case, image: Image) -> CaseFacts:
     """Facts of a case whose image was read, without its mask."""
+    seen = tuple(intensities(channel) for channel in image.voxels)
+    flat = all(one.minimum == one.maximum or one.minimum != one.minimum for one in seen)
     return CaseFacts(
         case,
         geometry=image.geometry,
@@ -27,8 +30,9 @@ def described(case: Case, image: Image) -> CaseFacts:
         unit=image.unit,
         facts=dict(image.facts),
         notes=image.notes,
-        intensities=tuple(intensities(channel) for channel in image.voxels),
-        digest=digest(image),
+        intensities=seen,
+        digest="" if flat else digest(image),
+        descriptor=None if flat else descriptor(image),
     )
 
 

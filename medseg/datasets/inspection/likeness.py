@@ -1,0 +1,54 @@
+"""Small pictures of images, by which copies are found that were compressed, resized, mirrored or of another contrast."""
+
+import numpy as np
+
+from medseg.image import Image
+
+__all__ = ["SIDES", "descriptor", "detail"]
+
+SIDES = {2: 64, 3: 24}  # entries along each axis of a descriptor, by number of axes
+_SLAB = 8_000_000  # voxels that are held in single precision at a time
+_REACH = 2  # entries around each that are its surroundings
+
+
+def descriptor(image: Image) -> np.ndarray:
+    """The first channel in canonical order, each entry the mean over its share of the extent: float32, (n,) * axes."""
+    grey = image.geometry.to_canonical.apply(image.voxels[0])
+    side = SIDES[grey.ndim]
+    last = grey.shape[-1]
+    step = max(1, _SLAB // (grey.size // last))
+    small = np.empty((*(side,) * (grey.ndim - 1), last), np.float32)
+    for start in range(0, last, step):
+        part = _finite(grey[..., start : start + step].astype(np.float32))
+        for axis in range(grey.ndim - 1):
+            part = _shrunk(part, side, axis)
+        small[..., start : start + step] = part
+    return _shrunk(small, side, grey.ndim - 1)
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """NaN and infinities as the median of the others, in place."""
+    bad = ~np.isfinite(values)
+    if bad.any():
+        values[bad] = 0 if bad.all() else np.median(values[~bad])
+    return values
+
+
+def detail(picture: np.ndarray) -> np.ndarray:
+    """What stands out from its surroundings: alike in copies, and not in other images of the same anatomy."""
+    smooth = picture
+    for axis in range(picture.ndim):
+        padded = np.pad(smooth, [(_REACH, _REACH) if i == axis else (0, 0) for i in range(picture.ndim)], mode="edge")
+        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _REACH + 1, axis)
+        smooth = windows.mean(axis=-1)
+    return picture - smooth
+
+
+def _shrunk(array: np.ndarray, side: int, axis: int) -> np.ndarray:
+    """One axis in `side` entries, each the mean over an equal part of it."""
+    n = array.shape[axis]
+    edges = np.linspace(0, n, side + 1)
+    cells = np.arange(n)
+    shares = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
+    weights = (np.clip(shares, 0, None) * (side / n)).astype(np.float32)
+    return np.moveaxis(np.tensordot(weights, array, (1, axis)), 0, axis)
