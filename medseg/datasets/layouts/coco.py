@@ -8,6 +8,7 @@ and of `train/_annotations.coco.json`. Where an image has a `patient_id` or `pat
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -62,7 +63,7 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
                 name = case.id if case.id not in cases else f"{case.split or path.stem}_{case.id}"
                 if name in cases:
                     raise DatasetError(where, f"the case {name!r} is listed before", "List every image once.")
-                cases[name] = Case(name, case.patient, case.images, case.masks, case.split, negative=case.negative)
+                cases[name] = replace(case, id=name)
     listed = [cases[name] for name in sorted(cases)]
     warnings: tuple[str, ...] = ()
     if table is not None:

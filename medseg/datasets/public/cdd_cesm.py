@@ -10,6 +10,7 @@ Khaled et al. 2022, Categorized contrast enhanced mammography dataset, Sci Data 
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from medseg import address
@@ -81,7 +82,7 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
 
 def _called_so(folder: Path) -> bool:
     try:
-        names = [path for _, path in zip(range(_LOOKED_AT), folder.iterdir(), strict=False)]
+        names = list(islice((path for path in folder.iterdir() if not path.name.startswith(".")), _LOOKED_AT))
     except OSError:
         return False
     return bool(names) and all(_NAME.fullmatch(formats.stem(path)) for path in names)
