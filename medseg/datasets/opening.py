@@ -1,12 +1,13 @@
 """Open a data set, whatever its layout."""
 
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol
 
 from medseg.datasets.case_table import CaseTable
 from medseg.datasets.dataset import Dataset
-from medseg.datasets.layouts import beside, coco, dicom, hdf5, manifest, msd, paired
+from medseg.datasets.layouts import beside, coco, dicom, hdf5, manifest, msd, nnunet, paired
 from medseg.datasets.public import (
     busi,
     cbis_ddsm,
@@ -43,6 +44,7 @@ class Layout(Protocol):
 
 LAYOUTS: dict[str, Layout] = {
     "msd": msd,
+    "nnunet": nnunet,
     "paired": paired,
     "beside": beside,
     "manifest": manifest,
@@ -99,7 +101,13 @@ def survey_dataset(
     known = _layouts()
     if layout is not None and layout not in known:
         raise DatasetError("layout", f"unknown layout {layout!r}", "Choose one of these.", ", ".join(known))
-    return known[layout or _only(root)].read(root, labels, table)
+    dataset = known[layout or _only(root)].read(root, labels, table)
+    structures = sorted({name for case in dataset.cases for name in case.structures})
+    if labels is None or not structures or any(labels.value_of(name) is not None for name in structures):
+        return dataset
+    found = f"name none of the structures of the data set ({', '.join(structures[:8])})"
+    unnamed = DatasetError("labels", found, "Say which you want, as `labels: {NAME: [STRUCTURE, ...]}`.")
+    return replace(dataset, problems=(*dataset.problems, unnamed))
 
 
 def recognised(root: Path) -> tuple[str, ...]:

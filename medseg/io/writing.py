@@ -18,10 +18,11 @@ __all__ = ["write_image", "write_mask"]
 _LEVEL = 1  # isal's second of four: masks are small anyway, and reading speed does not depend on it
 _SLICES = 16  # turned at once: what they touch stays in the processor's cache
 _NIFTI_TYPES = (np.uint8, np.int16, np.uint16, np.int32)  # smallest first
+_TIFF_TYPES = (np.uint8, np.uint16, np.int32, np.float32)
 
 
 def write_mask(path: str | Path, segmentation: Segmentation) -> None:
-    """A segmentation in file values: NIfTI for volumes, PNG (8 or 16 bit) for 2D images.
+    """A segmentation in file values: NIfTI for volumes, PNG (8 or 16 bit) or TIFF for 2D images.
 
     The header of an image that came from NIfTI is carried over, so that shape, sform, qform and their codes are
     exactly as stored there; its extensions, which may name the patient, are not.
@@ -43,7 +44,7 @@ def write_mask(path: str | Path, segmentation: Segmentation) -> None:
 
 
 def write_image(path: str | Path, image: Image) -> None:
-    """An image of one channel: NIfTI for volumes, PNG (8 or 16 bit, whole numbers) for 2D images.
+    """An image of one channel: NIfTI for volumes, PNG (8 or 16 bit, whole numbers) or TIFF for 2D images.
 
     Raises:
         OutputError: It has several channels, the ending does not fit, or the file cannot be written.
@@ -68,7 +69,9 @@ def _encoder(path: Path, geometry: Geometry) -> Callable[[Path, np.ndarray, Geom
         return _nifti_bytes
     if geometry.ndim == 2 and ending == ".png":
         return _png_bytes
-    wanted = ".nii.gz or .nii for a volume" if geometry.ndim == 3 else ".png for a 2D image"
+    if geometry.ndim == 2 and ending in (".tif", ".tiff"):
+        return _tiff_bytes
+    wanted = ".nii.gz or .nii for a volume" if geometry.ndim == 3 else ".png or .tif for a 2D image"
     raise OutputError(path, f"the ending {ending!r} does not fit", "Change the ending.", wanted)
 
 
@@ -139,6 +142,17 @@ def _png_bytes(path: Path, array: np.ndarray, geometry: Geometry, header: Any) -
     depth = np.uint8 if high < 256 and array.dtype.itemsize == 1 else np.uint16
     buffer = BytesIO()
     PIL.Image.fromarray(np.ascontiguousarray(array.T.astype(depth))).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _tiff_bytes(path: Path, array: np.ndarray, geometry: Geometry, header: Any) -> bytes:
+    import PIL.Image
+
+    kind = next((kind for kind in _TIFF_TYPES if np.can_cast(array.dtype, kind)), None)
+    if kind is None:
+        raise OutputError(path, f"a TIFF cannot hold {array.dtype}", "Convert it to numbers of up to 32 bits first.")
+    buffer = BytesIO()
+    PIL.Image.fromarray(np.ascontiguousarray(array.T.astype(kind))).save(buffer, "TIFF", compression="tiff_lzw")
     return buffer.getvalue()
 
 

@@ -1,13 +1,13 @@
 """Layout "msd": the Medical Segmentation Decathlon's `dataset.json` with its lists of images and labels."""
 
 import json
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from medseg.case import Case
 from medseg.datasets.case_table import CaseTable, apply_case_table
-from medseg.datasets.dataset import Dataset
+from medseg.datasets.dataset import Dataset, noted
+from medseg.datasets.layouts import nnunet
 from medseg.errors import DatasetError
 from medseg.io.formats import stem
 from medseg.labels import Labels
@@ -18,34 +18,51 @@ _DICOM_WORDS = {"mri": "MR", "mr": "MR", "ct": "CT", "pet": "PT", "pt": "PT"}
 
 
 def recognises(root: Path) -> bool:
-    """Whether a folder has a `dataset.json`."""
-    return (root / "dataset.json").is_file()
+    """Whether a folder has a `dataset.json` that is not nnU-Net's."""
+    return (root / "dataset.json").is_file() and not nnunet.recognises(root)
 
 
 def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
     """The cases of "training" (labelled) and "test" (not labelled).
 
     Raises:
-        DatasetError: `dataset.json` is broken, lists a file twice or one that is missing or elsewhere.
+        DatasetError: `dataset.json` is broken or lists no case. Entries that are listed twice, missing or elsewhere
+            are in `problems`.
     """
     described = _described(root / "dataset.json")
-    cases = [_training_case(root, entry) for entry in described.get("training", [])]
-    cases += [_case(root, entry, None) for entry in described.get("test", [])]
-    cases = sorted((case for case in cases if not case.images[0].name.startswith("._")), key=lambda case: case.id)
-    if not cases:
+    problems: list[DatasetError] = []
+    found: dict[str, Case] = {}
+    for part, of_entry in (("training", _training_case), ("test", _test_case)):
+        for entry in _entries(root, described, part):
+            with noted(problems):
+                _add(root, of_entry(root, entry), found)
+    cases = [found[name] for name in sorted(found)]
+    if not cases and not problems:
         raise DatasetError(root / "dataset.json", "lists no case", "Give it a list `training` of images and labels.")
-    for case, after in pairwise(cases):
-        if case.id == after.id:
-            raise DatasetError(root / "dataset.json", f"lists {case.id!r} twice", "List every image once.")
     warnings: tuple[str, ...] = ()
     if table is not None:
-        cases, warnings = apply_case_table(cases, root, table)
+        cases, warnings = apply_case_table(cases, root, table, problems)
     if table is None or table.patient is None:
         warnings += ("dataset.json does not say whose the images are: each file counts as a patient of its own",)
     channels = tuple(str(name) for name in _ordered(described.get("channel_names") or described.get("modality")))
     modality = _DICOM_WORDS.get(channels[0].lower(), "") if channels else ""
     declared = labels or _labels(root / "dataset.json", described)
-    return Dataset(root, "msd", tuple(cases), declared, channels or ("image",), modality, warnings)
+    return Dataset(root, "msd", tuple(cases), declared, channels or ("image",), modality, warnings, tuple(problems))
+
+
+def _entries(root: Path, described: dict[str, Any], part: str) -> list[Any]:
+    entries = described.get(part, [])
+    if not isinstance(entries, list):
+        raise DatasetError(root / "dataset.json", f"{part} is a {type(entries).__name__}", "Mend it.", "a list")
+    return entries
+
+
+def _add(root: Path, case: Case, found: dict[str, Case]) -> None:
+    if case.images[0].name.startswith("._"):  # what macOS leaves beside each file in an archive
+        return
+    if case.id in found:
+        raise DatasetError(root / "dataset.json", f"lists {case.id!r} twice", "List every image once.")
+    found[case.id] = case
 
 
 def _described(path: Path) -> dict[str, Any]:
@@ -62,6 +79,10 @@ def _training_case(root: Path, entry: Any) -> Case:
     if not isinstance(entry, dict) or not {"image", "label"} <= set(entry):
         raise DatasetError(root / "dataset.json", f"training entry {entry!r}", "Mend it.", "an image and a label")
     return _case(root, entry["image"], entry["label"])
+
+
+def _test_case(root: Path, entry: Any) -> Case:
+    return _case(root, entry, None)
 
 
 def _case(root: Path, image: Any, label: Any) -> Case:
