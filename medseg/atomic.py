@@ -91,12 +91,12 @@ def write_json(path: str | Path, content: Any) -> None:
     write_text(path, json_text(content) + "\n")
 
 
-def json_text(content: Any) -> str:
-    """JSON that is the same for the same content: keys sorted, NaN and infinities as null.
+def json_text(content: Any, *, sort_keys: bool = True) -> str:
+    """JSON that is the same for the same content: keys sorted (or in their own order), NaN and infinities as null.
 
     Numpy's numbers and arrays, tuples and paths are turned into JSON's own types.
     """
-    return json.dumps(_plain(content), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return json.dumps(_plain(content), indent=2, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False)
 
 
 def _plain(content: Any) -> Any:

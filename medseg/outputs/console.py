@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from medseg.datasets.inspection import Inspection
+    from medseg.outputs.finding_groups import FindingGroup
 
 __all__ = ["frame_table", "inspection_view"]
 
@@ -40,18 +42,50 @@ def frame_table(frame: "pd.DataFrame", title: str, columns: Sequence[str] | None
     return table
 
 
-def inspection_view(inspection: "Inspection", max_problems: int = 20) -> Group:
-    """A data set's summary (ranges as least / median / greatest), its cases and the problems found."""
+def inspection_view(inspection: "Inspection", max_cases: int = 4) -> Group:
+    """A data set's summary (ranges as least / median / greatest), its cases, and the findings kind by kind."""
+    from medseg.outputs.finding_groups import grouped
+
     summary = Table(title=Text("Data set"), title_justify="left", show_header=False)
+    summary.add_column(style="bold")
+    summary.add_column(overflow="fold")
     for key, value in inspection.summary.items():
-        if value not in ("", [], {}, None) and key != "problems":
-            summary.add_row(Text(str(key)), Text(_described(value)))
-    parts: list[Any] = [summary, frame_table(inspection.table, "Cases")]
-    problems = inspection.problems
-    parts += [Text(f"{', '.join(one.cases)}: {one.text}", style="red") for one in problems[:max_problems]]
-    if len(problems) > max_problems:
-        parts.append(Text(f"… and {len(problems) - max_problems} more problems", style="red"))
-    return Group(*parts)
+        if value not in ("", [], {}, None, 0) and key not in _NOT_IN_SUMMARY:
+            summary.add_row(Text(str(key).replace("_", " ")), Text(_described(value)))
+    parts: list[Any] = [summary]
+    if inspection.facts:
+        parts.append(frame_table(inspection.table, "Cases", columns=_case_columns(inspection), max_rows=max_cases * 2))
+    parts += [Text(f"warning: {warning}", style="yellow") for warning in inspection.dataset.warnings]
+    for group in grouped(inspection.findings):
+        parts += _finding_lines(group, max_cases)
+    problems = len(inspection.problems)
+    verdict = f"{problems} problem{'s' * (problems != 1)}" if problems else "No problem found"
+    return Group(*parts, Text(verdict, style="bold red" if problems else "bold green"))
+
+
+_NOT_IN_SUMMARY = ("problems", "notes", "findings", "warnings", "intensities", "labels", "label_voxels_range")
+
+
+def _case_columns(inspection: "Inspection") -> list[str]:
+    counted = [name for name in inspection.table.columns if name.startswith("voxels_")]
+    return ["case", "patient", "split", "size", "spacing_mm", *counted[:6]]
+
+
+def _finding_lines(group: "FindingGroup", max_cases: int) -> list[Any]:
+    """One kind: its name and extent, the first findings with their cases, and the mend."""
+    from medseg.outputs.finding_groups import listed
+
+    problem = group.severity == "problem"
+    head = Text.assemble(("✗ " if problem else "• "), (group.title, "bold"), f" · {group.extent}")
+    head.stylize("red" if problem else "yellow")
+    lines = [Text(), head]
+    for one in group.findings[:max_cases]:
+        named = listed(one.cases, max_cases)
+        lines.append(Padding(Text(f"{named}: {one.text}" if named else one.text), (0, 0, 0, 2)))
+    if len(group.findings) > max_cases:
+        lines.append(Padding(Text(f"… and {len(group.findings) - max_cases} more", style="dim"), (0, 0, 0, 2)))
+    lines += [Padding(Text(f"→ {mend}", style="italic"), (0, 0, 0, 2)) for mend in group.mends[:2]]
+    return lines
 
 
 def _word(value: Any) -> str:

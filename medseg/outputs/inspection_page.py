@@ -1,0 +1,247 @@
+"""A page that shows what `medseg inspect` found: problems first, then distributions, then every case with a picture.
+
+One file that asks for nothing over the network; it says so itself, in a policy that browsers keep to.
+"""
+
+import base64
+import hashlib
+import html
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from medseg.atomic import write_text
+from medseg.datasets.inspection import Inspection
+from medseg.outputs.case_pictures import CasePictures
+from medseg.outputs.distributions import charts
+from medseg.outputs.finding_groups import FindingGroup, grouped
+
+__all__ = ["write_inspection_page"]
+
+_FINDINGS_SHOWN = 12  # of a kind, with pictures; the table below has all
+_CASES_NAMED = 60
+_NOTE_LENGTH = 300
+
+_STYLE = """
+:root { color-scheme: light; --ink: #23262d; --pale: #667; --line: #dfe2e8; --red: #b3261e; --amber: #8a5a00 }
+* { box-sizing: border-box }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 0; background: #f5f6f8; color: var(--ink) }
+main { max-width: 84rem; margin: 0 auto; padding: 1.5rem clamp(.8rem, 3vw, 2.5rem) 4rem }
+h1 { font-size: 1.6rem; margin: .2rem 0; overflow-wrap: anywhere } h2 { font-size: 1.2rem; margin: 2.2rem 0 .7rem }
+h3 { font-size: 1rem; margin: 0 } p { margin: .25rem 0 } a { color: #2453b3 } code { overflow-wrap: anywhere }
+.pale { color: var(--pale) } .small { font-size: .87rem }
+.counts { display: flex; flex-wrap: wrap; gap: .6rem; margin: 1rem 0; padding: 0; list-style: none }
+.counts li { background: #fff; border: 1px solid var(--line); border-radius: 8px; padding: .45rem .9rem }
+.counts b { display: block; font-size: 1.35rem; line-height: 1.3 }
+.verdict { font-size: 1.05rem; font-weight: 600 } .bad { color: var(--red) } .good { color: #1c6b35 }
+.card { background: #fff; border: 1px solid var(--line); border-radius: 8px; padding: .8rem 1rem; margin: .8rem 0 }
+.problem { border-left: 5px solid var(--red) } .note { border-left: 5px solid #d9a21b }
+.card h3 span { font-weight: 400; color: var(--pale) }
+.mend::before { content: "→ "; color: var(--pale) }
+.finding { border-top: 1px solid var(--line); margin-top: .6rem; padding-top: .5rem; overflow-wrap: anywhere }
+.pictures { display: flex; flex-wrap: wrap; gap: .6rem; margin: .4rem 0 }
+figure { margin: 0 } figcaption { font-size: .82rem; color: var(--pale); overflow-wrap: anywhere }
+.pictures figcaption { max-width: 16rem } img { max-width: 100%; display: block } .shot { background: #000 }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 25rem), 1fr)); gap: .8rem }
+.charts figure { background: #fff; border: 1px solid var(--line); border-radius: 8px; padding: .6rem .8rem }
+.charts .wide { grid-column: span 2 } @media (max-width: 56rem) { .charts .wide { grid-column: auto } }
+.charts figcaption { color: var(--ink); font-weight: 600; margin-bottom: .3rem } .charts img { width: 100% }
+.legend span { display: inline-block; margin: 0 1rem .2rem 0 }
+.legend i { display: inline-block; width: .85em; height: .85em; border-radius: 2px; border: 1px solid #0003;
+  margin-right: .35em; vertical-align: -.05em }
+.scroll { overflow-x: auto; background: #fff; border: 1px solid var(--line); border-radius: 8px }
+table { border-collapse: collapse; font-size: .87rem; width: 100% } td { overflow-wrap: anywhere }
+th, td { padding: .35rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line) }
+th { background: #f0f2f5; white-space: nowrap } th[data-sorted] { color: #2453b3 }
+th button { all: unset; cursor: pointer } th button:focus-visible { outline: 2px solid #2453b3 }
+td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap } td img { width: max-content }
+tr:target td { background: #fff6d6 } .tag { color: var(--red); white-space: nowrap }
+input { font: inherit; padding: .3rem .6rem; border: 1px solid #aab; border-radius: 6px; background: #fff }
+"""
+
+# Sorts the table by a clicked column and hides rows without the typed words; the page is complete without it.
+_SCRIPT = """
+const table = document.getElementById("cases"), body = table.tBodies[0], box = document.getElementById("filter");
+box.parentElement.hidden = false;
+box.addEventListener("input", () => { const words = box.value.toLowerCase().split(/\\s+/);
+  for (const row of body.rows) { const text = row.textContent.toLowerCase();
+    row.hidden = !words.every(word => text.includes(word)); } });
+[...table.tHead.rows[0].cells].forEach((head, i) => head.querySelector("button")?.addEventListener("click", () => {
+  const down = head.dataset.sorted === "up", key = row => row.cells[i].dataset.value ?? row.cells[i].textContent;
+  for (const other of table.tHead.rows[0].cells) delete other.dataset.sorted;
+  head.dataset.sorted = down ? "down" : "up";
+  body.append(...[...body.rows].sort((a, b) =>
+    (down ? -1 : 1) * key(a).localeCompare(key(b), undefined, { numeric: true }))); }));
+"""
+
+
+def write_inspection_page(path: Path, inspection: Inspection) -> None:
+    """Write the page; pictures are shown of the cases that were inspected with `thumbnails`.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    groups = grouped(inspection.findings)
+    pictures = CasePictures(inspection, [case for group in groups for case in group.cases])
+    parts = [
+        *_head(inspection, groups),
+        *_findings(inspection, groups, pictures),
+        *_distributions(inspection),
+        *_cases(inspection, groups, pictures),
+    ]
+    allowed = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'"
+    write_text(
+        path,
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{_text(_name(inspection))}</title>'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>'
+        f"<body><main>{''.join(parts)}</main><script>{_SCRIPT}</script></body></html>\n",
+    )
+
+
+def _name(inspection: Inspection) -> str:
+    return f"{inspection.dataset.root.resolve().name}: what medseg inspect found"
+
+
+def _head(inspection: Inspection, groups: Sequence[FindingGroup]) -> Iterator[str]:
+    figures = inspection.summary
+    yield f"<h1>{_text(inspection.dataset.root.resolve().name)}</h1><p class=pale><code>"
+    yield f"{_text(figures['root'])}</code> · layout {_text(figures['layout'])}"
+    yield f" · {_text(figures['modality'])}</p>" if figures["modality"] else "</p>"
+    kinds = [group for group in groups if group.severity == "problem"]
+    links = ", ".join(f'<a href="#{_anchor(group)}">{_text(group.title.lower())}</a>' for group in kinds)
+    many = len(inspection.problems)
+    yield (
+        f'<p class="verdict bad">{many} problem{"s" * (many != 1)}: {links}</p>'
+        if kinds
+        else '<p class="verdict good">No problem found.</p>'
+    )
+    counts = {"cases": figures["cases"], "labelled": figures["labelled"], "patients": figures["patients"]}
+    counts |= {"nothing to find": figures["negative"], "partly labelled": figures["partly_labelled"]}
+    counts |= {"readers": len(figures["readers"]), **figures["splits"]}
+    yield '<ul class="counts">'
+    yield "".join(f"<li><b>{n}</b>{_text(name)}</li>" for name, n in counts.items() if n)
+    yield "</ul>"
+    rows = {
+        "Channels": ", ".join(figures["channels"]),
+        "Size": _ranges(figures["size"], ""),
+        "Spacing": _ranges(figures["spacing_mm"], " mm"),
+        "Spacing unknown": f"{figures['spacing_unknown']} cases" if figures["spacing_unknown"] else "",
+        "Stored as": _counts(figures["dtypes"]),
+        "Axes": _counts(figures["orientations"]),
+        "Units": _counts(figures["units"]),
+    }
+    yield "".join(f"<p class=small><b>{name}</b> {_text(value)}</p>" for name, value in rows.items() if value)
+    yield from (f'<p class="small">Note: {_text(warning)}</p>' for warning in inspection.dataset.warnings)
+    yield _legend(inspection)
+
+
+def _ranges(ranges: Sequence[Sequence[float]], unit: str) -> str:
+    """Least to greatest along each axis."""
+    return " × ".join(f"{low:g}" if low == high else f"{low:g} to {high:g}" for low, _middle, high in ranges) + (
+        unit if ranges else ""
+    )
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} ({n})" if len(counts) > 1 else name for name, n in counts.items())
+
+
+def _legend(inspection: Inspection) -> str:
+    labels = inspection.dataset.labels
+    if labels is None:
+        return '<p class="small pale">Nobody declared the labels: pictures show no masks. Say them with --label.</p>'
+    colours = {label.name: "#{:02x}{:02x}{:02x}".format(*label.colour) for label in labels.labels}
+    swatches = "".join(
+        f'<span><i style="background:{colours[label.name]}"></i>{_text(label.name)} '
+        f"<span class=pale>{', '.join(map(str, label.values))}</span></span>"
+        for label in labels.labels
+    )
+    return f'<p class="legend small"><b>Labels</b> {swatches}</p>'
+
+
+def _findings(inspection: Inspection, groups: Sequence[FindingGroup], pictures: CasePictures) -> Iterator[str]:
+    if groups:
+        yield "<h2>Findings</h2>"
+    for group in groups:
+        yield f'<section class="card {group.severity}" id="{_anchor(group)}">'
+        yield f"<h3>{_text(group.title)} <span>· {_text(group.extent)}</span></h3><p class=pale>{_text(group.meaning)}"
+        yield "</p>" + "".join(f'<p class="mend">{_text(mend)}</p>' for mend in group.mends[:3])
+        for one in group.findings[:_FINDINGS_SHOWN]:
+            named = ", ".join(_linked(case) for case in one.cases[:_CASES_NAMED])
+            more = f" … and {len(one.cases) - _CASES_NAMED} more" if len(one.cases) > _CASES_NAMED else ""
+            yield f'<div class="finding"><p>{_text(one.text)}</p><p class="small">{named}{more}</p>'
+            yield pictures.of_finding(one) + "</div>"
+        rest = group.findings[_FINDINGS_SHOWN:]
+        if rest:
+            named = ", ".join(_linked(case) for case in dict.fromkeys(case for one in rest for case in one.cases))
+            yield f'<div class="finding small">and {len(rest)} more: {named}</div>'
+        yield "</section>"
+
+
+def _distributions(inspection: Inspection) -> Iterator[str]:
+    drawn = list(charts(inspection))
+    if drawn:
+        yield '<h2>Distributions</h2><p class="small pale">A point a case; the bars mark median and quartiles.</p>'
+        yield '<div class="charts">'
+    for chart in drawn:
+        source = base64.b64encode(chart.svg).decode()
+        wide = ' class="wide"' if chart.wide else ""
+        yield f"<figure{wide}><figcaption>{_text(chart.title)}</figcaption>"
+        yield f'<img alt="{_text(chart.said)}" src="data:image/svg+xml;base64,{source}"></figure>'
+    if drawn:
+        yield "</div>"
+
+
+def _cases(inspection: Inspection, groups: Sequence[FindingGroup], pictures: CasePictures) -> Iterator[str]:
+    tags: dict[str, list[FindingGroup]] = {}
+    for group in groups:
+        for case in group.cases if group.severity == "problem" else ():
+            tags.setdefault(case, []).append(group)
+    table = inspection.table
+    voxels = [name for name in table.columns if str(name).startswith("voxels_")]
+    shown = ["picture", "case", "patient", "split", "size", "spacing mm", *(n.removeprefix("voxels_") for n in voxels)]
+    yield f"<h2>Cases</h2><p class=small>{pictures.told}</p>"
+    yield '<p hidden><label>Filter <input id="filter" type="search"></label></p>'
+    yield '<div class="scroll"><table id="cases"><thead><tr>'
+    yield "".join(f"<th><button>{_text(name)}</button></th>" for name in [*shown, "found"]).replace(
+        "<button>picture</button>", "picture"
+    )
+    yield "</tr></thead><tbody>"
+    rows = table[["patient", "split", "size", "spacing_mm", *voxels]].itertuples(index=False, name=None)
+    for one, row in zip(inspection.facts, rows, strict=True):
+        links = "".join(
+            f'<a class="tag" href="#{_anchor(g)}">{_text(g.title)}</a><br>' for g in tags.get(one.case.id, ())
+        )
+        yield f'<tr id="{_case_anchor(one.case.id)}"><td>{pictures.of(one)}</td><td>{_text(one.case.id)}</td>'
+        yield "".join(f"<td>{_text(value)}</td>" for value in row[:4])
+        yield "".join(_number(value) for value in row[4:])
+        yield f"<td>{links}{_text(_shortened(one.notes))}</td></tr>"
+    yield "</tbody></table></div>"
+
+
+def _number(value: object) -> str:
+    # of a mask that is not there, pandas has NaN
+    return f'<td class="number">{"" if value != value else format(int(str(value).split(".")[0]), ",")}</td>'
+
+
+def _shortened(notes: Iterable[str]) -> str:
+    text = "; ".join(notes)
+    return text if len(text) <= _NOTE_LENGTH else text[:_NOTE_LENGTH] + " …"
+
+
+def _anchor(group: FindingGroup) -> str:
+    return f"{group.severity}-{group.kind}"
+
+
+def _case_anchor(case: str) -> str:
+    # ids may hold anything, and an anchor no space
+    return "case-" + hashlib.sha256(case.encode()).hexdigest()[:12]
+
+
+def _linked(case: str) -> str:
+    return f'<a href="#{_case_anchor(case)}">{_text(case)}</a>'
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value))
