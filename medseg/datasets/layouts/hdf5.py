@@ -7,14 +7,13 @@ the file's root, holds stacks `images` and perhaps `masks` or `labels`, whose fi
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from medseg import address
 from medseg.case import Case
 from medseg.datasets.case_table import SPLITS, CaseTable, apply_case_table
-from medseg.datasets.dataset import Dataset
+from medseg.datasets.dataset import Dataset, noted
 from medseg.errors import DatasetError
 from medseg.io import formats
 from medseg.labels import Labels
@@ -38,7 +37,8 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
     A file with a single image is one case. A case table is looked for beside the file.
 
     Raises:
-        DatasetError: There is no case, stacks or channels differ in number, or the case table does not fit.
+        DatasetError: There is no case. Groups whose stacks or channels differ in number, and cases that the table does
+            not fit, are in `problems`.
         UnreadableFileError: The file is damaged.
         MissingExtraError: h5py is not installed.
     """
@@ -49,20 +49,25 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
         groups: dict[str, list[str]] = {}
         for name in images:
             groups.setdefault(str(PurePosixPath(name).parent), []).append(PurePosixPath(name).name)
-        cases = [case for group, names in groups.items() for case in _cases(root, file, group, names)]
-    if not cases and len(images) == 1:
+        problems: list[DatasetError] = []
+        cases: list[Case] = []
+        for group, names in groups.items():
+            with noted(problems):
+                cases += _cases(root, file, group, names)
+    if not cases and not problems and len(images) == 1:
         only = formats.stem(root)
         cases = [Case(only, only, (address.join(root, next(iter(images))),))]
-    cases.sort(key=lambda case: case.id)
-    _check(root, cases)
+    cases = _checked(root, cases, problems)
     warnings: list[str] = []
     if table is not None:
-        cases, spare = apply_case_table(cases, root.parent, table)
+        cases, spare = apply_case_table(cases, root.parent, table, problems)
         warnings += spare
     if all(case.patient == case.id for case in cases) and (table is None or table.patient is None):
         warnings.append("nothing in the file says whose the images are: each case counts as a patient of its own")
-    channels = [path.name for path in cases[0].images] if len(cases[0].images) > 1 else ["image"]
-    return Dataset(root, "hdf5", tuple(cases), labels, tuple(channels), warnings=tuple(warnings))
+    channels = [path.name for path in cases[0].images] if cases and len(cases[0].images) > 1 else ["image"]
+    return Dataset(
+        root, "hdf5", tuple(cases), labels, tuple(channels), warnings=tuple(warnings), problems=tuple(problems)
+    )
 
 
 def _cases(root: Path, file: Any, group: str, names: list[str]) -> Iterator[Case]:
@@ -129,19 +134,23 @@ def _texts(root: Path, file: Any, name: str, count: int) -> list[str] | None:
     return [str(text).strip() for text in dataset.asstr()[()]]
 
 
-def _check(root: Path, cases: list[Case]) -> None:
-    if not cases:
+def _checked(root: Path, cases: list[Case], problems: list[DatasetError]) -> list[Case]:
+    """The cases by id, without those whose id or number of channels does not fit the ones before."""
+    if not cases and not problems:
         raise DatasetError(
             root, "holds no case", "Arrange it so, or name one dataset: file.h5:/NAME.", "a group a case, or stacks"
         )
-    repeated = sorted({case.id for case, after in pairwise(cases) if case.id == after.id})
-    if repeated:
-        raise DatasetError(root, f"names {', '.join(repeated[:5])} twice", "Give each case a name of its own.")
-    odd = next((case for case in cases if len(case.images) != len(cases[0].images)), None)
-    if odd is not None:
-        raise DatasetError(
-            root, f"{odd.id} has {len(odd.images)} channels, {cases[0].id} {len(cases[0].images)}", "Complete it."
-        )
+    kept: dict[str, Case] = {}
+    for case in sorted(cases, key=lambda case: case.id):
+        first = next(iter(kept.values()), case)
+        with noted(problems):
+            if case.id in kept:
+                raise DatasetError(root, f"names {case.id} twice", "Give each case a name of its own.")
+            if len(case.images) != len(first.images):
+                found = f"{case.id} has {len(case.images)} channels, {first.id} {len(first.images)}"
+                raise DatasetError(root, found, "Complete it.")
+            kept[case.id] = case
+    return list(kept.values())
 
 
 def _safe(name: str) -> str:
