@@ -8,7 +8,10 @@ import pytest
 from plans import plan_2d, plan_3d, untrained_model
 
 import medseg
+from medseg.batch import CASE_COLUMNS, predict_cases
+from medseg.case import Case
 from medseg.errors import ConfigError, InputError, OutputError
+from medseg.reporting import Silent
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +32,17 @@ def test_a_folder_of_studies_gives_a_folder_a_case_and_tables(model, ct_studies,
     assert regions["voxels"].min() >= 5
     assert "mean_hu" in regions
     assert {"run.json", "cases.csv", "timings.csv"} <= {path.name for path in (tmp_path / "out").iterdir()}
+
+
+def test_the_case_table_tells_what_is_known_of_each_case(model, ct_studies, blobs, tmp_path):
+    cases = medseg.predict(model, ct_studies / "studies", tmp_path / "out").cases
+    written = pd.read_csv(tmp_path / "out" / "cases.csv", dtype=str)
+    assert list(written) == list(cases)
+    assert list(cases)[: len(CASE_COLUMNS)] == CASE_COLUMNS
+    assert set(written["modality"]) == {"CT"}
+    row = Case("a", "p", (blobs / "images" / "case0.nii.gz",), columns={"arm": "B", "status": "alive"})
+    (known,) = predict_cases(model, [row], tmp_path / "known", Silent()).cases.to_dict("records")
+    assert (known["arm"], known["status"], known["status (case)"]) == ("B", "done", "alive")
 
 
 def test_a_bad_case_is_a_row_with_its_reason_and_the_others_go_on(model, blobs, tmp_path):

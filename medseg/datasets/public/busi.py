@@ -40,6 +40,8 @@ def recognises(root: Path) -> bool:
 def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
     """The images; "class" is a column and names the structure, and normal ones have nothing to find.
 
+    With `labels` that name no class (`{"lesion": 255}`) masks are read in their file values.
+
     Raises:
         DatasetError: There is no image, or the case table does not fit.
     """
@@ -48,7 +50,7 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
     cases: list[Case] = []
     for name, path in images.items():
         with noted(problems):
-            cases.append(_case(name, path, masks.pop(name, [])))
+            cases.append(_case(name, path, masks.pop(name, []), labels))
     problems += [DatasetError(paths[0], "is a mask without its image", "Fetch it again.") for paths in masks.values()]
     if not cases and not problems:
         raise DatasetError(root, "holds no image", "Pass the folder that holds benign/, malignant/ and normal/.")
@@ -85,12 +87,13 @@ def _pictures(root: Path) -> Iterator[Path]:
             yield from (path for path in sorted((root / folder).iterdir()) if formats.is_readable(path))
 
 
-def _case(name: str, path: Path, masks: list[Path]) -> Case:
+def _case(name: str, path: Path, masks: list[Path], labels: Labels | None) -> Case:
     found = _IMAGE.fullmatch(name)
     assert found is not None
     kind, number = found[1], found[2] or found[3]
     if kind != "normal" and not masks:
         raise DatasetError(path, "has no mask", "Fetch its mask, or take the image out.", f"{name}_mask.png")
     own = () if kind == "normal" else tuple(masks)  # those of normal ones are black by design
-    case, structures = f"{kind}_{number}", (kind,) * len(own)
+    by_class = labels is None or any(labels.value_of(name) is not None for name in _CLASSES)
+    case, structures = f"{kind}_{number}", (kind,) * len(own) if by_class else ()
     return Case(case, case, (path,), own, columns={"class": kind}, structures=structures, negative=kind == "normal")

@@ -48,7 +48,7 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
     for path in sorted((home / "CXR_png").glob("CHNCXR_*")):
         if formats.is_readable(path):
             with noted(problems):
-                cases.append(_case(home, path, masks.pop(formats.stem(path), None)))
+                cases.append(_case(home, path, masks.pop(formats.stem(path), None), labels))
     if not cases and not problems:
         raise DatasetError(root, "holds no film", "Pass the folder that holds CXR_png/CHNCXR_0001_0.png …")
     problems += [DatasetError(path, "is a mask without its film", "Fetch the film.") for path in masks.values()]
@@ -63,9 +63,10 @@ def _home(root: Path) -> Path | None:
     return next((root / home for home in _HOMES if (root / home / "CXR_png").is_dir()), None)
 
 
-def _case(home: Path, path: Path, mask: Path | None) -> Case:
+def _case(home: Path, path: Path, mask: Path | None, labels: Labels | None) -> Case:
     name = formats.stem(path)
     columns = clinical_columns(home, name)
     if mask is None:
         return Case(name, name, (path,), columns=columns)
-    return Case(name, name, (path,), (mask,), columns=columns, structures=("lung",))
+    by_name = labels is None or labels.structures
+    return Case(name, name, (path,), (mask,), columns=columns, structures=("lung",) if by_name else ())
