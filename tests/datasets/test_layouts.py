@@ -175,7 +175,9 @@ def test_no_layout_or_several_are_refused_with_the_mend(paired: Path, tmp_path: 
     with pytest.raises(DatasetError, match="unknown layout 'bids'"):
         open_dataset(paired, layout="bids")
     (paired / "manifest.csv").write_text("id,patient,image\nx,p,images/a.nii.gz\n")
-    with pytest.raises(DatasetError, match=r"several layouts \(paired, manifest\).*layout=paired"):
+    assert open_dataset(paired).layout == "manifest"  # a manifest says more than names of folders
+    (paired / "dataset.json").write_text('{"training": []}')
+    with pytest.raises(DatasetError, match=r"several layouts \(msd, manifest\).*layout=msd"):
         open_dataset(paired)
     assert len(open_dataset(paired, layout="manifest")) == 1
 
