@@ -193,4 +193,6 @@ def _moved(case: Case, image: Image, images: list[Path], masks: list[Path]) -> C
     """The case as it lies in its new place; pictures keep no spacing, so the table does."""
     grid = image.geometry
     spacing = grid.spacing_mm if grid.ndim == 2 and grid.spacing_known else None
-    return replace(case, images=tuple(images), masks=tuple(masks), spacing_mm=spacing, structures=(), readers={})
+    return replace(
+        case, images=tuple(images), masks=tuple(masks), spacing_mm=spacing, structures=(), readers={}, mask_step=1
+    )

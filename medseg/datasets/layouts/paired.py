@@ -1,65 +1,124 @@
-"""Layout "paired": `images/` beside `labels/` or `masks/`, one file a case, matched by name."""
+"""Layout "paired": a folder of images beside one of masks, matched by name, perhaps in train, validation and test.
 
+`images/` (or scans, image, imgs, img) and `labels/` (or masks, label, mask, segmentations, annotations), in any case of
+letters. The names of masks are told by `medseg.datasets.layouts.mask_names`.
+"""
+
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from medseg.case import Case
 from medseg.datasets.case_table import CaseTable, apply_case_table
 from medseg.datasets.dataset import Dataset
+from medseg.datasets.layouts.mask_names import find_masks, named_files
 from medseg.errors import DatasetError
-from medseg.io import formats
 from medseg.labels import Labels
 
 __all__ = ["read", "recognises"]
 
-_LABEL_FOLDERS = ("labels", "masks")
+_IMAGES = ("images", "image", "imgs", "img", "scans")
+_MASKS = ("labels", "label", "masks", "mask", "segmentations", "annotations")
+_PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test"} | dict.fromkeys(
+    ("val", "valid", "validation"), "validation"
+)
+_Pair = tuple[str, list[Path], list[Path]]  # part, folders of images, folders of masks
 
 
 def recognises(root: Path) -> bool:
-    """Whether a folder has `images/` and `labels/` or `masks/`."""
-    return (root / "images").is_dir() and any((root / name).is_dir() for name in _LABEL_FOLDERS)
+    """Whether a folder, or train/, validation/ or test/ in it, has a folder of images and one of masks."""
+    try:
+        return any(images and masks for _, images, masks in _pairs(root))
+    except OSError:
+        return False
 
 
 def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
-    """The cases; an image without a label stays as an unlabelled case.
+    """The cases; an image without a mask stays as an unlabelled case.
+
+    Of masks of single structures, one that is missing was not annotated. An id that is in several parts begins with
+    the part's.
 
     Raises:
-        DatasetError: There is no image, two files have one name, or the case table does not fit.
+        DatasetError: There is no image, there are two folders of masks, or the case table does not fit. Files of one
+            name are in `problems`.
     """
-    folders = [root / name for name in _LABEL_FOLDERS if (root / name).is_dir()]
-    if len(folders) != 1:
-        raise DatasetError(root, "has both labels/ and masks/" if folders else "has no labels/", "Keep one of them.")
-    images = _by_name(root / "images", with_folders=True)
-    masks = _by_name(folders[0], with_folders=False)
-    if not images:
-        raise DatasetError(root / "images", "holds no image", "Put one file, or one folder of a DICOM series, a case.")
-    cases = [Case(name, name, (path,), (masks[name],) if name in masks else ()) for name, path in images.items()]
-    warnings = _unmatched(images, masks, folders[0].name)
+    problems: list[DatasetError] = []
+    warnings: list[str] = []
+    cases: list[Case] = []
+    for part, images, masks in _pairs(root):
+        if images and (masks or not part):
+            cases += _read_pair(part, _one(root, images, "images"), _one(root, masks, "masks"), problems, warnings)
+    if not cases and not problems:
+        raise DatasetError(root, "holds no image", "Put one file, or one folder of a DICOM series, a case.")
+    cases = sorted(_distinct(_annotated(cases)), key=lambda case: case.id)
     if table is not None:
-        cases, spare = apply_case_table(cases, root, table)
+        cases, spare = apply_case_table(cases, root, table, problems)
         warnings += spare
     if table is None or table.patient is None:
         warnings.append("no column says whose the images are: each file counts as a patient of its own")
-    return Dataset(root, "paired", tuple(cases), labels, ("image",), warnings=tuple(warnings))
+    return Dataset(root, "paired", tuple(cases), labels, ("image",), "", tuple(warnings), tuple(problems))
 
 
-def _by_name(folder: Path, with_folders: bool) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if not (formats.is_readable(path) or (with_folders and path.is_dir() and not path.name.startswith("."))):
-            continue
-        name = path.name if path.is_dir() else formats.stem(path)
-        if name in found:
-            raise DatasetError(path, f"has the name of {found[name].name}", "Keep one file for each case.")
-        found[name] = path
-    return found
+def _pairs(root: Path) -> list[_Pair]:
+    """Folders of images and of masks: those in the folder itself; else by its parts, or by the parts inside them."""
+    here = _folders(root)
+    images, masks = ([path for path in here if path.name.lower() in names] for names in (_IMAGES, _MASKS))
+    if not images and not masks:
+        parts = [path for path in here if path.name.lower() in _PARTS]
+        return [(_PARTS[part.name.lower()], *pair[1:]) for part in parts for pair in _pairs(part)]
+    if len(images) == len(masks) == 1:
+        inner = {path.name.lower(): path for path in _folders(images[0])}
+        split = {path.name.lower(): path for path in _folders(masks[0]) if path.name.lower() in _PARTS}
+        if split and set(inner) <= set(_PARTS) and set(split) <= set(inner):
+            return [(_PARTS[name], [inner[name]], [split[name]]) for name in split]
+    return [("", images, masks)]
 
 
-def _unmatched(images: dict[str, Path], masks: dict[str, Path], folder: str) -> list[str]:
-    warnings = []
+def _folders(root: Path) -> list[Path]:
+    return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+
+
+def _one(root: Path, folders: list[Path], what: str) -> Path:
+    if len(folders) == 1:
+        return folders[0]
+    names = ", ".join(f"{path.relative_to(root)}/" for path in folders)
+    found = f"has several folders of {what} ({names})" if folders else f"has no folder of {what}"
+    raise DatasetError(root, found, "Keep one of them here." if folders else "Add it: labels/ or masks/.")
+
+
+def _read_pair(
+    part: str, folder: Path, mask_folder: Path, problems: list[DatasetError], warnings: list[str]
+) -> list[Case]:
+    images = named_files(folder, problems, with_folders=True)
+    found = find_masks(mask_folder, images, problems)
+    cases = []
+    for name, path in images.items():
+        own = found.structures.get(name, {})
+        masks = tuple(own.values()) if own else found.whole.get(name, ())
+        cases.append(Case(name, name, (path,), masks, part, structures=tuple(own)))
+    bare = sorted(case.id for case in cases if not case.masks)
     for names, text in (
-        (sorted(set(images) - set(masks)), f"images have no file in {folder}/"),
-        (sorted(set(masks) - set(images)), f"files in {folder}/ have no image and are left out"),
+        (bare, f"images have no file in {mask_folder.name}/"),
+        (sorted(found.left), f"files in {mask_folder.name}/ have no image and are left out"),
     ):
         if names:
             warnings.append(f"{len(names)} {text} ({', '.join(names[:5])}{' …' if len(names) > 5 else ''})")
-    return warnings
+    return cases
+
+
+def _annotated(cases: list[Case]) -> list[Case]:
+    """Of named structures, those whose file is missing in a case are unknown there."""
+    every = {name for case in cases for name in case.structures}
+    return [
+        replace(case, annotated=case.structures) if case.structures and set(case.structures) < every else case
+        for case in cases
+    ]
+
+
+def _distinct(cases: list[Case]) -> list[Case]:
+    count = Counter(case.id for case in cases)
+    return [
+        case if count[case.id] == 1 else replace(case, id=f"{case.split}_{case.id}", patient=f"{case.split}_{case.id}")
+        for case in cases
+    ]
