@@ -41,7 +41,7 @@ def test_the_case_table_tells_what_is_known_of_each_case(model, ct_studies, blob
     assert list(cases)[: len(CASE_COLUMNS)] == CASE_COLUMNS
     assert set(written["modality"]) == {"CT"}
     row = Case("a", "p", (blobs / "images" / "case0.nii.gz",), columns={"arm": "B", "status": "alive"})
-    (known,) = predict_cases(model, [row], tmp_path / "known", Silent()).cases.to_dict("records")
+    (known,) = predict_cases(medseg.load_model(model), [row], tmp_path / "known", Silent()).cases.to_dict("records")
     assert (known["arm"], known["status"], known["status (case)"]) == ("B", "done", "alive")
 
 

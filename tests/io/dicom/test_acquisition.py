@@ -39,7 +39,7 @@ def test_the_phase_is_what_the_contrast_module_of_an_enhanced_object_says() -> N
 
 
 def test_values_that_are_none_are_left_out_and_stop_nothing() -> None:
-    assert acquisition(header(KVP="0", StudyDate="20201399", PatientAge="young", MagneticFieldStrength=None)) == {}
+    assert acquisition(header(KVP="0", StudyDate="20200231", MagneticFieldStrength=None)) == {}
     assert acquisition(header(PatientBirthDate="20000601", StudyDate="20200531"))["patient_age_y"] == "19"
     assert "patient_age_y" not in acquisition(header(PatientBirthDate="20200131", StudyDate="20200131"))
     assert acquisition(header(Modality="MG", ImageLaterality="R", ViewPosition="MLO"))["view"] == "MLO"
