@@ -7,7 +7,7 @@ from typing import Protocol
 
 from medseg.datasets.case_table import CaseTable
 from medseg.datasets.dataset import Dataset
-from medseg.datasets.layouts import beside, coco, dicom, hdf5, manifest, msd, nnunet, paired
+from medseg.datasets.layouts import beside, bids, coco, dicom, hdf5, manifest, msd, nnunet, paired
 from medseg.datasets.public import (
     busi,
     cbis_ddsm,
@@ -45,6 +45,7 @@ class Layout(Protocol):
 LAYOUTS: dict[str, Layout] = {
     "msd": msd,
     "nnunet": nnunet,
+    "bids": bids,
     "paired": paired,
     "beside": beside,
     "manifest": manifest,
@@ -62,7 +63,7 @@ LAYOUTS: dict[str, Layout] = {
     "covid_cxr": covid_cxr,
 }
 
-# Many folders look like these; any other layout that fits as well says more, and the last says least.
+# Many folders look like these; any other layout that fits as well says more, and of these the first.
 _GENERAL = ("paired", "beside", "dicom")
 _ENTRY_POINTS = "medseg.layouts"
 
@@ -113,11 +114,8 @@ def survey_dataset(
 def recognised(root: Path) -> tuple[str, ...]:
     """Names of the layouts that a path looks like."""
     names = tuple(name for name, layout in _layouts().items() if layout.recognises(root))
-    for general in (_GENERAL, _GENERAL[-1:]):
-        more_particular = tuple(name for name in names if name not in general)
-        if more_particular:
-            return more_particular
-    return names
+    particular = tuple(name for name in names if name not in _GENERAL)
+    return particular or tuple(name for name in _GENERAL if name in names)[:1]
 
 
 def _layouts() -> dict[str, Layout]:

@@ -172,8 +172,8 @@ def test_no_layout_or_several_are_refused_with_the_mend(paired: Path, tmp_path: 
         open_dataset(paired / "images")
     with pytest.raises(DatasetError, match="does not exist"):
         open_dataset(tmp_path / "absent")
-    with pytest.raises(DatasetError, match="unknown layout 'bids'"):
-        open_dataset(paired, layout="bids")
+    with pytest.raises(DatasetError, match="unknown layout 'brats'"):
+        open_dataset(paired, layout="brats")
     (paired / "manifest.csv").write_text("id,patient,image\nx,p,images/a.nii.gz\n")
     assert open_dataset(paired).layout == "manifest"  # a manifest says more than names of folders
     (paired / "dataset.json").write_text('{"training": []}')
