@@ -249,25 +249,55 @@ SHOWN_REGIONS = [
 
 @app.command()
 def convert(
-    source: Annotated[Path, typer.Argument(help="File, DICOM folder or address, such as seg.dcm:/liver.")],
-    out: Annotated[Path, typer.Argument(help="A .nii.gz, .nii or .png file.")],
+    source: Annotated[
+        Path, typer.Argument(help="File, DICOM folder or address (seg.dcm:/liver); with --to, a data set.")
+    ],
+    out: Annotated[Path, typer.Argument(help="A .nii.gz, .nii, .png or .tif file; with --to, a new folder.")],
     on: Annotated[Path | None, typer.Option(help="Image on whose grid a mask, SEG or RTSTRUCT is to lie.")] = None,
     resample: Annotated[
         bool, typer.Option("--resample", help="Resample a mask of another grid onto that image.")
     ] = False,
     spacing: Annotated[str | None, typer.Option(metavar="MM", help="Resample an image: 1.5, or 1,1,3.")] = None,
+    to: Annotated[
+        Literal["nnunet", "manifest"] | None,
+        typer.Option(help="Convert a whole data set: to nnU-Net's raw data, or to a manifest.csv beside its files."),
+    ] = None,
+    layout: Annotated[str | None, typer.Option(help="Layout of that data set; recognised where left out.")] = None,
+    label: Label = None,
     frame: Frame = None,
     untilt: Untilt = False,
     reading: Reading = None,
 ) -> None:
-    """Write an image, a mask or the structures of a DICOM SEG or RTSTRUCT as NIfTI, in 2D as PNG."""
+    """Write an image, a mask or the structures of a DICOM SEG or RTSTRUCT as NIfTI, in 2D as PNG.
+
+    With --to, write a whole data set in another arrangement; exit code 1 where a case could not be converted.
+    """
     from medseg.workflow import convert as run
 
     options = _reading(reading, frame, untilt)
+    if to is not None:
+        if on is not None or resample or spacing is not None:
+            raise typer.BadParameter("--on, --resample and --spacing are for single files, not for --to")
+        _convert_dataset(source, out, to, layout, _labels(label), options)
+        return
+    if layout is not None or label:
+        raise typer.BadParameter("--layout and --label are for whole data sets: add --to")
     done = run(source, out, on=on, resample=resample, spacing_mm=_numbers(spacing), options=options)
     for note in done.notes:
         typer.echo(f"Note: {note}", err=True)
     typer.echo(f"{out}: {done!r}")
+
+
+def _convert_dataset(source: Path, out: Path, to: str, layout: str | None, labels: Any, options: Any) -> None:
+    from medseg.workflow import convert_dataset
+
+    with _bars() as reporter:
+        done = convert_dataset(source, out, to, layout=layout, labels=labels, options=options, reporter=reporter)
+    typer.echo(f"{done.out}: {len(done.cases)} cases, {len(done.failures)} failed")
+    for case, reason in done.failures:
+        typer.echo(f"failed: {case}: {reason}", err=True)
+    if done.failures:
+        raise typer.Exit(1)
 
 
 @app.command()

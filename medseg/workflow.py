@@ -10,8 +10,11 @@ import pandas as pd
 
 from medseg.case import Case
 from medseg.config import apply_overrides, check, read_yaml
-from medseg.datasets import Split, cases_from_inputs, open_dataset, require_no_leak
-from medseg.errors import ConfigError
+from medseg.datasets import Split, cases_from_inputs, open_dataset, require_no_leak, survey_dataset
+from medseg.datasets.conversion import TARGETS
+from medseg.datasets.conversion_folder import Conversion
+from medseg.datasets.layouts import nnunet
+from medseg.errors import ConfigError, InputError
 from medseg.evaluation import Evaluation, evaluate_pairs, find_pairs
 from medseg.image import Image, Segmentation
 from medseg.io import read_image, read_mask, read_segmentation, write_image, write_mask
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from medseg.batch import Predictions
     from medseg.inference.network_segmenter import NetworkSegmenter
 
-__all__ = ["TrainedModel", "convert", "evaluate", "load_model", "measure", "predict", "train"]
+__all__ = ["TrainedModel", "convert", "convert_dataset", "evaluate", "load_model", "measure", "predict", "train"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,6 +261,46 @@ def convert(
         segmentation = read_segmentation(source, on=below, options=options)
     write_mask(out, segmentation)
     return segmentation
+
+
+def convert_dataset(
+    source: str | Path,
+    out: str | Path,
+    to: str,
+    *,
+    layout: str | None = None,
+    labels: Labels | None = None,
+    options: ReadOptions | None = None,
+    reporter: Reporter | None = None,
+) -> Conversion:
+    """Write a whole data set as raw data of nnU-Net v2, or as a manifest beside its files.
+
+    A data set that was converted to nnU-Net gets its own file values back.
+
+    Args:
+        source: A data set of any layout.
+        out: A new folder (for nnU-Net DatasetNNN_NAME), or one that a killed run began.
+        to: "nnunet" or "manifest".
+        layout: Its layout; recognised where left out.
+        labels: What its masks contain; else what the data set declares.
+        options: How to read, where there is a choice: `consensus`, say.
+        reporter: Told of the progress.
+
+    Returns:
+        The cases as they lie in `out`, and those that could not be converted with the reason.
+
+    Raises:
+        DatasetError: The data set cannot be read, its labels are not declared, or no case could be converted.
+        OutputError: `out` holds something else, or cannot be written.
+    """
+    if to not in TARGETS:
+        raise InputError("to", f"unknown arrangement {to!r}", "Choose one of these.", ", ".join(TARGETS))
+    dataset = survey_dataset(source, layout=layout, labels=labels)
+    reporter = reporter or Silent()
+    for warning in dataset.warnings:
+        reporter.say(f"Warning: {warning}")
+    before = nnunet.original_labels(dataset.root) if dataset.layout == "nnunet" and labels is None else None
+    return TARGETS[to](dataset, Path(out), labels=before, options=options, reporter=reporter)
 
 
 def evaluate(
