@@ -21,7 +21,7 @@ _BUDGET = 14 << 20  # bytes of pictures in the table; those of findings come on 
 _PER_FINDING = 8
 _BESIDE = ("grid_header", "grid_resample", "grid_size")  # findings of which the mask is drawn beside its image
 _QUALITY = 82
-_HEIGHT = 128
+_HEIGHT = 112  # rows of a mask by itself
 
 
 class CasePictures:

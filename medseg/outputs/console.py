@@ -78,7 +78,7 @@ def _finding_lines(group: "FindingGroup", max_cases: int) -> list[Any]:
     problem = group.severity == "problem"
     head = Text.assemble(("✗ " if problem else "• "), (group.title, "bold"), f" · {group.extent}")
     head.stylize("red" if problem else "yellow")
-    lines = [Text(), head]
+    lines: list[Any] = [Text(), head]
     for one in group.findings[:max_cases]:
         named = listed(one.cases, max_cases)
         lines.append(Padding(Text(f"{named}: {one.text}" if named else one.text), (0, 0, 0, 2)))

@@ -22,6 +22,11 @@ _INK = "#334"
 _MOST_BARS = 12
 _MOST_COLUMNS = 12
 _MOST_CHANNELS = 4
+_LONGEST = 40  # characters of a value that is worth a bar; longer ones are remarks and addresses
+_WIDE_RANGE = 100  # times the median's spread over the cases, from which on the scale is logarithmic
+# What subgroups are made of comes first.
+_ACQUISITION = ("manufacturer", "model", "scanner", "site", "institution", "sex", "age", "view", "position", "kvp",
+                "phase", "contrast", "laterality", "density", "date", "diagnosis", "finding")  # fmt: skip
 _MANY = 150  # cases from which on points and lines are drawn as pixels, so that the picture stays small
 Draw = Callable[["Axes"], None]
 
@@ -78,7 +83,7 @@ def _strips(rows: Mapping[str, Sequence[float]], title: str, unit: str, log: boo
         for place, (name, values) in enumerate(rows.items()):
             colour = _COLOURS[place % len(_COLOURS)]
             across = -place + rng.uniform(-0.28, 0.28, len(values))
-            axes.plot(values, across, ".", color=colour, alpha=0.55 if len(values) < _MANY else 0.3, markersize=5,
+            axes.plot(values, across, ".", color=colour, alpha=0.6 if len(values) < _MANY else 0.4, markersize=6,
                       markeredgewidth=0, label=name, rasterized=len(values) > _MANY)  # fmt: skip
             low, middle, high = np.percentile(values, [25, 50, 75])
             axes.plot([low, high], [-place, -place], color=_INK, linewidth=1.4, solid_capstyle="butt")
@@ -121,22 +126,27 @@ def _intensities(facts: Sequence[CaseFacts], channel: int, names: Sequence[str])
         axes.plot(place, table[:, half], color=_INK, linewidth=1.3, drawstyle="steps-mid")
         axes.set(xlabel="cases, by their median", ylabel="percentiles 1, 5, 25, 50, 75, 95, 99")
         axes.grid(axis="y", alpha=0.25)
+        low, high = np.percentile(np.abs(table[:, half]), [10, 90])
+        if high > _WIDE_RANGE * max(low, 1):
+            axes.set_yscale("symlog", linthresh=max(low, 1))
 
     def histograms(axes: "Axes") -> None:
+        peaks = []
         opacity = float(np.clip(12 / len(found), 0.03, 0.6))
         for one in found:
             edges = np.linspace(one.minimum, one.maximum, len(one.histogram) + 1)
             width = max(edges[1] - edges[0], np.finfo(float).tiny)
             density = np.array(one.histogram) / max(1, sum(one.histogram)) / width
+            peaks.append(np.sort(density)[-3:][0])
             axes.plot((edges[1:] + edges[:-1]) / 2, density, color=_COLOURS[0], alpha=opacity, linewidth=0.9,
                       rasterized=len(found) > _MANY)  # fmt: skip
         low, high = np.median(table[:, 0]), np.median(table[:, -1])
         room = 0.25 * (high - low) or 1
-        peaks = [max(one.histogram) / max(1, sum(one.histogram)) for one in found]
         axes.set_xlim(max(low - room, min(one.minimum for one in found)),
                       min(high + room, max(one.maximum for one in found)))  # fmt: skip
+        # the peak of a black background would flatten all else
+        axes.set_ylim(0, 1.15 * float(np.percentile(peaks, 95)) or None)
         axes.set(xlabel="intensity", yticks=[], ylabel="share of voxels")
-        axes.set_yscale("symlog" if np.median(peaks) > 0.3 else "linear")
 
     middle = table[:, table.shape[1] // 2]
     said = f"medians of the cases: {_range(middle.tolist())}; 1st to 99th percentile from {_word(table[:, 0].min())}"
@@ -152,10 +162,10 @@ def _columns(facts: Sequence[CaseFacts]) -> Iterator[Chart]:
     values: dict[str, list[str]] = {}
     for one in facts:
         for name, value in {**one.facts, **one.case.columns}.items():
-            if value:
+            if value and len(str(value)) <= _LONGEST:
                 values.setdefault(name, []).append(str(value))
     drawn = 0
-    for name, found in values.items():
+    for name, found in sorted(values.items(), key=lambda pair: _rank(pair[0])):
         numbers = [number for text in found if (number := _number(text)) is not None]
         different = len(set(found))
         if drawn == _MOST_COLUMNS or different < 2:
@@ -168,6 +178,12 @@ def _columns(facts: Sequence[CaseFacts]) -> Iterator[Chart]:
         else:
             continue
         drawn += 1
+
+
+def _rank(name: str) -> int:
+    """The place of a column among the others."""
+    words = name.casefold()
+    return next((place for place, word in enumerate(_ACQUISITION) if word in words), len(_ACQUISITION))
 
 
 def _number(text: str) -> float | None:
@@ -207,7 +223,7 @@ def _svg(draws: Sequence[Draw], height: float, width: float = 4.7) -> bytes:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    style: dict[str, Any] = {
+    style: Any = {
         "svg.hashsalt": "medseg", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
         "axes.edgecolor": "#99a", "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK,
     }  # fmt: skip

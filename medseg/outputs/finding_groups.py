@@ -7,6 +7,20 @@ from medseg.datasets.inspection import KINDS, Finding
 
 __all__ = ["FindingGroup", "grouped", "listed"]
 
+# Kinds whose names say too little by themselves.
+_TITLES = {
+    "crash": "Failed to read",
+    "grid_header": "Mask with another header",
+    "grid_resample": "Mask on another grid",
+    "grid_size": "Mask of another size",
+    "leak": "Patient in several parts",
+    "not_empty": "Labelled where nothing should be",
+    "nonfinite": "NaN or infinite values",
+    "channels_differ": "Other channels",
+    "modality_differs": "Other modality",
+    "unlabelled": "Without a label",
+}
+
 
 @dataclass(frozen=True)
 class FindingGroup:
@@ -25,7 +39,7 @@ class FindingGroup:
     @property
     def title(self) -> str:
         """The kind in words."""
-        return self.kind.replace("_", " ").capitalize()
+        return _TITLES.get(self.kind, self.kind.replace("_", " ").capitalize())
 
     @property
     def meaning(self) -> str:
@@ -46,10 +60,11 @@ class FindingGroup:
     def extent(self) -> str:
         """How many findings and cases."""
         found, cases = len(self.findings), len(self.cases)
-        concerned = f"{cases} case{'s' * (cases != 1)}"
-        if not cases or found == cases == 1:
-            return concerned if cases else str(found)
-        return concerned if found == cases else f"{found} findings, {concerned}"
+        concerned = f"{cases} case{'s' * (cases != 1)}" if cases else ""
+        if concerned and found in (1, cases):
+            return concerned
+        findings = f"{found} finding{'s' * (found != 1)}"
+        return f"{findings}, {concerned}" if concerned else findings
 
 
 def grouped(findings: Iterable[Finding]) -> list[FindingGroup]:

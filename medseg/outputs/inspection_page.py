@@ -53,7 +53,7 @@ table { border-collapse: collapse; font-size: .87rem; width: 100% } td { overflo
 th, td { padding: .35rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line) }
 th { background: #f0f2f5; white-space: nowrap } th[data-sorted] { color: #2453b3 }
 th button { all: unset; cursor: pointer } th button:focus-visible { outline: 2px solid #2453b3 }
-td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap } td img { width: max-content }
+td.number, th.number { text-align: right; white-space: nowrap } td img { width: max-content }
 tr:target td { background: #fff6d6 } .tag { color: var(--red); white-space: nowrap }
 input { font: inherit; padding: .3rem .6rem; border: 1px solid #aab; border-radius: 6px; background: #fff }
 """
@@ -138,9 +138,12 @@ def _head(inspection: Inspection, groups: Sequence[FindingGroup]) -> Iterator[st
 
 def _ranges(ranges: Sequence[Sequence[float]], unit: str) -> str:
     """Least to greatest along each axis."""
-    return " × ".join(f"{low:g}" if low == high else f"{low:g} to {high:g}" for low, _middle, high in ranges) + (
-        unit if ranges else ""
-    )
+    return " × ".join(_extent(low, high) for low, _middle, high in ranges) + (unit if ranges else "")
+
+
+def _extent(low: float, high: float) -> str:
+    least, greatest = f"{low:.4g}", f"{high:.4g}"
+    return least if least == greatest else f"{least} to {greatest}"
 
 
 def _counts(counts: dict[str, int]) -> str:
@@ -150,7 +153,7 @@ def _counts(counts: dict[str, int]) -> str:
 def _legend(inspection: Inspection) -> str:
     labels = inspection.dataset.labels
     if labels is None:
-        return '<p class="small pale">Nobody declared the labels: pictures show no masks. Say them with --label.</p>'
+        return '<p class="small pale">Nobody said what the values of the masks mean: --label name=value does.</p>'
     colours = {label.name: "#{:02x}{:02x}{:02x}".format(*label.colour) for label in labels.labels}
     swatches = "".join(
         f'<span><i style="background:{colours[label.name]}"></i>{_text(label.name)} '
@@ -166,12 +169,12 @@ def _findings(inspection: Inspection, groups: Sequence[FindingGroup], pictures: 
     for group in groups:
         yield f'<section class="card {group.severity}" id="{_anchor(group)}">'
         yield f"<h3>{_text(group.title)} <span>· {_text(group.extent)}</span></h3><p class=pale>{_text(group.meaning)}"
-        yield "</p>" + "".join(f'<p class="mend">{_text(mend)}</p>' for mend in group.mends[:3])
+        yield "</p>" + "".join(f'<p class="mend">{_with_code(mend)}</p>' for mend in group.mends[:3])
         for one in group.findings[:_FINDINGS_SHOWN]:
             named = ", ".join(_linked(case) for case in one.cases[:_CASES_NAMED])
             more = f" … and {len(one.cases) - _CASES_NAMED} more" if len(one.cases) > _CASES_NAMED else ""
             yield f'<div class="finding"><p>{_text(one.text)}</p><p class="small">{named}{more}</p>'
-            yield pictures.of_finding(one) + "</div>"
+            yield (pictures.of_finding(one) if one.severity == "problem" else "") + "</div>"
         rest = group.findings[_FINDINGS_SHOWN:]
         if rest:
             named = ", ".join(_linked(case) for case in dict.fromkeys(case for one in rest for case in one.cases))
@@ -199,23 +202,22 @@ def _cases(inspection: Inspection, groups: Sequence[FindingGroup], pictures: Cas
         for case in group.cases if group.severity == "problem" else ():
             tags.setdefault(case, []).append(group)
     table = inspection.table
+    about = [name for name in ("patient", "split", "size", "spacing_mm") if (table[name] != "").any()]
     voxels = [name for name in table.columns if str(name).startswith("voxels_")]
-    shown = ["picture", "case", "patient", "split", "size", "spacing mm", *(n.removeprefix("voxels_") for n in voxels)]
     yield f"<h2>Cases</h2><p class=small>{pictures.told}</p>"
     yield '<p hidden><label>Filter <input id="filter" type="search"></label></p>'
-    yield '<div class="scroll"><table id="cases"><thead><tr>'
-    yield "".join(f"<th><button>{_text(name)}</button></th>" for name in [*shown, "found"]).replace(
-        "<button>picture</button>", "picture"
-    )
+    yield '<div class="scroll"><table id="cases"><thead><tr><th>picture</th>'
+    for name in ["case", *about, *voxels, "found"]:
+        kind = ' class="number"' if name in voxels else ""
+        yield f"<th{kind}><button>{_text(str(name).removeprefix('voxels_').replace('_mm', ' (mm)'))}</button></th>"
     yield "</tr></thead><tbody>"
-    rows = table[["patient", "split", "size", "spacing_mm", *voxels]].itertuples(index=False, name=None)
+    rows = table[[*about, *voxels]].itertuples(index=False, name=None)
     for one, row in zip(inspection.facts, rows, strict=True):
-        links = "".join(
-            f'<a class="tag" href="#{_anchor(g)}">{_text(g.title)}</a><br>' for g in tags.get(one.case.id, ())
-        )
+        own = tags.get(one.case.id, ())
+        links = "".join(f'<a class="tag" href="#{_anchor(g)}">{_text(g.title)}</a><br>' for g in own)
         yield f'<tr id="{_case_anchor(one.case.id)}"><td>{pictures.of(one)}</td><td>{_text(one.case.id)}</td>'
-        yield "".join(f"<td>{_text(value)}</td>" for value in row[:4])
-        yield "".join(_number(value) for value in row[4:])
+        yield "".join(f"<td>{_text(value)}</td>" for value in row[: len(about)])
+        yield "".join(_number(value) for value in row[len(about) :])
         yield f"<td>{links}{_text(_shortened(one.notes))}</td></tr>"
     yield "</tbody></table></div>"
 
@@ -241,6 +243,12 @@ def _case_anchor(case: str) -> str:
 
 def _linked(case: str) -> str:
     return f'<a href="#{_case_anchor(case)}">{_text(case)}</a>'
+
+
+def _with_code(text: str) -> str:
+    """What stands between backticks is what a user types."""
+    parts = _text(text).split("`")
+    return "".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts))
 
 
 def _text(value: object) -> str:

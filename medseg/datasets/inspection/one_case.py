@@ -17,7 +17,7 @@ from medseg.image import Image
 from medseg.io import read_case_image, read_case_label_map, read_label_map
 from medseg.io.grids import grid_relation
 from medseg.io.label_map import LabelMap
-from medseg.labels import Labels
+from medseg.labels import Labels, labels_of
 from medseg.options import ReadOptions
 from medseg.picture import montage
 
@@ -138,9 +138,10 @@ def _text(error: MedsegError) -> str:
 
 
 def _thumbnail(image: Image, found: LabelMap | None, labels: Labels | None, height: int) -> np.ndarray:
-    """The first channel with the mask over it, where it could be read and its labels are known."""
-    if found is None or labels is None:
+    """The first channel with the mask over it, where it could be read; values that nobody declared have colours too."""
+    if found is None:
         return montage(image.voxels[0], image.geometry, height=height)
+    labels = labels or labels_of(found.mask)
     stack = found.mask.ndim > image.geometry.ndim
     channels = found.mask if stack else (np.isin(found.mask, label.values) for label in labels.labels)
     indices = np.zeros(image.geometry.shape, np.uint8)
