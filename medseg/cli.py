@@ -38,6 +38,11 @@ Reading = Annotated[
 ]
 Frame = Annotated[int | None, typer.Option(min=0, help="Which volume of files with four axes, from 0.")]
 Untilt = Annotated[bool, typer.Option("--untilt", help="Resample CT with gantry tilt onto an orthogonal grid.")]
+# Written out, because looking them up would load every reader before the help is shown.
+_LAYOUTS = (
+    "msd, nnunet, bids, paired, beside, manifest, hdf5, dicom, coco, mini_mias, inbreast, cdd_cesm, busi, cbis_ddsm, "
+    "montgomery, shenzhen, jsrt or covid_cxr"
+)
 _OUT = typer.Option("--out", "-o", help="Folder to write to.")
 
 
@@ -55,31 +60,49 @@ def _options(
 
 @app.command()
 def inspect(
-    dataset: Annotated[Path, typer.Argument(help="Folder of a data set, or its manifest.")],
-    layout: Annotated[str | None, typer.Option(help="msd, paired or manifest; recognised where left out.")] = None,
+    dataset: Annotated[Path, typer.Argument(help="Folder of a data set, its manifest, or an HDF5 file.")],
+    layout: Annotated[str | None, typer.Option(help=f"{_LAYOUTS}; recognised where left out.")] = None,
     label: Label = None,
+    case_table: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="The CSV that describes the cases: file=cases.csv, and the columns id, patient, split, spacing_mm. "
+            "Repeat it.",
+        ),
+    ] = None,
+    page: Annotated[Path | None, typer.Option(help="Also write an HTML page with pictures of every case.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the table of cases to this CSV.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Cases read at a time; one a processor by default.")] = None,
     reading: Reading = None,
     as_json: Json = False,
 ) -> None:
-    """Show what is in a data set: layout, cases, grids, label voxels, and every problem found.
+    """Say what is in a data set and what is wrong with it: grids, labels, intensities, duplicates, leaks.
 
-    Exit code 1 where there are problems.
+    Every image and mask is read once, and nothing is changed. Exit code 1 where there are problems.
     """
-    from medseg.datasets import inspect_dataset, open_dataset
+    from medseg.atomic import json_text
     from medseg.outputs.console import inspection_view
+    from medseg.workflow import inspect as run
 
-    opened = open_dataset(dataset, layout=layout, labels=_labels(label))
+    options = _reading(reading, None, False)
     with _bars() as reporter:
-        inspection = inspect_dataset(
-            opened,
-            lambda cases: reporter.track(cases, "Inspecting", len(opened.cases)),
-            _reading(reading, None, False),
+        seen = run(
+            dataset,
+            layout=layout,
+            labels=_labels(label),
+            cases=_case_table(case_table),
+            options=options,
+            jobs=jobs,
+            page=page,
+            out=out,
+            reporter=reporter,
         )
     if as_json:
-        typer.echo(json.dumps(inspection.summary, indent=2, default=str))
+        typer.echo(json_text(seen.summary, sort_keys=False))
     else:
-        _print(inspection_view(inspection))
-    if inspection.problems:
+        _print(inspection_view(seen))
+    if not seen.sound:
         raise typer.Exit(1)
 
 
@@ -421,6 +444,15 @@ def _numbers(text: str | None) -> list[float] | None:
         return [float(part) for part in text.replace("x", ",").split(",")]
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a spacing such as 1.5 or 1,1,3") from None
+
+
+def _case_table(words: list[str] | None) -> Any:
+    if not words:
+        return None
+    from medseg.config import apply_overrides, check
+    from medseg.datasets import CaseTable
+
+    return check(CaseTable, apply_overrides({}, words), "--case-table")
 
 
 def _labels(words: list[str] | None) -> Any:

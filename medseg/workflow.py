@@ -1,6 +1,7 @@
-"""The newcomer's way in: train, predict, evaluate and measure, each as the stages it consists of."""
+"""The newcomer's way in: inspect, train, predict, evaluate and measure, each as the stages it consists of."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,9 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from medseg.atomic import write_csv
 from medseg.case import Case
 from medseg.config import apply_overrides, check, read_yaml
-from medseg.datasets import Split, cases_from_inputs, open_dataset, require_no_leak, survey_dataset
+from medseg.datasets import (
+    CaseTable,
+    Inspection,
+    Split,
+    cases_from_inputs,
+    inspect_dataset,
+    open_dataset,
+    require_no_leak,
+    survey_dataset,
+)
 from medseg.datasets.conversion import TARGETS
 from medseg.datasets.conversion_folder import Conversion
 from medseg.datasets.layouts import nnunet
@@ -29,7 +40,19 @@ if TYPE_CHECKING:
     from medseg.batch import Predictions
     from medseg.inference.network_segmenter import NetworkSegmenter
 
-__all__ = ["TrainedModel", "convert", "convert_dataset", "evaluate", "load_model", "measure", "predict", "train"]
+__all__ = [
+    "TrainedModel",
+    "convert",
+    "convert_dataset",
+    "evaluate",
+    "inspect",
+    "load_model",
+    "measure",
+    "predict",
+    "train",
+]
+
+_THUMBNAIL = 112  # rows of the pictures of cases
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +128,52 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
     return TrainedModel(
         model_folder, settings.folder, pd.DataFrame(trained.history), split, trained.best, plan.portable
     )
+
+
+def inspect(
+    dataset: str | Path,
+    *,
+    layout: str | None = None,
+    labels: Labels | None = None,
+    cases: CaseTable | None = None,
+    options: ReadOptions | None = None,
+    jobs: int | None = None,
+    page: str | Path | None = None,
+    out: str | Path | None = None,
+    reporter: Reporter | None = None,
+) -> Inspection:
+    """Read a whole data set, say what is in it and what is wrong with it, and never stop at the first problem.
+
+    Args:
+        dataset: A folder, the CSV of a manifest, or an HDF5 file of many cases.
+        layout: A name in `LAYOUTS`; recognised where left out.
+        labels: What the values of the masks mean, where the data set does not say it.
+        cases: A CSV inside the data set that gives patients and other columns.
+        options: How to read, where there is a choice.
+        jobs: Cases read at a time; one a processor where left out, of which each is in memory.
+        page: Gets an HTML page with pictures of the distributions and of every case.
+        out: Gets the table of cases as CSV.
+        reporter: Told of the progress.
+
+    Raises:
+        DatasetError: Nothing can be read at all: the path is missing, or no layout or more than one fits.
+    """
+    reporter = reporter or Silent()
+    found = survey_dataset(dataset, layout=layout, labels=labels, table=cases)
+    seen = inspect_dataset(
+        found,
+        lambda listed: reporter.track(listed, "Inspecting", len(listed)),
+        options,
+        jobs=jobs or os.cpu_count() or 1,
+        thumbnails=_THUMBNAIL if page is not None else None,
+    )
+    if page is not None:
+        from medseg.outputs.inspection_page import write_inspection_page
+
+        write_inspection_page(Path(page), seen)
+    if out is not None:
+        write_csv(out, seen.table)
+    return seen
 
 
 def load_model(
@@ -343,7 +412,6 @@ class _HistoryLog:
         self.folder = folder
 
     def __call__(self, history: Sequence[dict[str, float]]) -> None:
-        from medseg.atomic import write_csv
         from medseg.outputs.curves import write_curves
 
         table = pd.DataFrame(history)
