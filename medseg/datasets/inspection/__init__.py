@@ -4,6 +4,7 @@ from medseg.datasets.inspection.facts import PERCENTILES, CaseFacts, Intensities
 from medseg.datasets.inspection.findings import KINDS, Finding, Severity
 from medseg.datasets.inspection.inspecting import inspect_dataset
 from medseg.datasets.inspection.inspection import Inspection
+from medseg.datasets.inspection.mending import Mend, Mended, mend_dataset
 
 __all__ = [
     "KINDS",
@@ -12,6 +13,9 @@ __all__ = [
     "Finding",
     "Inspection",
     "Intensities",
+    "Mend",
+    "Mended",
     "Severity",
     "inspect_dataset",
+    "mend_dataset",
 ]

@@ -15,9 +15,7 @@ _LISTED = 10
 _IGNORE = "ignore"
 
 
-def counted(
-    mask: np.ndarray, labels: Labels | None, ndim: int, structure: str = ""
-) -> tuple[dict[str, int], set[int]]:
+def counted(mask: np.ndarray, labels: Labels | None, ndim: int, structure: str = "") -> tuple[dict[str, int], set[int]]:
     """Voxels of each label, and the values that no label has.
 
     Args:

@@ -1,4 +1,4 @@
-"""Small pictures of images, by which copies are found that were compressed, resized, mirrored or of another contrast."""
+"""Small pictures of images, by which changed copies are found: compressed, resized, mirrored, brightened."""
 
 import numpy as np
 
@@ -8,6 +8,7 @@ __all__ = ["SIDES", "descriptor", "detail"]
 
 SIDES = {2: 64, 3: 24}  # entries along each axis of a descriptor, by number of axes
 _SLAB = 8_000_000  # voxels that are held in single precision at a time
+_STRONG, _LIMIT = 0.9, 1.5  # quantile above which detail is not counted as usual, and how often the usual is kept
 _REACH = 2  # entries around each that are its surroundings
 
 
@@ -41,7 +42,11 @@ def detail(picture: np.ndarray) -> np.ndarray:
         padded = np.pad(smooth, [(_REACH, _REACH) if i == axis else (0, 0) for i in range(picture.ndim)], mode="edge")
         windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _REACH + 1, axis)
         smooth = windows.mean(axis=-1)
-    return picture - smooth
+    found = picture - smooth
+    strength = np.abs(found)
+    usual = np.sqrt(np.mean(np.minimum(strength, np.quantile(strength, _STRONG)) ** 2))
+    # the edges of film, collimator and table are strong and alike in many images: they must not outweigh the rest
+    return np.clip(found, -_LIMIT * usual, _LIMIT * usual)
 
 
 def _shrunk(array: np.ndarray, side: int, axis: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,7 @@ def facts_of(
     seen = _with(seen, main, "mask: ")
     for reader, masks in case.readers.items():
         one = replace(case, masks=masks, readers={})
-        read = _mask(one, image, labels, lambda own=one: read_case_label_map(own, image, labels, options))
+        read = _mask(one, image, labels, partial(read_case_label_map, one, image, labels, options))
         seen = _with(seen, replace(read, voxels={}), _MASKS_OF.format(reader))
         seen = replace(seen, reader_voxels={**seen.reader_voxels, reader: dict(read.voxels)})
     return seen if height is None else replace(seen, thumbnail=_thumbnail(image, main.label_map, labels, height))
@@ -69,7 +70,7 @@ def _main_mask(case: Case, image: Image, labels: Labels | None, options: ReadOpt
         return _Read()
     if not case.masks and not case.readers:
         return _Read(read_case_label_map(case, image, labels, options))  # negative: nothing to find, nothing to count
-    return _mask(case, image, labels, lambda: read_case_label_map(case, image, labels, options))
+    return _mask(case, image, labels, partial(read_case_label_map, case, image, labels, options))
 
 
 def _mask(case: Case, image: Image, labels: Labels | None, read: Callable[[], LabelMap]) -> _Read:

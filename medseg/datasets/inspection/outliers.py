@@ -29,7 +29,9 @@ def outliers(facts: Sequence[CaseFacts]) -> Iterator[Finding]:
         yield Finding("spacing_outlier", text, (measured[place].case.id,), mend=hint)
     sizes = np.array([sorted(one.geometry.shape) for one in alike if one.geometry], float)
     for place, text in _far(sizes, "the size is {} where {} is usual"):
-        yield Finding("size_outlier", text, (alike[place].case.id,), "note", "Look whether it is a localiser or a crop.")
+        yield Finding(
+            "size_outlier", text, (alike[place].case.id,), "note", "Look whether it is a localiser or a crop."
+        )
     yield from _intensities(alike)
 
 
@@ -61,6 +63,8 @@ def _intensities(facts: Sequence[CaseFacts]) -> Iterator[Finding]:
         shifted = (off > limit).all(axis=1) | (off < -limit).all(axis=1)
         for place in np.flatnonzero(shifted & comparable).tolist():
             shift = float(np.median(off[place]))
-            text = f"intensities of channel {channel} lie {abs(shift):.4g} {'above' if shift > 0 else 'below'} the usual"
+            text = (
+                f"intensities of channel {channel} lie {abs(shift):.4g} {'above' if shift > 0 else 'below'} the usual"
+            )
             mend = "Check its rescaling: an offset of 1024 is that of CT without it."
             yield Finding("intensity_outlier", text, (seen[place].case.id,), mend=mend)

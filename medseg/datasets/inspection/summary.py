@@ -82,7 +82,7 @@ def summarised(dataset: Dataset, facts: Sequence[CaseFacts], findings: Sequence[
 
 
 def _labels(dataset: Dataset, facts: Sequence[CaseFacts]) -> dict[str, Any]:
-    """Voxels of each label: in all, in how many cases, and [min, median, max] in those; of readers, each mask counts."""
+    """Voxels of each label: in all, in how many masks, and [min, median, max] in those; every reader's counts."""
     voxels = [one.label_voxels for one in facts if not one.reader_voxels]
     voxels += [mask for one in facts for mask in one.reader_voxels.values()]
     counts = {name: [mask.get(name, 0) for mask in voxels] for name in label_names(dataset, facts)}
