@@ -73,13 +73,19 @@ def inspect(
     ] = None,
     page: Annotated[Path | None, typer.Option(help="Also write an HTML page with pictures of every case.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the table of cases to this CSV.")] = None,
+    fix: Annotated[
+        Literal["copy-header", "resample"] | None,
+        typer.Option(help="Write mended copies of masks that lie off their images: with the image's header, or moved."),
+    ] = None,
+    to: Annotated[Path | None, typer.Option(help="Folder for mended copies and the manifest that names them.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Cases read at a time; one a processor by default.")] = None,
     reading: Reading = None,
     as_json: Json = False,
 ) -> None:
     """Say what is in a data set and what is wrong with it: grids, labels, intensities, duplicates, leaks.
 
-    Every image and mask is read once, and nothing is changed. Exit code 1 where there are problems.
+    Every image and mask is read once, and no file of the data set is ever changed. Exit code 1 where there are
+    problems.
     """
     from medseg.atomic import json_text
     from medseg.outputs.console import inspection_view
@@ -96,6 +102,8 @@ def inspect(
             jobs=jobs,
             page=page,
             out=out,
+            fix=fix,
+            to=to,
             reporter=reporter,
         )
     if as_json:
@@ -205,7 +213,8 @@ def train(
     Keys of the config: dataset (path), layout, labels (name: file value), cases (case table: file, id, patient,
     split), modality, reading (how files become images), name, out, minutes or epochs, seed, init (model folder to
     fine-tune), test and validation (shares of the patients), stratify (columns), folds and fold (cross-validation),
-    split (a file, see `medseg split`), plan (overrides of the computed plan), augment, learning.
+    split (a file, see `medseg split`), preparation (steps before normalisation: remove_labels, crop_to_breast,
+    clahe: {clip_limit: 0.02} ...), plan (overrides of the computed plan), augment, learning.
     Inner keys are written with dots: learning.learning_rate=0.0005.
     """
     from medseg.export.bundle import bundle_command

@@ -64,6 +64,9 @@ class Plan(Settings):
     crop_above: float | None = Field(
         None, description="Voxels above this belong to the body; the rest is cropped away."
     )
+    preparation: tuple[dict[str, dict[str, Any]], ...] = Field(
+        (), description="Steps between reorientation and normalisation, each a name with all its parameters."
+    )
     patch_size: tuple[int, ...]
     batch_size: int
     network: NetworkPlan

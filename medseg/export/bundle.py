@@ -229,7 +229,9 @@ def _readme(plan: Plan, card: Mapping[str, Any]) -> str:
 `IMAGE` is a {"NIfTI file" if plan.dims == 3 else "PNG file"} or a folder of them. The masks equal those of
 `medseg predict --portable`."""
     else:
-        run = "This plan uses what plain MONAI lacks: it runs in medseg only."
+        steps = ", ".join(name for step in plan.preparation for name in step)
+        lacking = f"the preparation {steps}" if steps else "spacing of a picture, or several files a case"
+        run = f"This plan uses what plain MONAI lacks ({lacking}): it runs in medseg only."
     return f"""# A {plan.dims}D U-Net for {", ".join(plan.label_set.names)}
 
 Research only: not a medical device.

@@ -59,7 +59,8 @@ class NetworkSegmenter:
             logits = window_logits(self.network, self.fabric.to_device(prepared.voxels), self.plan)
         indices, shares = restore(logits, prepared.restoration, probabilities=probabilities)
         mask = self.labels.from_indices(indices)
-        return Segmentation(mask, read.geometry, self.labels, shares, read, (*read.notes, *self._doubts(read)))
+        notes = (*read.notes, *prepared.notes, *self._doubts(read))
+        return Segmentation(mask, read.geometry, self.labels, shares, read, notes)
 
     def _doubts(self, image: Image) -> list[str]:
         """What makes the result less trustworthy, in numbers."""

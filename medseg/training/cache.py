@@ -23,7 +23,7 @@ from medseg.transforms.prepare import prepare, prepare_labels
 
 __all__ = ["CachedCase", "cache_cases"]
 
-_PREPARATION = {"spacing_mm", "longest_side", "normalisation", "crop_above", "labels", "channels"}
+_PREPARATION = {"spacing_mm", "longest_side", "normalisation", "crop_above", "labels", "channels", "preparation"}
 _PLACES = 10_000  # voxels of each class whose place is kept, to centre patches on
 
 

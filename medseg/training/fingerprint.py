@@ -1,7 +1,8 @@
 """What the training images are like: grids, and intensities under the labels."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from medseg.labels import IGNORE_INDEX, Labels
 from medseg.options import ReadOptions
 from medseg.reporting import Reporter
 from medseg.training.cases import read_indices
+from medseg.transforms.prepare import apply_preparation
 
 __all__ = ["Fingerprint", "take_fingerprint"]
 
@@ -52,8 +54,9 @@ def take_fingerprint(
     modality: str = "",
     seed: int = 0,
     reading: ReadOptions | None = None,
+    preparation: Sequence[Mapping[str, Mapping[str, Any]]] = (),
 ) -> Fingerprint:
-    """Read every training case once.
+    """Read every training case once; shapes and intensities are those after the steps of preparation.
 
     Raises:
         MedsegError: A case cannot be read, or the cases differ in dimensions or channels.
@@ -69,12 +72,15 @@ def take_fingerprint(
         image = read_case_image(case, reading)
         first = first or image
         _require_alike(case, image, first)
+        indices = read_indices(case, labels, image, reading)
+        if preparation:
+            image, indices = _prepared(image, indices, preparation)
         canonical = image.geometry.reoriented(image.geometry.to_canonical)
         shapes.append(canonical.shape)
         spacings.append(canonical.spacing_mm if canonical.spacing_known else None)
         found.append(image.modality)
         borders.append(_dark_border(image.voxels[0], modality or image.modality))
-        samples.append(_labelled_voxels(image, read_indices(case, labels, image, reading), rng))
+        samples.append(_labelled_voxels(image, indices, rng))
     if first is None:
         raise DatasetError("training part", "no labelled case", "Lower `test` and `validation`, or label more cases.")
     known = [spacing for spacing in spacings if spacing is not None]
@@ -86,6 +92,16 @@ def take_fingerprint(
         tuple(np.concatenate(channel) for channel in zip(*samples, strict=True)),
         float(np.mean(borders)),
     )
+
+
+def _prepared(
+    image: Image, indices: np.ndarray, steps: Sequence[Mapping[str, Mapping[str, Any]]]
+) -> tuple[Image, np.ndarray]:
+    """What is left of an image and its class indices after the steps, on the grid that is left."""
+    applied = apply_preparation(image, steps)
+    turned = image.geometry.reoriented(applied.turn)
+    kept = turned.cropped([side.start for side in applied.box], applied.voxels.shape[1:])
+    return replace(image, voxels=applied.voxels.numpy(), geometry=kept), applied.turn.apply(indices)[applied.box]
 
 
 def _labelled_voxels(image: Image, indices: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:

@@ -61,8 +61,8 @@ def make_plan(
         "crop_above": _crop_above(fingerprint),
         "patch_size": _divisible(patch, strides),
         "batch_size": int(np.clip(round(step_budget / math.prod(patch)), 2, 16)),
-        # Plain MONAI reads no spacing from a PNG, and the bundle's call takes one file a case.
-        "portable": fingerprint.channels == 1 and (dims == 3 or spacing is None),
+        # Plain MONAI reads no spacing from a PNG and lacks our preparation; the bundle's call takes one file a case.
+        "portable": fingerprint.channels == 1 and (dims == 3 or spacing is None) and not overrides.get("preparation"),
         "network": {"features": features, "kernels": _kernels(strides, steps), "strides": strides} | network,
     }
     return check(

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from medseg.config import Settings
 from medseg.datasets import CaseTable
@@ -56,9 +56,22 @@ class TrainSettings(Settings):
     fold: int | None = Field(None, ge=0, description="Which fold, of `folds` or of the file `split`.")
     split: Path | None = Field(None, description="A split or folds from a file, in place of a drawn one.")
     reading: ReadOptions = Field(ReadOptions(), description="How files become images; kept with the model.")
+    preparation: tuple[dict[str, dict[str, Any]], ...] = Field(
+        (), description="Steps before normalisation, names or `{name: {parameter: value}}`; kept with the model."
+    )
     plan: dict[str, Any] = Field(default_factory=dict)
     augment: AugmentSettings = AugmentSettings()
     learning: LearningSettings = LearningSettings()
+
+    @field_validator("preparation", mode="before")
+    @classmethod
+    def _known_steps(cls, listed: Any) -> Any:
+        if not isinstance(listed, (list, tuple)) or not listed:
+            return listed
+        # Not at the top: the other settings have to be checked without waiting for MONAI and torch.
+        from medseg.transforms.preparation.steps import checked_steps
+
+        return checked_steps(listed)
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:

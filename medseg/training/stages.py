@@ -65,13 +65,19 @@ def plan_training(
             raise LabelError(
                 "labels", ", ".join(labels.names), "Fine-tune on the same structures.", f"{names} as in init"
             )
-        merged = {**earlier.model_dump(), "labels": labels.to_config(), "reading": settings.reading, **settings.plan}
+        merged = {**earlier.model_dump(), "labels": labels.to_config(), "reading": settings.reading}
+        if settings.preparation:
+            merged |= {"preparation": settings.preparation, "portable": False}
+        merged |= settings.plan
         merged["network"] = {**earlier.network.model_dump(), **settings.plan.get("network", {})}
         plan = check(Plan, merged, "plan")
     else:
-        fingerprint = take_fingerprint(cases, labels, reporter, settings.modality, settings.seed, settings.reading)
+        fingerprint = take_fingerprint(
+            cases, labels, reporter, settings.modality, settings.seed, settings.reading, settings.preparation
+        )
         gpu = pick_device(settings.learning.device).type != "cpu"
-        plan = make_plan(fingerprint, labels, channels, {"reading": settings.reading, **settings.plan}, gpu=gpu)
+        given = {"reading": settings.reading, "preparation": settings.preparation, **settings.plan}
+        plan = make_plan(fingerprint, labels, channels, given, gpu=gpu)
     write_text(path, plan.model_dump_json(indent=2) + "\n")
     return plan
 

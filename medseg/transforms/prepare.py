@@ -1,10 +1,13 @@
 """From a native image to the network's grid, and from its logits back to a native mask.
 
-Reorient to RAS, normalise, crop to the body, resize to the plan's grid (extents kept); restoring runs the same
-steps backwards. Normalisation comes before the crop so that cropping never changes an intensity.
+Reorient to RAS, prepare by the plan's steps (which may crop and flip), normalise, crop to the body, resize to the
+plan's grid (extents kept); restoring runs the same backwards. Normalisation comes before the crop to the body so that
+that crop never changes an intensity.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +18,9 @@ from medseg.geometry import Geometry, Reorientation
 from medseg.image import Image
 from medseg.plan import Plan
 from medseg.transforms.normalise import normalise
+from medseg.transforms.preparation.apply import Applied, apply_steps
 
-__all__ = ["Prepared", "Restoration", "prepare", "prepare_labels", "resize", "restore"]
+__all__ = ["Prepared", "Restoration", "apply_preparation", "prepare", "prepare_labels", "resize", "restore"]
 
 _CROP_MARGIN = 4  # voxels kept round the body, so that its edge is seen with some air
 
@@ -33,10 +37,11 @@ class Restoration:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """What the network sees: float32, shape (C, *working shape), and the way back."""
+    """What the network sees: float32, shape (C, *working shape), the way back, and what a step did not find."""
 
     voxels: torch.Tensor
     restoration: Restoration
+    notes: tuple[str, ...] = ()
 
 
 def prepare(image: Image, plan: Plan, *, crop: bool = True) -> Prepared:
@@ -46,16 +51,28 @@ def prepare(image: Image, plan: Plan, *, crop: bool = True) -> Prepared:
         InputError: Channels or dimensions are not the plan's, or the spacing that it needs is unknown.
     """
     _require_fit(image, plan)
+    applied = apply_preparation(image, plan.preparation)
+    body = _body_box(applied.voxels, plan.crop_above if crop else None)
+    normalised = normalise(applied.voxels, plan.normalisation)[(slice(None), *body)]
+    box = tuple(
+        slice(kept.start + side.start, kept.start + side.stop) for kept, side in zip(applied.box, body, strict=True)
+    )
+    turned = image.geometry.reoriented(applied.turn)
+    shape = plan.working_shape(turned.cropped([side.start for side in box], normalised.shape[1:]))
+    return Prepared(resize(normalised, shape), Restoration(image.geometry, applied.turn, box, shape), applied.notes)
+
+
+def apply_preparation(image: Image, steps: Sequence[Mapping[str, Mapping[str, Any]]]) -> Applied:
+    """An image in RAS after a plan's steps of preparation, before normalisation: what a fingerprint is taken of.
+
+    Raises:
+        ConfigError: A step is unknown.
+    """
     turn = image.geometry.to_canonical
     # A copy always: torch refuses the negative stride that a flipped axis of one voxel keeps.
     voxels = torch.from_numpy(np.array(turn.apply(image.voxels), dtype=np.float32, order="C"))
     voxels = torch.nan_to_num(voxels, nan=0.0, posinf=0.0, neginf=0.0)
-    canonical = image.geometry.reoriented(turn)
-    box = _body_box(voxels, plan.crop_above if crop else None)
-    normalised = normalise(voxels, plan.normalisation)[(slice(None), *box)]
-    kept = canonical.cropped([side.start for side in box], normalised.shape[1:])
-    shape = plan.working_shape(kept)
-    return Prepared(resize(normalised, shape), Restoration(image.geometry, turn, box, shape))
+    return apply_steps(voxels, image.geometry.reoriented(turn), turn, steps)
 
 
 def prepare_labels(indices: np.ndarray, restoration: Restoration) -> torch.Tensor:
