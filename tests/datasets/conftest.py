@@ -1,5 +1,6 @@
 """Small volumes and the folders of each layout."""
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,8 @@ def volume() -> VolumeWriter:
     """Writes a NIfTI of shape (4, 5, 6); a value makes it constant, and it may be shifted in mm."""
 
     def write(path: Path, value: int | None = None, shift: float = 0.0) -> Path:
-        voxels = np.arange(120) if value is None else np.full(120, value)
+        own = np.random.default_rng(zlib.crc32(path.name.encode())).permutation(120)  # each file's own
+        voxels = own if value is None else np.full(120, value)
         affine = np.eye(4)
         affine[0, 3] = shift
         grid = Geometry((4, 5, 6), affine)

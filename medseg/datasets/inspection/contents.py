@@ -54,19 +54,21 @@ def intensities(channel: np.ndarray) -> Intensities:
     values, counts = _tallied(thinned, low, high)
     histogram, _edges = np.histogram(values, _BINS, (low, high if high > low else low + 1), weights=counts)
     figures = dict(zip(PERCENTILES, _percentiles(values, counts), strict=True))
-    mean = float(flat.mean(dtype=np.float64))
-    spread = values - np.average(values, weights=counts)
+    middle = float(np.average(values, weights=counts))
+    mean = middle if thinned.size == flat.size else float(flat.mean(dtype=np.float64))
+    spread = values - middle
     sd = float(np.sqrt(np.average(spread**2, weights=counts)))
     return Intensities(low, high, mean, sd, figures, nonfinite, tuple(histogram.astype(int).tolist()))
 
 
 def _tallied(thinned: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray | None]:
     """Values in order and how often each occurs (`None`: once); counting whole numbers is faster than sorting them."""
-    if thinned.dtype.kind not in "iu" or high - low > _TALLY:
+    if thinned.dtype.kind not in "iu" or max(high, high - low) > _TALLY:
         return np.sort(thinned.astype(np.float64)), None
-    counts = np.bincount(thinned.astype(np.int64) - int(low))
+    below = min(0, int(low))
+    counts = np.bincount(thinned.astype(np.int64) - below if below else thinned)
     found = np.flatnonzero(counts)
-    return (found + low).astype(np.float64), counts[found]
+    return (found + float(below)).astype(np.float64), counts[found]
 
 
 def _percentiles(values: np.ndarray, counts: np.ndarray | None) -> list[float]:
@@ -85,7 +87,7 @@ def digest(image: Image) -> str:
     turned = image.geometry.to_canonical.apply(image.voxels)
     plain = _smallest(turned)
     content = hashlib.blake2b(f"{plain.shape} {plain.dtype}".encode(), digest_size=16)
-    content.update(np.ascontiguousarray(plain).data)
+    content.update(np.ascontiguousarray(plain.T).data)  # files hold x fastest, so that nothing is copied
     return content.hexdigest()
 
 

@@ -90,10 +90,11 @@ def _listed(cases: Sequence[Case]) -> str:
 def _copies(pictures: np.ndarray) -> list[_Copy]:
     """Pairs of pictures, shape (n, side, ...), whose detail agrees; of each group all pairs with its first."""
     ndim = pictures.ndim - 1
-    details = np.stack([_standard(detail(picture)) for picture in pictures])
+    details = _standard(np.stack([detail(picture) for picture in pictures]))
+    coarse = _standard(_coarse(pictures))
     best: dict[tuple[int, int], _Copy] = {}
     for axes in _mirrors(ndim):
-        for pairs in _candidates(pictures, axes):
+        for pairs in _candidates(coarse, axes):
             flipped = np.flip(details[pairs[:, 1]], tuple(axis + 1 for axis in axes))
             likeness = (details[pairs[:, 0]] * flipped).reshape(len(pairs), -1).sum(axis=1)
             for (one, other), score in zip(pairs.tolist(), likeness.tolist(), strict=True):
@@ -119,11 +120,10 @@ def _mirrors(ndim: int) -> list[tuple[int, ...]]:
     return [tuple(i for i in range(ndim) if flips[i]) for flips in product((False, True), repeat=ndim)]
 
 
-def _candidates(pictures: np.ndarray, axes: tuple[int, ...]) -> Iterator[np.ndarray]:
+def _candidates(coarse: np.ndarray, axes: tuple[int, ...]) -> Iterator[np.ndarray]:
     """Pairs of places (smaller first), shape (pairs, 2), whose coarse pictures agree when the second is flipped."""
-    coarse = _coarse(pictures)
-    plain = np.stack([_standard(one).ravel() for one in coarse])
-    turned = np.stack([_standard(np.flip(one, axes)).ravel() for one in coarse])
+    plain = coarse.reshape(len(coarse), -1)
+    turned = np.flip(coarse, tuple(axis + 1 for axis in axes)).reshape(len(coarse), -1)
     for rows, columns in _blocks(len(plain)):
         alike = np.abs(plain[rows] @ turned[columns].T) >= _CANDIDATE
         pairs = np.argwhere(alike) + np.array([rows.start, columns.start])
@@ -145,8 +145,9 @@ def _coarse(pictures: np.ndarray) -> np.ndarray:
     return split.mean(axis=tuple(range(2, 2 * ndim + 1, 2)))
 
 
-def _standard(picture: np.ndarray) -> np.ndarray:
-    """Of mean 0 and length 1, so that products are correlations; zeros where it is flat."""
-    centred = picture - picture.mean()
-    length = np.linalg.norm(centred)
-    return centred / length if length > 0 else centred
+def _standard(pictures: np.ndarray) -> np.ndarray:
+    """Each of mean 0 and length 1, so that products are correlations; zeros where it is flat."""
+    flat = pictures.reshape(len(pictures), -1)
+    centred = flat - flat.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(centred, axis=1, keepdims=True)
+    return (centred / np.where(length > 0, length, 1)).reshape(pictures.shape)

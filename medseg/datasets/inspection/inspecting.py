@@ -1,6 +1,7 @@
 """Every case of a data set read once, one or several at a time, and then all of them compared."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 
 from medseg.case import Case
 from medseg.datasets.dataset import Dataset
@@ -47,23 +48,42 @@ def inspect_dataset(
 def _read(
     dataset: Dataset, progress: Progress | None, options: ReadOptions | None, jobs: int, height: int | None
 ) -> tuple[CaseFacts, ...]:
-    """Facts of every case in order; several at a time are read by threads, since decoding lets go of Python's lock."""
+    """Facts of every case in order; several at a time by processes, as Python catches warnings in one thread alone."""
     cases = (progress or iter)(dataset.cases)
     if jobs == 1 or len(dataset.cases) < 2:
         return tuple(_guarded(case, dataset.labels, options, height) for case in cases)
+    results = _in_processes(dataset.cases, (dataset.labels, options, height), jobs)
+    return tuple(found for _case, found in zip(cases, results, strict=True))
+
+
+def _in_processes(
+    cases: Sequence[Case], how: tuple[Labels | None, ReadOptions | None, int | None], jobs: int
+) -> Iterator[CaseFacts]:
+    """Facts of the cases in order. Where a case takes its process down, the rest are read one in a process."""
     from joblib import Parallel, delayed
 
-    tasks = (delayed(_guarded)(case, dataset.labels, options, height) for case in dataset.cases)
-    results = Parallel(n_jobs=jobs, backend="threading", return_as="generator")(tasks)
-    return tuple(found for _case, found in zip(cases, results, strict=True))
+    done = 0
+    try:
+        for found in Parallel(n_jobs=jobs, return_as="generator")(delayed(_guarded)(case, *how) for case in cases):
+            done += 1
+            yield found
+    except BrokenProcessPool:
+        for case in cases[done:]:
+            try:
+                yield from Parallel(n_jobs=2)([delayed(_guarded)(case, *how)])
+            except BrokenProcessPool:
+                yield _crashed(case, "reading ended its process: out of memory, or a defect")
 
 
 def _guarded(case: Case, labels: Labels | None, options: ReadOptions | None, height: int | None) -> CaseFacts:
     try:
         return facts_of(case, labels, options, height)
     except Exception as error:  # a defect of ours in one case must not cost the other cases
-        text = f"reading failed: {type(error).__name__}: {error}"
-        return CaseFacts(case, findings=(Finding("crash", text, (case.id,), mend="Tell us, with the file."),))
+        return _crashed(case, f"reading failed: {type(error).__name__}: {error}")
+
+
+def _crashed(case: Case, text: str) -> CaseFacts:
+    return CaseFacts(case, findings=(Finding("crash", text, (case.id,), mend="Tell us, with the file."),))
 
 
 def _without_mend(error: MedsegError) -> str:

@@ -40,8 +40,9 @@ def detail(picture: np.ndarray) -> np.ndarray:
     smooth = picture
     for axis in range(picture.ndim):
         padded = np.pad(smooth, [(_REACH, _REACH) if i == axis else (0, 0) for i in range(picture.ndim)], mode="edge")
-        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _REACH + 1, axis)
-        smooth = windows.mean(axis=-1)
+        length = picture.shape[axis]
+        parts = [np.take(padded, range(start, start + length), axis=axis) for start in range(2 * _REACH + 1)]
+        smooth = np.stack(parts).mean(axis=0)
     found = picture - smooth
     strength = np.abs(found)
     usual = np.sqrt(np.mean(np.minimum(strength, np.quantile(strength, _STRONG)) ** 2))

@@ -40,22 +40,24 @@ def test_every_problem_of_every_case_is_found(paired: Path, volume: Writer) -> N
     volume(paired / "images" / "e.nii.gz")
     inspection = inspect_dataset(open_dataset(paired, labels=LABELS))
     found = dict.fromkeys("abcde", "")
-    for name, text in inspection.problems:
-        found[name] += text
+    for one in inspection.problems:
+        for name in one.cases:
+            found[name] += one.text
     assert "a.nii.gz" in found["a"]
-    assert "shifted by 2 mm" in found["b"]
-    assert "undeclared values [7]" in found["c"]
+    assert "its origin is 2 mm away" in found["b"]
+    assert "undeclared values: 7" in found["c"]
     assert "channel 0 is constant" in found["d"]
     assert "the mask is empty" in found["d"]
     assert found["e"] == ""
     assert len(inspection.table) == 5
-    assert inspection.summary["label_voxels"] == {"lesion": 0, "7": 120}
+    assert inspection.summary["label_voxels"] == {"lesion": 120, "7": 120}  # those of b, which is off its image
 
 
 def test_a_picture_among_volumes_is_a_problem(paired: Path) -> None:
     flat = Image(np.eye(5, dtype=np.uint8)[np.newaxis], Geometry.from_spacing((5, 5), None))
     write_image(paired / "images" / "d.png", flat)
-    assert inspect_dataset(open_dataset(paired)).problems == (("d", "the image is 2D where most are 3D"),)
+    (found,) = inspect_dataset(open_dataset(paired)).problems
+    assert (found.kind, found.cases, found.text) == ("dimension", ("d",), "the image is 2D where most are 3D")
 
 
 def test_without_declared_labels_the_values_found_are_reported(paired: Path, volume: Writer) -> None:
