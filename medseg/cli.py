@@ -110,6 +110,8 @@ def inspect(
         typer.echo(json_text(seen.summary, sort_keys=False))
     else:
         _print(inspection_view(seen))
+        if any(case.readers for case in seen.dataset.cases):
+            _print(_readers_table(seen.dataset, options))
     if not seen.sound:
         raise typer.Exit(1)
 
@@ -453,6 +455,13 @@ def _numbers(text: str | None) -> list[float] | None:
         return [float(part) for part in text.replace("x", ",").split(",")]
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a spacing such as 1.5 or 1,1,3") from None
+
+
+def _readers_table(dataset: Any, options: Any) -> Any:
+    from medseg.evaluation import reader_agreement, summarise_readers
+    from medseg.outputs.console import frame_table
+
+    return frame_table(summarise_readers(reader_agreement(dataset, options)), "Agreement of the readers (Dice)")
 
 
 def _case_table(words: list[str] | None) -> Any:

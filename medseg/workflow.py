@@ -24,6 +24,7 @@ from medseg.datasets import (
 )
 from medseg.datasets.conversion import TARGETS
 from medseg.datasets.conversion_folder import Conversion
+from medseg.datasets.inspection import Mend, mend_dataset
 from medseg.datasets.layouts import nnunet
 from medseg.errors import ConfigError, InputError
 from medseg.evaluation import Evaluation, evaluate_pairs, find_pairs
@@ -140,6 +141,8 @@ def inspect(
     jobs: int | None = None,
     page: str | Path | None = None,
     out: str | Path | None = None,
+    fix: Mend | None = None,
+    to: str | Path | None = None,
     reporter: Reporter | None = None,
 ) -> Inspection:
     """Read a whole data set, say what is in it and what is wrong with it, and never stop at the first problem.
@@ -153,11 +156,21 @@ def inspect(
         jobs: Cases read at a time; one a processor where left out, of which each is in memory.
         page: Gets an HTML page with pictures of the distributions and of every case.
         out: Gets the table of cases as CSV.
-        reporter: Told of the progress.
+        fix: "copy-header" or "resample": how masks that do not lie on their images are mended, in copies.
+        to: A folder outside the data set for the copies and a manifest of the whole mended data set.
+        reporter: Told of the progress, and of what was mended.
+
+    Returns:
+        What was found, before anything was mended.
 
     Raises:
         DatasetError: Nothing can be read at all: the path is missing, or no layout or more than one fits.
+        InputError: Of `fix` and `to` only one is given, or the folder lies in the data set.
     """
+    if (fix is None) != (to is None):
+        raise InputError(
+            "fix", "needs a folder for the mended copies, and such a folder a fix", "Give fix=... and to=..."
+        )
     reporter = reporter or Silent()
     found = survey_dataset(dataset, layout=layout, labels=labels, table=cases)
     seen = inspect_dataset(
@@ -173,6 +186,11 @@ def inspect(
         write_inspection_page(Path(page), seen)
     if out is not None:
         write_csv(out, seen.table)
+    if fix is not None and to is not None:
+        mended = mend_dataset(seen, to, fix, options, reporter)
+        reporter.say(f"{len(mended.masks)} masks mended: {mended.manifest}")
+        for case, reason in mended.refused:
+            reporter.say(f"not mended: {case}: {reason}")
     return seen
 
 

@@ -17,7 +17,8 @@ from medseg.picture import montage
 
 __all__ = ["CasePictures"]
 
-_BUDGET = 14 << 20  # bytes of pictures in the table; those of findings come on top
+_BUDGET = 14 << 20  # bytes of pictures in the table
+_FINDINGS_BUDGET = 8 << 20  # and of those beside findings
 _PER_FINDING = 8
 _BESIDE = ("grid_header", "grid_resample", "grid_size")  # findings of which the mask is drawn beside its image
 _QUALITY = 82
@@ -47,6 +48,7 @@ class CasePictures:
             if room < 0:
                 break
             self._encoded[name] = encoded
+        self._room = _FINDINGS_BUDGET
         self.told = f"{len(inspection.facts)} cases, {len(self._encoded)} of them with a picture (image and mask)."
 
     def of(self, one: CaseFacts) -> str:
@@ -58,7 +60,9 @@ class CasePictures:
         figures = [_figure(self._image(case, case), case) for case in finding.cases[:_PER_FINDING]]
         if finding.kind in _BESIDE:
             figures += [self._masks(self._facts[case]) for case in finding.cases[:1] if case in self._facts]
-        return f'<div class="pictures">{"".join(figures)}</div>' if any(figures) else ""
+        shown = "".join(figures)
+        self._room -= len(shown)
+        return f'<div class="pictures">{shown}</div>' if shown and self._room > 0 else ""
 
     def _image(self, case: str, said: str) -> str:
         encoded = self._encoded.get(case)

@@ -202,7 +202,7 @@ def _cases(inspection: Inspection, groups: Sequence[FindingGroup], pictures: Cas
         for case in group.cases if group.severity == "problem" else ():
             tags.setdefault(case, []).append(group)
     table = inspection.table
-    about = [name for name in ("patient", "split", "size", "spacing_mm") if (table[name] != "").any()]
+    about = [name for name in ("patient", "split", "size", "spacing_mm") if name in table and (table[name] != "").any()]
     voxels = [name for name in table.columns if str(name).startswith("voxels_")]
     yield f"<h2>Cases</h2><p class=small>{pictures.told}</p>"
     yield '<p hidden><label>Filter <input id="filter" type="search"></label></p>'
@@ -223,8 +223,9 @@ def _cases(inspection: Inspection, groups: Sequence[FindingGroup], pictures: Cas
 
 
 def _number(value: object) -> str:
-    # of a mask that is not there, pandas has NaN
-    return f'<td class="number">{"" if value != value else format(int(str(value).split(".")[0]), ",")}</td>'
+    # of a mask that is not there pandas has NaN, or nothing where none is
+    known = isinstance(value, int) or (isinstance(value, float) and value == value)
+    return f'<td class="number">{format(int(str(value).split(".")[0]), ",") if known else ""}</td>'
 
 
 def _shortened(notes: Iterable[str]) -> str:

@@ -55,4 +55,5 @@ def test_an_inspection_shows_ranges_cases_and_problems(tmp_path):
         console.print(inspection_view(inspect_dataset(open_dataset(tmp_path, labels=labels))))
     text = capture.get()
     assert "8 / 9 / 10, 6 / 6 / 6, 5 / 5 / 5" in text
-    assert any(line.startswith("b: ") for line in text.splitlines())
+    assert "✗ Mask on another grid · 1 case" in text
+    assert text.rstrip().endswith("problems")
