@@ -4,17 +4,16 @@ import csv
 import math
 import re
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from medseg.case import Case
 from medseg.config import Settings
-from medseg.datasets.dataset import noted
+from medseg.datasets.dataset import Dataset, counted, noted
 from medseg.errors import DatasetError
 from medseg.io.formats import stem
 
-__all__ = ["SPLITS", "CaseTable", "apply_case_table", "parse_spacing", "read_rows"]
+__all__ = ["SPLITS", "CaseTable", "described", "header_names", "parse_spacing", "read_rows"]
 
 SPLITS = ("train", "validation", "test")
 
@@ -35,18 +34,18 @@ class CaseTable(Settings):
 
 
 def read_rows(
-    path: Path, needed: Iterable[str], problems: list[DatasetError] | None = None, *, delimiter: str = ","
+    path: Path, needed: Iterable[str], problems: list[DatasetError], *, delimiter: str = ","
 ) -> list[tuple[int, dict[str, str]]]:
     """Rows of a CSV as dictionaries of stripped text, each with its line number in the file.
 
     Args:
         path: The file.
         needed: Columns that must be there.
-        problems: Gets a row with another number of fields, which is left out; without it the first is raised.
+        problems: Gets a row with another number of fields, which is left out.
         delimiter: Between fields.
 
     Raises:
-        DatasetError: The file cannot be read, a column is absent or there twice, or a row has another number of fields.
+        DatasetError: The file cannot be read, or a column is absent or there twice.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -66,7 +65,7 @@ def read_rows(
         raise DatasetError(path, f"has the column {', '.join(twice)} twice", "Give each column its own name.")
     whole = []
     for line, row in rows:
-        with _noted_in(problems):
+        with noted(problems):
             if None in row or None in row.values():
                 raise DatasetError(
                     f"{path}, line {line}", f"does not have {len(names)} fields", "Mend the commas or quotes."
@@ -75,9 +74,13 @@ def read_rows(
     return whole
 
 
-def _noted_in(problems: list[DatasetError] | None) -> AbstractContextManager[None]:
-    """Collect what is wrong with one row or case where there is a list for it, else raise it."""
-    return nullcontext() if problems is None else noted(problems)
+def header_names(path: Path) -> set[str]:
+    """The columns that the first line of a CSV names; none of a file that cannot be read."""
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            return {name.strip(' "\r\n') for name in file.readline().split(",")}
+    except OSError:
+        return set()
 
 
 def parse_spacing(text: str, where: str) -> tuple[float, ...] | None:
@@ -105,50 +108,46 @@ def parse_spacing(text: str, where: str) -> tuple[float, ...] | None:
     return numbers
 
 
-def apply_case_table(
-    cases: Iterable[Case], root: Path, table: CaseTable, problems: list[DatasetError] | None = None
-) -> tuple[list[Case], tuple[str, ...]]:
-    """Cases with the patient, split and columns that a table gives, and a warning where rows have no case.
+def described(dataset: Dataset, table: CaseTable) -> Dataset:
+    """A data set with the patients, splits, spacings and columns that a table gives, in place of its own of one name.
 
-    Args:
-        cases: The cases of the data set.
-        root: Its folder.
-        table: Which file and columns.
-        problems: Gets what is wrong with single rows and cases, which are left out; without it the first is raised.
+    What is wrong with single rows and cases (an empty patient, a case that the table does not name) is in `problems`
+    and leaves them out; rows without a case are a warning.
 
     Raises:
-        DatasetError: The table is unreadable, names a case twice or not at all, or has an empty patient.
+        DatasetError: The table as a whole cannot be read.
     """
-    path = root / table.file
+    path = (dataset.root if dataset.root.is_dir() else dataset.root.parent) / table.file
     named = [name for name in (table.patient, table.split, table.spacing_mm) if name]
+    problems = list(dataset.problems)
     rows: dict[str, tuple[int, dict[str, str]]] = {}
     for line, row in read_rows(path, [table.id, *named], problems):
         name = stem(Path(row[table.id]))
-        with _noted_in(problems):
+        with noted(problems):
             if name in rows:
                 found = f"the case {name!r} has a row already, line {rows[name][0]}"
                 raise DatasetError(f"{path}, line {line}", found, "Keep one.")
             rows[name] = line, row
-    described, spare = [], set(rows)
-    for case in cases:
-        spare.discard(case.id)
-        with _noted_in(problems):
-            described.append(_described(case, path, rows, table))
-    listed = ", ".join(sorted(spare)[:5])
-    return described, (f"{path.name} describes {len(spare)} cases that have no image ({listed})",) if spare else ()
+    cases: list[Case] = []
+    for case in dataset.cases:
+        with noted(problems):
+            cases.append(_with_row(case, path, rows, table))
+    spare = set(rows) - {case.id for case in dataset.cases}
+    more = counted(spare, f"rows of {path.name} have no image")
+    return replace(dataset, cases=tuple(cases), warnings=(*dataset.warnings, *more), problems=tuple(problems))
 
 
-def _described(case: Case, path: Path, rows: dict[str, tuple[int, dict[str, str]]], table: CaseTable) -> Case:
+def _with_row(case: Case, path: Path, rows: dict[str, tuple[int, dict[str, str]]], table: CaseTable) -> Case:
     if case.id not in rows:
         raise DatasetError(path, f"has no row for the case {case.id!r}", "Add it, or remove the image.")
     line, row = rows[case.id]
     patient = row[table.patient] if table.patient else case.patient
     split = row[table.split] if table.split else case.split
-    if not patient:
+    if table.patient and not patient:
         raise DatasetError(f"{path}, line {line}", "the patient is empty", "Say whose the image is: splits need it.")
     if split not in ("", *SPLITS):
         raise DatasetError(f"{path}, line {line}", f"unknown split {split!r}", "Mend it.", ", ".join(SPLITS))
     spacing = parse_spacing(row[table.spacing_mm], f"{path}, line {line}") if table.spacing_mm else case.spacing_mm
     used = (table.id, table.patient, table.split, table.spacing_mm)
-    columns = {key: value for key, value in row.items() if key not in used}
+    columns = {**case.columns, **{key: value for key, value in row.items() if key not in used}}
     return replace(case, patient=patient, split=split, columns=columns, spacing_mm=spacing)

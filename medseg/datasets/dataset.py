@@ -1,7 +1,7 @@
 """A data set: its cases, and what all of them share."""
 
 import html
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,10 @@ from medseg.case import Case
 from medseg.errors import DatasetError
 from medseg.labels import Labels
 
-__all__ = ["Dataset", "noted"]
+__all__ = ["Dataset", "counted", "noted"]
 
 _SHOWN = 10
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -79,3 +80,9 @@ def noted(problems: list[DatasetError]) -> Iterator[None]:
         yield
     except DatasetError as error:
         problems.append(error)
+
+
+def counted(names: Collection[str], what: str) -> tuple[str, ...]:
+    """A warning that says how many of something there are, and the names of the first; none where there are none."""
+    first = ", ".join(sorted(names)[:_NAMED])
+    return (f"{len(names)} {what} ({first}{' …' if len(names) > _NAMED else ''})",) if names else ()

@@ -12,7 +12,7 @@ from medseg import address
 from medseg.case import Case
 from medseg.io import formats
 
-__all__ = ["dicom_name", "distinct", "safe_name", "without_ending"]
+__all__ = ["dicom_name", "distinct", "named_by_part", "safe_name", "without_ending"]
 
 
 def dicom_name(where: Path, root: Path, number: object) -> str:
@@ -43,6 +43,13 @@ def distinct(cases: Iterable[Case]) -> list[Case]:
     known = list(cases)
     count = Counter(case.id.casefold() for case in known)
     return [case if count[case.id.casefold()] == 1 else _marked(case) for case in known]
+
+
+def named_by_part(cases: Iterable[tuple[str, Case]]) -> list[Case]:
+    """Cases of the parts of a data set, where an id that stands in several begins with the part's name."""
+    known = list(cases)
+    count = Counter(case.id for _, case in known)
+    return [case if count[case.id] == 1 or not part else replace(case, id=f"{part}_{case.id}") for part, case in known]
 
 
 def _marked(case: Case) -> Case:

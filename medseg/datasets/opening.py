@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from medseg.datasets.case_table import CaseTable
+from medseg.datasets.completing import completed
 from medseg.datasets.dataset import Dataset
 from medseg.datasets.layouts import beside, bids, coco, dicom, hdf5, manifest, msd, nnunet, paired
 from medseg.datasets.public import (
@@ -32,10 +33,10 @@ class Layout(Protocol):
         """Whether `root` looks like this layout, by names alone; cheap, and never raises for other content."""
         ...
 
-    def read(self, root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
-        """All cases, sorted by id, with paths that exist; no image is opened.
+    def read(self, root: Path, labels: Labels | None) -> Dataset:
+        """All cases, in any order, with paths that exist; no image is opened.
 
-        `labels` takes precedence over what the layout knows; `table` names a CSV with patients and columns.
+        `labels` takes precedence over what the layout knows. `Case.patient` is empty where nothing says whose it is.
         What is wrong with one case goes into `Dataset.problems` (see `noted`) and leaves that case out; what is only
         odd goes into `Dataset.warnings`; `DatasetError` is raised where nothing can be read at all.
         """
@@ -102,7 +103,10 @@ def survey_dataset(
     known = _layouts()
     if layout is not None and layout not in known:
         raise DatasetError("layout", f"unknown layout {layout!r}", "Choose one of these.", ", ".join(known))
-    dataset = known[layout or _only(root)].read(root, labels, table)
+    chosen = known[layout or _only(root)]
+    if table is not None and chosen is manifest:
+        raise DatasetError(root, "a case table was named too", "Leave it away: a manifest has those columns itself.")
+    dataset = completed(chosen.read(root, labels), table)
     structures = sorted({name for case in dataset.cases for name in case.structures})
     if labels is None or not structures or any(labels.value_of(name) is not None for name in structures):
         return dataset

@@ -105,7 +105,10 @@ def _from_table(path: Path, cases: Sequence[Case], fold: int | None) -> tuple[di
     """The cases of each part, and those left out on purpose."""
     if fold is not None:
         raise DatasetError(path, f"holds one split, not fold {fold}", "Leave `fold` away, or give a file of folds.")
-    rows = read_rows(path, ["split"])
+    problems: list[DatasetError] = []
+    rows = read_rows(path, ["split"], problems)
+    if problems:
+        raise problems[0]
     column = next((name for name in ("id", "patient") if rows and name in rows[0][1]), None)
     if column is None:
         raise DatasetError(path, "has no row with an id or a patient", "Add a column `id` or `patient`.")

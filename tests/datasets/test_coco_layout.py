@@ -1,6 +1,7 @@
 """COCO data sets, as tools export them."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def test_one_file_beside_its_images(tmp_path: Path, place: str, folder: str) -> 
     for case, sums in ((empty, [0, 0]), (drawn, [4, 1])):
         mask = read_case_label_map(case, read_case_image(case), dataset.labels).mask
         assert [(mask == value).sum() for value in (1, 2)] == sums
-    assert "does not say whose the images are" in dataset.warnings[0]
+    assert "nothing says whose the images are" in dataset.warnings[0]
 
 
 def test_the_file_itself_is_a_data_set(tmp_path: Path) -> None:
@@ -84,8 +85,20 @@ def test_several_files_give_the_splits(tmp_path: Path, train: str, val: str, ima
     if train.startswith("annotations"):
         coco(tmp_path / "annotations" / "captions_train.json", ["1.png"])  # no outlines: not read
     dataset = open_dataset(tmp_path)
-    assert {case.id: case.split for case in dataset.cases} == {"1": "train", "validation_1": "validation"}
+    assert {case.id: case.split for case in dataset.cases} == {"train_1": "train", "validation_1": "validation"}
     assert [case.images[0].parent for case in dataset.cases] == [tmp_path / folder for folder in images]
+
+
+def test_an_image_in_two_splits_is_a_problem_and_one_name_in_two_folders_is_none(tmp_path: Path) -> None:
+    for folder in ("images", "north", "south"):
+        picture(tmp_path / folder / "1.png")
+    for split in ("train", "val"):
+        coco(tmp_path / "annotations" / f"instances_{split}.json", ["1.png"], 0)
+    assert "is the image of two cases, 'train_1' and 'validation_1'" in str(survey_dataset(tmp_path).problems[0])
+    shutil.rmtree(tmp_path / "annotations")
+    for place in ("north", "south"):
+        coco(tmp_path / place / "_annotations.coco.json", ["1.png"], 0)
+    assert [case.id for case in open_dataset(tmp_path).cases] == ["north_1", "south_1"]
 
 
 def test_a_list_of_images_without_annotations_is_unlabelled(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_a_case_table_beside_the_file_gives_patients(tmp_path: Path) -> None:
         ({"images": STACK[0]}, "Stack images"),
         ({"images": STACK, "names": [b"a", b"b"]}, "expected 3 short texts"),
         ({"images": STACK, "names": np.arange(3)}, "expected 3 short texts"),
-        ({"images": STACK, "names": [b"a", b"b", b"a"]}, "names a twice"),
+        ({"images": STACK, "names": [b"a", b"b", b"a"]}, "becomes the case 'a'"),
         ({"a__image_1": VOLUME, "a__image_2": VOLUME, "b__image": VOLUME}, "b has 1 channels, a 2"),
     ],
 )

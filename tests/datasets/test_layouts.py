@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from medseg.datasets import CaseTable, open_dataset
+from medseg.datasets import CaseTable, open_dataset, survey_dataset
 from medseg.datasets.case_table import parse_spacing
 from medseg.errors import DatasetError
 from medseg.labels import Labels
@@ -17,7 +17,7 @@ def test_paired_folders_match_by_name(paired: Path) -> None:
     assert (dataset.layout, [case.id for case in dataset.cases]) == ("paired", ["a", "b", "c"])
     assert all(case.masks == (paired / "labels" / case.images[0].name,) for case in dataset.cases)
     assert [case.patient for case in dataset.cases] == ["a", "b", "c"]
-    assert "each file counts as a patient" in dataset.warnings[0]
+    assert "each case counts as a patient" in dataset.warnings[0]
     assert "a.nii.gz" in dataset._repr_html_()
 
 
@@ -38,7 +38,7 @@ def test_a_case_table_gives_patients_and_columns(paired: Path) -> None:
     dataset = open_dataset(paired, table=CaseTable(id="name", patient="who"))
     assert [case.patient for case in dataset.cases] == ["p1", "p1", "p2"]
     assert dataset.cases[0].columns == {"sex": "F"}
-    assert dataset.warnings == ("cases.csv describes 1 cases that have no image (d)",)
+    assert dataset.warnings == ("1 rows of cases.csv have no image (d)",)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,30 @@ def test_a_case_table_that_does_not_fit_is_refused_with_its_line(paired: Path, c
     (paired / "cases.csv").write_text(content)
     with pytest.raises(DatasetError, match=found):
         open_dataset(paired, table=CaseTable(id="name", patient="who"))
+
+
+def test_all_that_does_not_fit_a_case_table_is_listed_and_the_rest_is_read(paired: Path) -> None:
+    (paired / "cases.csv").write_text("name,who,part\na,p,train\nb,,\n")
+    dataset = survey_dataset(paired, table=CaseTable(id="name", patient="who", split="part"))
+    assert [(case.id, case.patient, case.split) for case in dataset.cases] == [("a", "p", "train")]
+    assert [str(problem).partition(": ")[2][:20] for problem in dataset.problems] == [
+        "the patient is empty",
+        "has no row for the c",
+    ]
+
+
+def test_a_table_without_patients_leaves_each_case_one_of_its_own(paired: Path) -> None:
+    (paired / "cases.csv").write_text("name,sex\na,F\nb,M\nc,F\n")
+    dataset = open_dataset(paired, table=CaseTable(id="name"))
+    assert (dataset.patients, dataset.cases[1].columns) == (("a", "b", "c"), {"sex": "M"})
+    assert dataset.warnings == ("nothing says whose the images are: each case counts as a patient of its own",)
+
+
+def test_a_manifest_refuses_a_case_table(tmp_path: Path, volume: Writer) -> None:
+    path = manifest(tmp_path, volume, A)
+    for place in (path, tmp_path):
+        with pytest.raises(DatasetError, match="a case table was named too"):
+            open_dataset(place, table=CaseTable(patient="patient"))
 
 
 def test_two_files_of_one_name_are_refused(paired: Path, volume: Writer) -> None:
@@ -106,7 +130,7 @@ def test_names_to_values_are_labels_too(tmp_path: Path, volume: Writer) -> None:
         ({"training": [{"image": "../b.nii.gz", "label": "x"}]}, "relative to dataset.json"),
         ({"training": [{"image": "imagesTr/a.nii.gz"}]}, "training entry"),
         ({"training": [], "test": []}, "lists no case"),
-        ({"test": ["imagesTr/a.nii.gz"]}, "lists 'a' twice"),
+        ({"test": ["imagesTr/a.nii.gz"]}, "becomes the case 'a'"),
     ],
 )
 def test_a_broken_dataset_json_is_refused(tmp_path: Path, volume: Writer, changes: dict, found: str) -> None:

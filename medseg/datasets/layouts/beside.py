@@ -9,12 +9,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby, islice, pairwise
+from itertools import groupby, islice
 from pathlib import Path
 
 from medseg.case import Case
-from medseg.datasets.case_table import CaseTable, apply_case_table
-from medseg.datasets.dataset import Dataset
+from medseg.datasets.dataset import Dataset, counted
+from medseg.datasets.naming import safe_name
 from medseg.errors import DatasetError
 from medseg.io import formats
 from medseg.labels import Labels
@@ -48,31 +48,23 @@ def recognises(root: Path) -> bool:
     return root.is_dir() and any(group.masks and group.images for group in _groups(islice(_files(root), _LOOKED_AT)))
 
 
-def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
+def read(root: Path, labels: Labels | None) -> Dataset:
     """The cases; images called as those of the others, but without a mask, are unlabelled.
 
     Where files lie in several folders, the first folder in which they part is the patient.
 
     Raises:
-        DatasetError: There is no such pair, two have one name, or the case table does not fit.
+        DatasetError: There is no such pair.
     """
     groups = list(_groups(_files(root)))
     if not any(group.images and group.masks for group in groups):
         raise DatasetError(root, "has no mask beside its image", "Name it after the image: NAME_mask beside NAME.")
     channels, groups, warnings = _same_channels(groups)
     above = Path(os.path.commonpath([group.folder for group in groups]))
-    cases = sorted((_case(root, above, group, channels) for group in groups), key=lambda case: case.id)
-    for case, after in pairwise(cases):
-        if case.id == after.id:
-            raise DatasetError(after.images[0], f"has the name of {case.images[0]}", "Give each case its own.")
-    if table is not None:
-        cases, spare = apply_case_table(cases, root, table)
-        warnings += spare
-    if table is None or table.patient is None:
-        nested = any(group.folder != above for group in groups)
-        whose = f"the folders in {above.name}/ name the patients" if nested else "each counts as a patient of its own"
-        warnings.append(f"no column says whose the images are: {whose}")
-    return Dataset(root, "beside", tuple(cases), labels, channels or ("image",), warnings=tuple(warnings))
+    if any(group.folder != above for group in groups):
+        warnings += (f"the folders in {above.name}/ name the patients, where no case table does",)
+    cases = tuple(_case(root, above, group, channels) for group in groups)
+    return Dataset(root, "beside", cases, labels, channels or ("image",), warnings=warnings)
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -112,7 +104,7 @@ def _images_of(base: str, images: dict[str, Path]) -> dict[str, Path]:
     return {rest.strip(" _.-"): path for rest, path in begun.items() if not base or rest[:1] in " _.-"}
 
 
-def _same_channels(groups: list[_Group]) -> tuple[tuple[str, ...], list[_Group], list[str]]:
+def _same_channels(groups: list[_Group]) -> tuple[tuple[str, ...], list[_Group], tuple[str, ...]]:
     """The commonest set of channels, and the groups that have it; what has no mask is grouped by it."""
     masked = [group for group in groups if group.masks]
     usual = Counter(tuple(sorted(group.images)) for group in masked if group.images).most_common(1)[0][0]
@@ -122,7 +114,7 @@ def _same_channels(groups: list[_Group]) -> tuple[tuple[str, ...], list[_Group],
         if not group.masks:
             fit += _unlabelled(group, usual)
     wanted = ", ".join(usual).strip() or "image"
-    warnings = [f"{len(odd)} masks have no {wanted} beside them and are left out ({', '.join(odd[:5])})"] if odd else []
+    warnings = counted(odd, f"masks have no {wanted} beside them and are left out")
     return (usual if usual != ("",) else ()), fit, warnings
 
 
@@ -140,8 +132,7 @@ def _unlabelled(left: _Group, channels: tuple[str, ...]) -> Iterator[_Group]:
 
 def _case(root: Path, above: Path, group: _Group, channels: tuple[str, ...]) -> Case:
     below, apart = group.folder.relative_to(root).parts, group.folder.relative_to(above).parts
-    name = "_".join((*below, *([group.base] if group.base else [])))
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".") or "case"
+    name = safe_name("_".join((*below, *([group.base] if group.base else []))))
     columns = {"series": group.base} if apart and group.base else {}
     images = tuple(group.images[channel] for channel in channels or ("",))
-    return Case(name, apart[0] if apart else name, images, group.masks, columns=columns)
+    return Case(name, apart[0] if apart else "", images, group.masks, columns=columns)

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from medseg.case import Case
-from medseg.datasets.case_table import CaseTable, apply_case_table, read_rows
+from medseg.datasets.case_table import read_rows
 from medseg.datasets.dataset import Dataset
 from medseg.datasets.layouts.bids_names import BidsFile, bids_files, image_stem
+from medseg.datasets.layouts.mask_names import annotated_where_drawn
 from medseg.errors import DatasetError
 from medseg.io import formats
 from medseg.labels import Labels
@@ -35,7 +36,7 @@ def recognises(root: Path) -> bool:
         return False
 
 
-def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
+def read(root: Path, labels: Labels | None) -> Dataset:
     """The cases: of each session the images that all have as channels, those of other suffixes named in a warning.
 
     `participants.tsv`, `sessions.tsv` and some facts of the sidecar of the first channel are columns.
@@ -55,18 +56,15 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
         f"{suffix} ({count} of {len(images)})" for suffix, count in sorted(counts.items()) if suffix not in channels
     ]
     warnings = [f"not every session has {', '.join(left)}: left out"] if left else []
-    masks, values = _masks(root, warnings)
-    people = _rows(root / "participants.tsv", "participant_id")
+    masks, values = _masks(root, warnings, problems)
+    people = _rows(root / "participants.tsv", "participant_id", problems)
     cases = []
     for place, own in sorted(images.items()):
-        columns = people.get(place[0], {}) | _session(root, place) | _facts(own[channels[0]].path)
+        columns = people.get(place[0], {}) | _session(root, place, problems) | _facts(own[channels[0]].path)
         case = Case("_".join(place), place[0], tuple(own[name].path for name in channels), columns=columns)
         cases.append(_with_masks(case, masks.get(place, {}), own, problems))
     every = {name for case in cases for name in case.structures}
-    cases = [_judged(case, every) for case in cases]
-    if table is not None:
-        cases, spare = apply_case_table(cases, root, table, problems)
-        warnings += spare
+    cases = annotated_where_drawn(cases)
     read_by = {name for case in cases for files in case.readers.values() for name in _labels_in(files)}
     if not values and not every and len(read_by) == 1:  # readers of one structure: a voxel is it or not
         values = dict.fromkeys(read_by, 1)
@@ -89,7 +87,9 @@ def _images(root: Path, problems: list[DatasetError]) -> dict[_Place, dict[str, 
     return found
 
 
-def _masks(root: Path, warnings: list[str]) -> tuple[dict[_Place, dict[str, list[BidsFile]]], dict[str, Any]]:
+def _masks(
+    root: Path, warnings: list[str], problems: list[DatasetError]
+) -> tuple[dict[_Place, dict[str, list[BidsFile]]], dict[str, Any]]:
     """Masks of each session by the pipeline (and `desc`) that made them, and what the values of maps mean."""
     found: dict[_Place, dict[str, list[BidsFile]]] = {}
     values: dict[str, Any] = {}
@@ -101,13 +101,13 @@ def _masks(root: Path, warnings: list[str]) -> tuple[dict[_Place, dict[str, list
             described = [file.entities[key] for key in ("desc", "rater") if key in file.entities]
             found.setdefault(file.place, {}).setdefault("-".join([folder.name, *described]), []).append(file)
             if file.suffix == "dseg":
-                values |= {name: value for name, value in _values(root, file).items() if name not in values}
+                values |= {name: value for name, value in _values(root, file, problems).items() if name not in values}
     if folders and not found:
         warnings.append("the derivatives hold no _label-NAME_mask and no _dseg: no case has a label")
     return found, values
 
 
-def _values(root: Path, file: BidsFile) -> dict[str, int]:
+def _values(root: Path, file: BidsFile, problems: list[DatasetError]) -> dict[str, int]:
     """Names and values of the `_dseg.tsv` beside a map, or of one above it that counts for all."""
     own = file.path.with_name(f"{formats.stem(file.path)}.tsv")
     pipeline = root / "derivatives" / file.path.relative_to(root / "derivatives").parts[0]
@@ -115,7 +115,7 @@ def _values(root: Path, file: BidsFile) -> dict[str, int]:
     table = own if own.is_file() else next(iter(shared), None)
     if table is None:
         return {}
-    rows = read_rows(table, ("index", "name"), delimiter="\t")
+    rows = read_rows(table, ("index", "name"), problems, delimiter="\t")
     try:
         named = {row["name"]: int(row["index"]) for _, row in rows}
     except ValueError as error:
@@ -159,22 +159,18 @@ def _labels_in(files: tuple[Path, ...]) -> list[str]:
     return [label[1] for label in found if label]
 
 
-def _judged(case: Case, every: set[str]) -> Case:
-    return replace(case, annotated=case.structures) if case.structures and set(case.structures) < every else case
-
-
-def _rows(path: Path, key: str) -> dict[str, dict[str, str]]:
+def _rows(path: Path, key: str, problems: list[DatasetError]) -> dict[str, dict[str, str]]:
     """Rows of a table by one column, without what is not known ("n/a")."""
     if not path.is_file():
         return {}
-    rows = [row for _, row in read_rows(path, (key,), delimiter="\t")]
+    rows = [row for _, row in read_rows(path, (key,), problems, delimiter="\t")]
     return {row[key]: {k: v for k, v in row.items() if k != key and v not in ("", "n/a")} for row in rows}
 
 
-def _session(root: Path, place: _Place) -> dict[str, str]:
+def _session(root: Path, place: _Place, problems: list[DatasetError]) -> dict[str, str]:
     session = next((part for part in place if part.startswith("ses-")), None)
     table = root / place[0] / f"{place[0]}_sessions.tsv"
-    return _rows(table, "session_id").get(session, {}) | {"session": session} if session else {}
+    return _rows(table, "session_id", problems).get(session, {}) | {"session": session} if session else {}
 
 
 def _facts(image: Path) -> dict[str, str]:

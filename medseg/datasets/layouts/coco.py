@@ -8,14 +8,13 @@ and of `train/_annotations.coco.json`. Where an image has a `patient_id` or `pat
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from medseg import address
 from medseg.case import Case
-from medseg.datasets.case_table import CaseTable, apply_case_table
 from medseg.datasets.dataset import Dataset, noted
+from medseg.datasets.naming import named_by_part, safe_name
 from medseg.errors import DatasetError, InputError
 from medseg.io import formats
 from medseg.io.annotations.coco import Coco, coco
@@ -36,13 +35,13 @@ def recognises(root: Path) -> bool:
     return bool(_files(root))
 
 
-def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
+def read(root: Path, labels: Labels | None) -> Dataset:
     """The cases of all files; an image without annotations was looked at, and nothing found.
 
     The labels are the categories that occur. A file without the list `annotations` gives unlabelled cases.
 
     Raises:
-        DatasetError: There is no COCO file, a file is broken, or the case table does not fit.
+        DatasetError: There is no COCO file, or one is broken.
     """
     found: list[tuple[Path, Coco]] = []
     for path in _files(root):
@@ -54,29 +53,15 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
         raise DatasetError(root, "holds no COCO JSON", "Put it beside images/, or into annotations/.")
     top = root.parent if root.is_file() else root
     problems: list[DatasetError] = []
-    cases: dict[str, Case] = {}
+    cases: list[tuple[str, Case]] = []
     for path, file in found:
         problems += _orphans(path, file)
         for image, where in _listed(path, file):
             with noted(problems):
                 case = _case(top, path, file, image, where)
-                name = case.id if case.id not in cases else f"{case.split or path.stem}_{case.id}"
-                if name in cases:
-                    raise DatasetError(where, f"the case {name!r} is listed before", "List every image once.")
-                cases[name] = replace(case, id=name)
-    listed = [cases[name] for name in sorted(cases)]
-    warnings: tuple[str, ...] = ()
-    if table is not None:
-        listed, warnings = apply_case_table(listed, top, table)
-    return Dataset(
-        root,
-        "coco",
-        tuple(listed),
-        labels or _labels([file for _path, file in found]),
-        ("image",),
-        warnings=(*warnings, *_unknown_patients(found, table)),
-        problems=tuple(problems),
-    )
+                cases.append((case.split or path.parent.name, case))
+    named = labels or _labels([file for _path, file in found])
+    return Dataset(root, "coco", tuple(named_by_part(cases)), named, ("image",), problems=tuple(problems))
 
 
 def _files(root: Path) -> list[Path]:
@@ -121,8 +106,8 @@ def _case(top: Path, path: Path, file: Coco, image: Any, where: str) -> Case:
     drawn = None if file.annotations is None else file.annotations.get(image["id"], ())
     if any(not entry.get("segmentation") for entry in drawn or ()):
         raise DatasetError(where, "has objects with a box and no outline", "Outline them, or take the image out.")
-    own = re.sub(r"[^A-Za-z0-9._-]", "_", formats.stem(Path(name.replace("/", "_")))).lstrip(".") or "case"
-    patient = next((str(image[key]) for key in _PATIENT if image.get(key)), own)
+    own = safe_name(formats.stem(Path(name.replace("/", "_"))))
+    patient = next((str(image[key]) for key in _PATIENT if image.get(key)), "")
     masks = (address.join(path, name),) if drawn else ()
     return Case(own, patient, (_image(top, path, name, where),), masks, _split_of(path), negative=drawn == ())
 
@@ -167,11 +152,3 @@ def _labels(files: list[Coco]) -> Labels | None:
     }
     names = dict.fromkeys(name for file in files for number, name in file.categories.items() if number in used)
     return Labels.of_structures(names) if names else None
-
-
-def _unknown_patients(found: list[tuple[Path, Coco]], table: CaseTable | None) -> tuple[str, ...]:
-    if table is not None and table.patient is not None:
-        return ()
-    unknown = any(not any(image.get(key) for key in _PATIENT) for _path, file in found for image in file.images)
-    text = "COCO does not say whose the images are: each file counts as a patient of its own"
-    return (text,) if unknown else ()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medseg.case import Case
-from medseg.datasets.case_table import CaseTable, apply_case_table
 from medseg.datasets.dataset import Dataset, noted
 from medseg.datasets.naming import dicom_name, distinct, safe_name
 from medseg.errors import DatasetError, MedsegError
@@ -51,14 +50,14 @@ def recognises(root: Path) -> bool:
     return False
 
 
-def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
+def read(root: Path, labels: Labels | None) -> Dataset:
     """A case for each volume and radiograph; SEG and RTSTRUCT files are masks of the image that they name.
 
     Structures are called as in the files; without `labels`, each name of the tree is a label. Files of several makers
     that draw the same structures on one image are its readers. `Case.columns` say how each image was acquired.
 
     Raises:
-        DatasetError: There is no DICOM image, or the case table does not fit.
+        DatasetError: There is no DICOM image.
     """
     from medseg.io.dicom.scan import scan_dicom
 
@@ -69,20 +68,14 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
     cases = [_case(root, image, sources.get(image.where, [])) for image in images if image.volume.refusal is None]
     if not cases and not problems:
         raise DatasetError(root, "holds no DICOM image", "Pass the folder that holds the studies.")
-    cases = sorted(distinct(cases), key=lambda case: case.id)
     warnings: list[str] = []
-    if table is not None:
-        acquired = {case.id: case.columns for case in cases}
-        cases, spare = apply_case_table(cases, root, table)
-        cases = [replace(case, columns={**acquired[case.id], **case.columns}) for case in cases]
-        warnings += spare
     names = sorted({name for attached in sources.values() for one in attached for name in one.names})
     named = labels or _labels(names, warnings)
     modalities = sorted({image.series.modality for image in images})
     if len(modalities) > 1:
         warnings.append(f"the cases are of several modalities ({', '.join(modalities)})")
     modality = modalities[0] if len(modalities) == 1 else ""
-    return Dataset(root, "dicom", tuple(cases), named, ("image",), modality, tuple(warnings), tuple(problems))
+    return Dataset(root, "dicom", tuple(distinct(cases)), named, ("image",), modality, tuple(warnings), tuple(problems))
 
 
 def _sample(root: Path) -> Iterator[Path]:
@@ -170,7 +163,7 @@ def _case(root: Path, image: _Found, sources: list["StructureSource"]) -> Case:
     first = image.volume.first
     name = safe_name(dicom_name(image.where, root, image.series.header.get("SeriesNumber")))
     columns = guarded(first.path, lambda: acquisition(whole_header(first)))
-    case = Case(name, str(image.series.header.get("PatientID") or "") or name, (image.where,), columns=columns)
+    case = Case(name, str(image.series.header.get("PatientID") or ""), (image.where,), columns=columns)
     if not sources:
         return case
     annotated = tuple(dict.fromkeys(name for one in sources for name in one.names))

@@ -12,8 +12,9 @@ from typing import Any
 
 from medseg import address
 from medseg.case import Case
-from medseg.datasets.case_table import SPLITS, CaseTable, apply_case_table
+from medseg.datasets.case_table import SPLITS
 from medseg.datasets.dataset import Dataset, noted
+from medseg.datasets.naming import safe_name
 from medseg.errors import DatasetError
 from medseg.io import formats
 from medseg.labels import Labels
@@ -31,14 +32,13 @@ def recognises(root: Path) -> bool:
     return root.suffix.lower() in formats.HDF5 and root.is_file()
 
 
-def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
+def read(root: Path, labels: Labels | None) -> Dataset:
     """The cases, whose images and masks are addresses inside the file.
 
     A file with a single image is one case. A case table is looked for beside the file.
 
     Raises:
-        DatasetError: There is no case. Groups whose stacks or channels differ in number, and cases that the table does
-            not fit, are in `problems`.
+        DatasetError: There is no case. Groups whose stacks or channels differ in number are in `problems`.
         UnreadableFileError: The file is damaged.
         MissingExtraError: h5py is not installed.
     """
@@ -56,18 +56,10 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
                 cases += _cases(root, file, group, names)
     if not cases and not problems and len(images) == 1:
         only = formats.stem(root)
-        cases = [Case(only, only, (address.join(root, next(iter(images))),))]
+        cases = [Case(only, "", (address.join(root, next(iter(images))),))]
     cases = _checked(root, cases, problems)
-    warnings: list[str] = []
-    if table is not None:
-        cases, spare = apply_case_table(cases, root.parent, table, problems)
-        warnings += spare
-    if all(case.patient == case.id for case in cases) and (table is None or table.patient is None):
-        warnings.append("nothing in the file says whose the images are: each case counts as a patient of its own")
     channels = [path.name for path in cases[0].images] if cases and len(cases[0].images) > 1 else ["image"]
-    return Dataset(
-        root, "hdf5", tuple(cases), labels, tuple(channels), warnings=tuple(warnings), problems=tuple(problems)
-    )
+    return Dataset(root, "hdf5", tuple(cases), labels, tuple(channels), problems=tuple(problems))
 
 
 def _cases(root: Path, file: Any, group: str, names: list[str]) -> Iterator[Case]:
@@ -83,11 +75,11 @@ def _cases(root: Path, file: Any, group: str, names: list[str]) -> Iterator[Case
     masks = [name for name in _MASKS if name in names]
     if len(masks) > 1:
         raise DatasetError(address.join(root, prefix), "holds both a label and a mask", "Keep one of them.")
-    name = _safe("_".join(part for part in PurePosixPath(group).parts if part not in SPLITS) or formats.stem(root))
+    name = safe_name("_".join(part for part in PurePosixPath(group).parts if part not in SPLITS) or formats.stem(root))
     patient = here.attrs.get("patient", "")
     yield Case(
         name,
-        (patient.decode("utf-8", "replace") if isinstance(patient, bytes) else str(patient)) or name,
+        patient.decode("utf-8", "replace") if isinstance(patient, bytes) else str(patient),
         tuple(address.join(root, prefix + channel) for _, channel in channels),
         tuple(address.join(root, prefix + mask) for mask in masks),
         split,
@@ -109,12 +101,11 @@ def _stacked(root: Path, file: Any, prefix: str, names: list[str], split: str) -
     ids = _texts(root, file, f"{prefix}names", count) or [
         f"{below}{formats.stem(root)}_{i:0{width}d}" for i in range(count)
     ]
-    patients = _texts(root, file, f"{prefix}patients", count) or ids
+    patients = _texts(root, file, f"{prefix}patients", count) or [""] * count
     for i, (name, patient) in enumerate(zip(ids, patients, strict=True)):
-        own = _safe(formats.stem(Path(name)))
         yield Case(
-            own,
-            own if patient is name else patient,
+            safe_name(formats.stem(Path(name))),
+            patient,
             (address.join(root, f"{prefix}{_STACK}/{i}"),),
             tuple(address.join(root, f"{prefix}{mask}/{i}") for mask in masks),
             split,
@@ -140,18 +131,12 @@ def _checked(root: Path, cases: list[Case], problems: list[DatasetError]) -> lis
         raise DatasetError(
             root, "holds no case", "Arrange it so, or name one dataset: file.h5:/NAME.", "a group a case, or stacks"
         )
-    kept: dict[str, Case] = {}
+    kept: list[Case] = []
     for case in sorted(cases, key=lambda case: case.id):
-        first = next(iter(kept.values()), case)
+        first = kept[0] if kept else case
         with noted(problems):
-            if case.id in kept:
-                raise DatasetError(root, f"names {case.id} twice", "Give each case a name of its own.")
             if len(case.images) != len(first.images):
                 found = f"{case.id} has {len(case.images)} channels, {first.id} {len(first.images)}"
                 raise DatasetError(root, found, "Complete it.")
-            kept[case.id] = case
-    return list(kept.values())
-
-
-def _safe(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".") or "case"
+            kept.append(case)
+    return kept

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from medseg import address
 from medseg.case import Case
-from medseg.datasets.case_table import SPLITS, CaseTable, parse_spacing, read_rows
+from medseg.datasets.case_table import SPLITS, header_names, parse_spacing, read_rows
 from medseg.datasets.dataset import Dataset, noted
 from medseg.datasets.manifest_columns import ManifestColumns, parse_names, parse_yes_no
 from medseg.errors import DatasetError
@@ -32,15 +32,10 @@ def recognises(root: Path) -> bool:
     """
     if root.is_file():
         return root.suffix.lower() == ".csv"
-    try:
-        with (root / FILE).open(encoding="utf-8-sig", errors="replace") as file:
-            names = {name.strip(' "\r\n') for name in file.readline().split(",")}
-    except OSError:
-        return False
-    return bool(names & {"id", "patient", "image"})
+    return bool(header_names(root / FILE) & {"id", "patient", "image"})
 
 
-def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
+def read(root: Path, labels: Labels | None) -> Dataset:
     """The cases; all but `id`, `patient` and the images may be empty, other columns are kept as they are.
 
     Several label columns are the parts of one mask: their union is the label. `label:STRUCTURE` columns hold a file
@@ -56,8 +51,6 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
             is in `problems`.
     """
     path = root if root.is_file() else root / FILE
-    if table is not None:
-        raise DatasetError(path, "a case table was named too", "Leave it away: a manifest has those columns itself.")
     problems: list[DatasetError] = []
     rows = read_rows(path, ("id", "patient", "image"), problems)
     if not rows and not problems:
@@ -78,8 +71,7 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
                 _only_once(f"image {row['image']!r}", files, line, images, where)
         problems += wrong
         cases += [case] if not wrong else []
-    ordered = tuple(sorted(cases, key=lambda case: case.id))
-    return Dataset(path.parent, "manifest", ordered, labels, columns.images, problems=tuple(problems))
+    return Dataset(path.parent, "manifest", tuple(cases), labels, columns.images, problems=tuple(problems))
 
 
 def _only_once(what: str, key: T, line: int, seen: dict[T, int], where: str) -> None:

@@ -1,15 +1,16 @@
 """Which masks in a folder belong to which image: by name, one file, several, or a file for each structure."""
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from medseg.case import Case
 from medseg.datasets.dataset import noted
 from medseg.errors import DatasetError
 from medseg.io import formats
 
-__all__ = ["FoundMasks", "find_masks", "named_files"]
+__all__ = ["FoundMasks", "annotated_where_drawn", "find_masks", "named_files"]
 
 _ENDING = re.compile(
     r"[ _.-]+(?:masks?|labels?|seg|segmentation|annotation|gt|roi)(?:[ _.-]?(?P<number>\d+))?", re.IGNORECASE
@@ -60,6 +61,16 @@ def find_masks(folder: Path, images: Collection[str], problems: list[DatasetErro
         file = found.whole.pop(image)[0]
         problems.append(DatasetError(file, "lies beside masks of single structures of this image", "Keep one of them."))
     return found
+
+
+def annotated_where_drawn(cases: Iterable[Case]) -> list[Case]:
+    """The cases, where of named structures those whose file is missing in a case are unknown there."""
+    known = list(cases)
+    every = {name for case in known for name in case.structures}
+    return [
+        replace(case, annotated=case.structures) if case.structures and set(case.structures) < every else case
+        for case in known
+    ]
 
 
 def named_files(folder: Path, problems: list[DatasetError], *, with_folders: bool = False) -> dict[str, Path]:

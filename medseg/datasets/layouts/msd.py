@@ -1,83 +1,58 @@
 """Layout "msd": the Medical Segmentation Decathlon's `dataset.json` with its lists of images and labels."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from medseg.case import Case
-from medseg.datasets.case_table import CaseTable, apply_case_table
 from medseg.datasets.dataset import Dataset, noted
 from medseg.datasets.layouts import nnunet
+from medseg.datasets.layouts.dataset_json import DESCRIPTION, dicom_modality, read_description
 from medseg.errors import DatasetError
 from medseg.io.formats import stem
 from medseg.labels import Labels
 
 __all__ = ["read", "recognises"]
 
-_DICOM_WORDS = {"mri": "MR", "mr": "MR", "ct": "CT", "pet": "PT", "pt": "PT"}
-
 
 def recognises(root: Path) -> bool:
     """Whether a folder has a `dataset.json` that is not nnU-Net's."""
-    return (root / "dataset.json").is_file() and not nnunet.recognises(root)
+    return (root / DESCRIPTION).is_file() and not nnunet.recognises(root)
 
 
-def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
+def read(root: Path, labels: Labels | None) -> Dataset:
     """The cases of "training" (labelled) and "test" (not labelled).
 
     Raises:
         DatasetError: `dataset.json` is broken or lists no case. Entries that are listed twice, missing or elsewhere
             are in `problems`.
     """
-    described = _described(root / "dataset.json")
+    described = read_description(root)
     problems: list[DatasetError] = []
-    found: dict[str, Case] = {}
+    cases: list[Case] = []
     for part, of_entry in (("training", _training_case), ("test", _test_case)):
         for entry in _entries(root, described, part):
             with noted(problems):
-                _add(root, of_entry(root, entry), found)
-    cases = [found[name] for name in sorted(found)]
+                cases.append(of_entry(root, entry))
+    cases = [case for case in cases if not case.images[0].name.startswith("._")]  # macOS leaves them in archives
     if not cases and not problems:
-        raise DatasetError(root / "dataset.json", "lists no case", "Give it a list `training` of images and labels.")
-    warnings: tuple[str, ...] = ()
-    if table is not None:
-        cases, warnings = apply_case_table(cases, root, table, problems)
-    if table is None or table.patient is None:
-        warnings += ("dataset.json does not say whose the images are: each file counts as a patient of its own",)
+        raise DatasetError(root / DESCRIPTION, "lists no case", "Give it a list `training` of images and labels.")
     channels = tuple(str(name) for name in _ordered(described.get("channel_names") or described.get("modality")))
-    modality = _DICOM_WORDS.get(channels[0].lower(), "") if channels else ""
-    declared = labels or _labels(root / "dataset.json", described)
-    return Dataset(root, "msd", tuple(cases), declared, channels or ("image",), modality, warnings, tuple(problems))
+    declared = labels or _labels(root / DESCRIPTION, described)
+    return Dataset(
+        root, "msd", tuple(cases), declared, channels or ("image",), dicom_modality(channels), problems=tuple(problems)
+    )
 
 
 def _entries(root: Path, described: dict[str, Any], part: str) -> list[Any]:
     entries = described.get(part, [])
     if not isinstance(entries, list):
-        raise DatasetError(root / "dataset.json", f"{part} is a {type(entries).__name__}", "Mend it.", "a list")
+        raise DatasetError(root / DESCRIPTION, f"{part} is a {type(entries).__name__}", "Mend it.", "a list")
     return entries
-
-
-def _add(root: Path, case: Case, found: dict[str, Case]) -> None:
-    if case.images[0].name.startswith("._"):  # what macOS leaves beside each file in an archive
-        return
-    if case.id in found:
-        raise DatasetError(root / "dataset.json", f"lists {case.id!r} twice", "List every image once.")
-    found[case.id] = case
-
-
-def _described(path: Path) -> dict[str, Any]:
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DatasetError(path, f"cannot be read ({error})", "Mend the JSON, or give `layout`.") from error
-    if not isinstance(described, dict):
-        raise DatasetError(path, f"holds a {type(described).__name__}", "Mend the JSON.", "an object")
-    return described
 
 
 def _training_case(root: Path, entry: Any) -> Case:
     if not isinstance(entry, dict) or not {"image", "label"} <= set(entry):
-        raise DatasetError(root / "dataset.json", f"training entry {entry!r}", "Mend it.", "an image and a label")
+        raise DatasetError(root / DESCRIPTION, f"training entry {entry!r}", "Mend it.", "an image and a label")
     return _case(root, entry["image"], entry["label"])
 
 
@@ -89,15 +64,15 @@ def _case(root: Path, image: Any, label: Any) -> Case:
     if isinstance(image, dict):
         image = image.get("image")
     path = _below(root, image)
-    return Case(stem(path), stem(path), (path,), () if label is None else (_below(root, label),))
+    return Case(stem(path), "", (path,), () if label is None else (_below(root, label),))
 
 
 def _below(root: Path, name: Any) -> Path:
     if not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts:
-        raise DatasetError(root / "dataset.json", f"the path {name!r}", "Write it relative to dataset.json.")
+        raise DatasetError(root / DESCRIPTION, f"the path {name!r}", "Write it relative to dataset.json.")
     path = root / name
     if not path.exists() and not path.name.startswith("._"):
-        raise DatasetError(root / "dataset.json", f"lists {name}, which is missing", "Fetch it, or take it off.")
+        raise DatasetError(root / DESCRIPTION, f"lists {name}, which is missing", "Fetch it, or take it off.")
     return path
 
 

@@ -3,7 +3,6 @@
 `dataset.json` says what the channels and labels are; a list of values means labels that overlap, nnU-Net's regions.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,19 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from medseg.case import Case
-from medseg.datasets.case_table import CaseTable, apply_case_table
-from medseg.datasets.dataset import Dataset, noted
+from medseg.datasets.dataset import Dataset, counted, noted
 from medseg.datasets.layouts import manifest
+from medseg.datasets.layouts.dataset_json import DESCRIPTION, dicom_modality, read_description
 from medseg.errors import DatasetError, LabelError
 from medseg.labels import Labels
 
 __all__ = ["DESCRIPTION", "OWN_KEY", "TABLE", "original_labels", "read", "recognises"]
 
-DESCRIPTION = "dataset.json"
 TABLE = "cases.csv"
 OWN_KEY = "medseg"
 _HEAD = 1 << 16  # characters: the words that tell stand before or after long lists of cases
-_DICOM_WORDS = {"mri": "MR", "mr": "MR", "t1": "MR", "t2": "MR", "flair": "MR", "ct": "CT", "pet": "PT", "pt": "PT"}
 _Channels = dict[str, dict[int, Path]]
 
 
@@ -40,7 +37,7 @@ def recognises(root: Path) -> bool:
     return listed and b'"file_ending"' in text and b'"channel_names"' in text
 
 
-def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
+def read(root: Path, labels: Labels | None) -> Dataset:
     """The cases of `imagesTr`, and those of `imagesTs`, which have no label unless there is a `labelsTs`.
 
     A `cases.csv` as `medseg convert` writes it gives patients, splits and columns.
@@ -49,30 +46,25 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
         DatasetError: `dataset.json` cannot be read or declares no channel, or there is no case. Missing channels, and
             images or labels without the other, are in `problems`.
     """
-    described = _described(root / DESCRIPTION)
+    described = _described(root)
     channels, ending = _channels(root, described), str(described["file_ending"])
     problems: list[DatasetError] = []
     if isinstance(described.get("dataset"), dict):
         cases = _listed(root, described["dataset"], len(channels), problems)
     else:
         cases = _of_folders(root, "Tr", ending, len(channels), problems)
-    known = {case.id for case in cases}
-    for case in _of_folders(root, "Ts", ending, len(channels), problems):
-        if case.id in known:
-            problems.append(DatasetError(case.images[0], f"the case {case.id!r} is in imagesTr too", "Rename one."))
-        else:
-            cases.append(case)
+    cases += _of_folders(root, "Ts", ending, len(channels), problems)
     if not cases and not problems:
         raise DatasetError(root, f"holds no image NAME_0000{ending}", "Check `file_ending` in dataset.json.")
-    cases, warnings = _with_patients(root, sorted(cases, key=lambda case: case.id), table)
+    cases, warnings = _with_patients(root, cases)
     declared = labels or _labels(root / DESCRIPTION, described.get("labels"))
-    modality = _DICOM_WORDS.get(channels[0].lower(), "")
+    modality = dicom_modality(channels)
     return Dataset(root, "nnunet", tuple(cases), declared, channels, modality, warnings, tuple(problems))
 
 
 def original_labels(root: Path) -> Labels | None:
     """What the file values were before `medseg convert` numbered them for nnU-Net; `None` where it did not."""
-    own = _described(root / DESCRIPTION).get(OWN_KEY)
+    own = _described(root).get(OWN_KEY)
     config = own.get("labels") if isinstance(own, dict) else None
     try:
         return Labels.from_config(config) if isinstance(config, dict) else None
@@ -82,13 +74,10 @@ def original_labels(root: Path) -> Labels | None:
         ) from error
 
 
-def _described(path: Path) -> dict[str, Any]:
-    try:
-        described = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DatasetError(path, f"cannot be read ({error})", "Mend the JSON, or give `layout`.") from error
-    if not isinstance(described, dict) or not isinstance(described.get("file_ending"), str):
-        raise DatasetError(path, "has no file_ending", "Add it.", 'an object with "file_ending": ".nii.gz"')
+def _described(root: Path) -> dict[str, Any]:
+    described = read_description(root)
+    if not isinstance(described.get("file_ending"), str):
+        raise DatasetError(root / DESCRIPTION, "has no file_ending", "Add it.", '"file_ending": ".nii.gz"')
     return described
 
 
@@ -145,7 +134,7 @@ def _case(folder: Path, name: str, images: dict[int, Path], mask: Path | None, c
     if mask is None and labelled:
         raise DatasetError(folder / name, "has no label in labelsTr", "Add it, or move the images to imagesTs.")
     split = "test" if mask is not None and not labelled else ""
-    return Case(name, name, tuple(images[i] for i in range(channels)), () if mask is None else (mask,), split)
+    return Case(name, "", tuple(images[i] for i in range(channels)), () if mask is None else (mask,), split)
 
 
 def _listed(root: Path, listed: Mapping[str, Any], channels: int, problems: list[DatasetError]) -> list[Case]:
@@ -166,19 +155,14 @@ def _listed(root: Path, listed: Mapping[str, Any], channels: int, problems: list
     return cases
 
 
-def _with_patients(root: Path, cases: list[Case], table: CaseTable | None) -> tuple[list[Case], tuple[str, ...]]:
-    unknown = f"{DESCRIPTION} does not say whose the images are: each case counts as a patient of its own"
-    if table is not None:
-        described, warnings = apply_case_table(cases, root, table)
-        return described, warnings if table.patient else (*warnings, unknown)
+def _with_patients(root: Path, cases: list[Case]) -> tuple[list[Case], tuple[str, ...]]:
+    """The cases with what the `cases.csv` of `medseg convert` says of them."""
     try:
-        rows = {case.id: case for case in manifest.read(root / TABLE, None, None).cases}
+        rows = {case.id: case for case in manifest.read(root / TABLE, None).cases}
     except DatasetError:  # there is none, or it is another table of that name
-        return cases, (unknown,)
-    told = [_told(case, rows.get(case.id)) for case in cases]
+        return cases, ()
     silent = [case.id for case in cases if case.id not in rows]
-    more = f"{TABLE} has no row of {len(silent)} cases ({', '.join(silent[:5])})"
-    return told, (more,) if silent else ()
+    return [_told(case, rows.get(case.id)) for case in cases], counted(silent, f"cases have no row in {TABLE}")
 
 
 def _told(case: Case, row: Case | None) -> Case:

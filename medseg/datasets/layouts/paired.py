@@ -4,14 +4,12 @@
 letters. The names of masks are told by `medseg.datasets.layouts.mask_names`.
 """
 
-from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 from medseg.case import Case
-from medseg.datasets.case_table import CaseTable, apply_case_table
-from medseg.datasets.dataset import Dataset
-from medseg.datasets.layouts.mask_names import find_masks, named_files
+from medseg.datasets.dataset import Dataset, counted
+from medseg.datasets.layouts.mask_names import annotated_where_drawn, find_masks, named_files
+from medseg.datasets.naming import named_by_part
 from medseg.errors import DatasetError
 from medseg.labels import Labels
 
@@ -33,15 +31,14 @@ def recognises(root: Path) -> bool:
         return False
 
 
-def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
+def read(root: Path, labels: Labels | None) -> Dataset:
     """The cases; an image without a mask stays as an unlabelled case.
 
     Of masks of single structures, one that is missing was not annotated. An id that is in several parts begins with
     the part's.
 
     Raises:
-        DatasetError: There is no image, there are two folders of masks, or the case table does not fit. Files of one
-            name are in `problems`.
+        DatasetError: There is no image, or there are two folders of masks. Files of one name are in `problems`.
     """
     problems: list[DatasetError] = []
     warnings: list[str] = []
@@ -51,12 +48,7 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
             cases += _read_pair(part, _one(root, images, "images"), _one(root, masks, "masks"), problems, warnings)
     if not cases and not problems:
         raise DatasetError(root, "holds no image", "Put one file, or one folder of a DICOM series, a case.")
-    cases = sorted(_distinct(_annotated(cases)), key=lambda case: case.id)
-    if table is not None:
-        cases, spare = apply_case_table(cases, root, table, problems)
-        warnings += spare
-    if table is None or table.patient is None:
-        warnings.append("no column says whose the images are: each file counts as a patient of its own")
+    cases = annotated_where_drawn(named_by_part((case.split, case) for case in cases))
     return Dataset(root, "paired", tuple(cases), labels, ("image",), "", tuple(warnings), tuple(problems))
 
 
@@ -96,29 +88,8 @@ def _read_pair(
     for name, path in images.items():
         own = found.structures.get(name, {})
         masks = tuple(own.values()) if own else found.whole.get(name, ())
-        cases.append(Case(name, name, (path,), masks, part, structures=tuple(own)))
-    bare = sorted(case.id for case in cases if not case.masks)
-    for names, text in (
-        (bare, f"images have no file in {mask_folder.name}/"),
-        (sorted(found.left), f"files in {mask_folder.name}/ have no image and are left out"),
-    ):
-        if names:
-            warnings.append(f"{len(names)} {text} ({', '.join(names[:5])}{' …' if len(names) > 5 else ''})")
+        cases.append(Case(name, "", (path,), masks, part, structures=tuple(own)))
+    bare = [case.id for case in cases if not case.masks]
+    warnings += counted(bare, f"images have no file in {mask_folder.name}/")
+    warnings += counted(found.left, f"files in {mask_folder.name}/ have no image and are left out")
     return cases
-
-
-def _annotated(cases: list[Case]) -> list[Case]:
-    """Of named structures, those whose file is missing in a case are unknown there."""
-    every = {name for case in cases for name in case.structures}
-    return [
-        replace(case, annotated=case.structures) if case.structures and set(case.structures) < every else case
-        for case in cases
-    ]
-
-
-def _distinct(cases: list[Case]) -> list[Case]:
-    count = Counter(case.id for case in cases)
-    return [
-        case if count[case.id] == 1 else replace(case, id=f"{case.split}_{case.id}", patient=f"{case.split}_{case.id}")
-        for case in cases
-    ]

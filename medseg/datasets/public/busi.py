@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medseg.case import Case
-from medseg.datasets.case_table import CaseTable, apply_case_table
 from medseg.datasets.dataset import Dataset, noted
 from medseg.errors import DatasetError
 from medseg.io import formats
@@ -23,7 +22,6 @@ __all__ = ["read", "recognises"]
 _FOLDER, _CLASSES = "Dataset_BUSI_with_GT", ("benign", "malignant", "normal")
 _IMAGE = re.compile(r"(benign|malignant|normal)(?: \((\d+)\)|_(\d+))")
 _MASK = re.compile(r"(.+)_mask(?:_\d+)?")
-_WARNING = "nothing says whose the images are: each counts as a patient of its own"
 
 
 def recognises(root: Path) -> bool:
@@ -37,13 +35,13 @@ def recognises(root: Path) -> bool:
     return bool(names) and all(_IMAGE.fullmatch(name) for name in names)
 
 
-def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
+def read(root: Path, labels: Labels | None) -> Dataset:
     """The images; "class" is a column and names the structure, and normal ones have nothing to find.
 
     With `labels` that name no class (`{"lesion": 255}`) masks are read in their file values.
 
     Raises:
-        DatasetError: There is no image, or the case table does not fit.
+        DatasetError: There is no image.
     """
     images, masks = _files(_home(root))
     problems: list[DatasetError] = []
@@ -54,14 +52,8 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
     problems += [DatasetError(paths[0], "is a mask without its image", "Fetch it again.") for paths in masks.values()]
     if not cases and not problems:
         raise DatasetError(root, "holds no image", "Pass the folder that holds benign/, malignant/ and normal/.")
-    cases = sorted(cases, key=lambda case: case.id)
-    warnings: tuple[str, ...] = ()
-    if table is not None:
-        cases, warnings = apply_case_table(cases, root, table)
-    if table is None or table.patient is None:
-        warnings += (_WARNING,)
     named = labels or Labels.of_structures(_CLASSES[:2])
-    return Dataset(root, "busi", tuple(cases), named, ("image",), "US", warnings, tuple(problems))
+    return Dataset(root, "busi", tuple(cases), named, ("image",), "US", problems=tuple(problems))
 
 
 def _home(root: Path) -> Path:
@@ -96,4 +88,4 @@ def _case(name: str, path: Path, masks: list[Path], labels: Labels | None) -> Ca
     own = () if kind == "normal" else tuple(masks)  # those of normal ones are black by design
     by_class = labels is None or any(labels.value_of(name) is not None for name in _CLASSES)
     case, structures = f"{kind}_{number}", (kind,) * len(own) if by_class else ()
-    return Case(case, case, (path,), own, columns={"class": kind}, structures=structures, negative=kind == "normal")
+    return Case(case, "", (path,), own, columns={"class": kind}, structures=structures, negative=kind == "normal")

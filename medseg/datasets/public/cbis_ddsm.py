@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from medseg.case import Case
-from medseg.datasets.case_table import CaseTable, apply_case_table, read_rows
+from medseg.datasets.case_table import read_rows
 from medseg.datasets.dataset import Dataset, noted
 from medseg.errors import DatasetError, MedsegError
 from medseg.labels import Labels
@@ -37,13 +37,13 @@ def recognises(root: Path) -> bool:
     return bool(_tables(root))
 
 
-def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
+def read(root: Path, labels: Labels | None) -> Dataset:
     """A case for each film, with the masks of all its abnormalities; the tables' names fix the split.
 
     Masses and calcifications were split apart: all cases of a patient in both parts count as test.
 
     Raises:
-        DatasetError: There is no table, or one is broken or does not fit.
+        DatasetError: There is no table, or one is broken.
     """
     tables = _tables(root)
     if not tables:
@@ -58,9 +58,6 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
         with noted(problems):
             cases.append(_case(root, name, split, rows))
     cases, warnings = _parted(cases)
-    if table is not None:
-        cases, spare = apply_case_table(cases, root, table)
-        warnings += spare
     named = labels or Labels.of_structures(["benign", "malignant"])
     return Dataset(root, "cbis_ddsm", tuple(cases), named, ("image",), "MG", warnings, tuple(problems))
 

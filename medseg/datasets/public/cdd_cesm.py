@@ -15,8 +15,7 @@ from pathlib import Path
 
 from medseg import address
 from medseg.case import Case
-from medseg.datasets.case_table import CaseTable, apply_case_table
-from medseg.datasets.dataset import Dataset, noted
+from medseg.datasets.dataset import Dataset, counted, noted
 from medseg.errors import DatasetError, InputError
 from medseg.io import formats
 from medseg.io.annotations.via import NAMELESS, key_of, regions
@@ -47,37 +46,29 @@ def recognises(root: Path) -> bool:
     )
 
 
-def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
+def read(root: Path, labels: Labels | None) -> Dataset:
     """The images; one without outlines or mask is not labelled, as nobody says that it was looked at.
 
     Raises:
-        DatasetError: There is no image, or a table is broken or does not fit.
+        DatasetError: There is no image, or a table is broken.
     """
     published = any((root / name).is_dir() for name in _PUBLISHED)
     problems: list[DatasetError] = []
-    cases: dict[str, Case] = {}
+    cases: list[Case] = []
     for path, masks in _outlined(root) if published else _masked(root):
         with noted(problems):
-            case = _case(path, masks)
-            if case.id in cases:
-                raise DatasetError(path, f"has the name of {cases[case.id].images[0]}", "Keep one of them.")
-            cases[case.id] = case
+            cases.append(_case(path, masks))
     if not cases and not problems:
         raise DatasetError(root, "holds no image", "Put P1_L_DM_MLO.jpg … into the published folders, or images/.")
-    ordered = [cases[name] for name in sorted(cases)]
-    bare = [case.id for case in ordered if not case.masks]
-    text = f"{len(bare)} images have no outline or mask and count as unlabelled ({', '.join(bare[:_LOOKED_AT])})"
-    warnings: tuple[str, ...] = (text,) if bare else ()
-    if table is not None:
-        ordered, spare = apply_case_table(ordered, root, table)
-        warnings += spare
+    bare = [case.id for case in cases if not case.masks]
+    warnings = counted(bare, "images have no outline or mask and count as unlabelled")
     if labels is None:
         binary = not published and (root / _BINARY[1]).is_dir()
         labels = (
             Labels.of_structures([NAMELESS]) if published else Labels.from_config(_BY_COLOUR if binary else _BY_KIND)
         )
         warnings += (_WHITE,) if binary else ()
-    return Dataset(root, "cdd_cesm", tuple(ordered), labels, ("image",), "MG", warnings, tuple(problems))
+    return Dataset(root, "cdd_cesm", tuple(cases), labels, ("image",), "MG", warnings, tuple(problems))
 
 
 def _called_so(folder: Path) -> bool:

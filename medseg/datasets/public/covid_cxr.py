@@ -13,8 +13,8 @@ import json
 from pathlib import Path
 
 from medseg.case import Case
-from medseg.datasets.case_table import CaseTable, apply_case_table, read_rows
-from medseg.datasets.dataset import Dataset, noted
+from medseg.datasets.case_table import header_names, read_rows
+from medseg.datasets.dataset import Dataset, counted, noted
 from medseg.errors import DatasetError
 from medseg.io import formats
 from medseg.labels import Labels
@@ -32,7 +32,7 @@ def recognises(root: Path) -> bool:
     return _table(root) is not None
 
 
-def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
+def read(root: Path, labels: Labels | None) -> Dataset:
     """The films with the table's patients; CT of the same table is left out.
 
     Raises:
@@ -41,7 +41,7 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
     path = _table(root) or root / "metadata.csv"
     name, masks = _TABLES[path.name], _masks(root, path.parent)
     problems: list[DatasetError] = []
-    cases: dict[str, Case] = {}
+    cases: list[Case] = []
     absent: list[str] = []
     for line, row in read_rows(path, ("patientid", name), problems):
         if row.get("modality", "X-ray") != "X-ray" or row.get("folder", "images") != "images":
@@ -51,21 +51,12 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
             absent.append(row[name])
             continue
         with noted(problems):
-            case = _case(image, row, masks, where, name)
-            if case.id in cases:
-                raise DatasetError(where, f"names {row[name]!r} again", "Keep one line.")
-            cases[case.id] = case
+            cases.append(_case(image, row, masks, where, name))
     if not cases and not problems:
         raise DatasetError(path, "names no film that is here", "Put the films into images/.")
-    warnings: tuple[str, ...] = ()
-    if absent:
-        warnings = (f"{len(absent)} films of {path.name} are not in images/ ({', '.join(absent[:5])})",)
-    ordered = [cases[key] for key in sorted(cases)]
-    if table is not None:
-        ordered, spare = apply_case_table(ordered, root, table)
-        warnings += spare
+    warnings = counted(absent, f"films of {path.name} are not in images/")
     named = labels or Labels.from_config(_LUNGS)
-    return Dataset(root, "covid_cxr", tuple(ordered), named, ("image",), "DX", warnings, tuple(problems))
+    return Dataset(root, "covid_cxr", tuple(cases), named, ("image",), "DX", warnings, tuple(problems))
 
 
 def _table(root: Path) -> Path | None:
@@ -73,12 +64,7 @@ def _table(root: Path) -> Path | None:
     for home in _HOMES:
         for file, name in _TABLES.items():
             path = root / home / file
-            try:
-                with path.open(encoding="utf-8-sig", errors="replace") as lines:
-                    names = {column.strip(' "\r\n') for column in lines.readline().split(",")}
-            except OSError:
-                continue
-            if (path.parent / "images").is_dir() and {"patientid", name} <= names:
+            if (path.parent / "images").is_dir() and {"patientid", name} <= header_names(path):
                 return path
     return None
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from medseg.case import Case
-from medseg.datasets.case_table import CaseTable, apply_case_table, read_rows
-from medseg.datasets.dataset import Dataset, noted
+from medseg.datasets.case_table import read_rows
+from medseg.datasets.dataset import Dataset, counted, noted
 from medseg.errors import DatasetError
 from medseg.labels import Labels
 
@@ -23,7 +23,6 @@ _NAME = re.compile(r"(\d+)_([0-9a-f]+)_MG_([LR])_([A-Z]+)_ANON\.dcm", re.IGNOREC
 _NORMAL = "1"  # BI-RADS
 _COLUMNS = {"ACR": "density", "Bi-Rads": "birads", "Acquisition date": "date", "Patient age": "age"}
 _UNKNOWN = ("", "removed")
-_SHOWN = 5
 # Findings lie within one another (calcifications in a mass), and the radiologists spelt their names in several ways.
 _LABELS = {
     "mass": ["Mass"],
@@ -41,41 +40,33 @@ def recognises(root: Path) -> bool:
     return (root / _IMAGES).is_dir() and (root / _CONTOURS).is_dir()
 
 
-def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
+def read(root: Path, labels: Labels | None) -> Dataset:
     """The images; one without contours has nothing to find where the table says BI-RADS 1, else it is not labelled.
 
     Raises:
-        DatasetError: There is no image, or a table is broken or does not fit.
+        DatasetError: There is no image, or a table is broken.
     """
-    described = _described(root / _TABLE)
     problems: list[DatasetError] = []
-    cases: dict[str, Case] = {}
+    described = _described(root / _TABLE, problems)
+    cases: list[Case] = []
     for path in sorted((root / _IMAGES).glob("*.dcm")):
         with noted(problems):
-            case = _case(root, path, described)
-            if case.id in cases:
-                raise DatasetError(path, f"has the number of {cases[case.id].images[0].name}", "Keep one of them.")
-            cases[case.id] = case
+            cases.append(_case(root, path, described))
     if not cases and not problems:
         raise DatasetError(root / _IMAGES, "holds no image", "Put the .dcm files of INbreast into it.")
-    contours = sorted(path.stem for path in (root / _CONTOURS).glob("*.xml"))
-    warnings = _warnings(
-        ([name for name, case in cases.items() if not case.labelled], "images have neither contours nor BI-RADS 1"),
-        ([name for name in contours if name not in cases], f"files of {_CONTOURS}/ have no image and are left out"),
-    )
-    ordered = [cases[name] for name in sorted(cases)]
-    if table is not None:
-        ordered, spare = apply_case_table(ordered, root, table)
-        warnings += spare
+    contours = {path.stem for path in (root / _CONTOURS).glob("*.xml")}
+    unlabelled = [case.id for case in cases if not case.labelled]
+    warnings = counted(unlabelled, "images have neither contours nor BI-RADS 1")
+    warnings += counted(contours - {case.id for case in cases}, f"files of {_CONTOURS}/ have no image and are left out")
     declared = labels or Labels.from_config(_LABELS)
-    return Dataset(root, "inbreast", tuple(ordered), declared, ("image",), "MG", warnings, tuple(problems))
+    return Dataset(root, "inbreast", tuple(cases), declared, ("image",), "MG", warnings, tuple(problems))
 
 
-def _described(path: Path) -> dict[str, dict[str, str]]:
+def _described(path: Path, problems: list[DatasetError]) -> dict[str, dict[str, str]]:
     """Rows of the table by the number of the image; none where there is no table."""
     if not path.is_file():
         return {}
-    return {row["File Name"]: row for _line, row in read_rows(path, ("File Name", "Bi-Rads"), delimiter=";")}
+    return {row["File Name"]: row for _line, row in read_rows(path, ("File Name", "Bi-Rads"), problems, delimiter=";")}
 
 
 def _case(root: Path, path: Path, described: Mapping[str, Mapping[str, str]]) -> Case:
@@ -89,11 +80,3 @@ def _case(root: Path, path: Path, described: Mapping[str, Mapping[str, str]]) ->
     masks = (contours,) if contours.is_file() else ()
     columns = {"laterality": side.upper(), "view": view.upper(), **known}
     return Case(number, patient, (path,), masks, columns=columns, negative=not masks and row.get("Bi-Rads") == _NORMAL)
-
-
-def _warnings(*lists: tuple[list[str], str]) -> tuple[str, ...]:
-    return tuple(
-        f"{len(names)} {text} ({', '.join(names[:_SHOWN])}{' …' if len(names) > _SHOWN else ''})"
-        for names, text in lists
-        if names
-    )

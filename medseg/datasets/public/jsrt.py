@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from medseg.case import Case
-from medseg.datasets.case_table import CaseTable, apply_case_table
 from medseg.datasets.dataset import Dataset, noted
 from medseg.errors import DatasetError
 from medseg.io import formats
@@ -41,31 +40,24 @@ def recognises(root: Path) -> bool:
     return False
 
 
-def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
+def read(root: Path, labels: Labels | None) -> Dataset:
     """The films, each of another patient; one with some of its masks missing is reported, one without is unlabelled.
 
     Raises:
-        DatasetError: There is no film, or a table is broken or does not fit.
+        DatasetError: There is no film, or a table is broken.
     """
     below = sorted(Path(folder, name) for folder, _inner, names in os.walk(root) for name in names)
     said = _said(path for path in below if path.name.lower() in _TABLES)
     masks = {(formats.stem(path).upper(), path.parent.name.lower()): path for path in below if _is_mask(path)}
     problems: list[DatasetError] = []
-    cases: dict[str, Case] = {}
+    cases: list[Case] = []
     for path in filter(_is_film, below):
         with noted(problems):
-            case = _case(path, masks, said)
-            if case.id in cases:
-                raise DatasetError(path, f"has the name of {cases[case.id].images[0]}", "Keep one file for each film.")
-            cases[case.id] = case
+            cases.append(_case(path, masks, said))
     if not cases and not problems:
         raise DatasetError(root, "holds no film", "Pass the folder that holds JPCLN001.IMG …")
-    ordered = [cases[name] for name in sorted(cases)]
-    warnings: tuple[str, ...] = ()
-    if table is not None:
-        ordered, warnings = apply_case_table(ordered, root, table)
     named = labels or Labels.of_structures(_STRUCTURES, exclusive=False)
-    return Dataset(root, "jsrt", tuple(ordered), named, ("image",), "RG", warnings, tuple(problems))
+    return Dataset(root, "jsrt", tuple(cases), named, ("image",), "RG", problems=tuple(problems))
 
 
 def _is_film(path: Path) -> bool:

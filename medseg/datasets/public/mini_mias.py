@@ -12,8 +12,7 @@ from pathlib import Path
 
 from medseg import address
 from medseg.case import Case
-from medseg.datasets.case_table import CaseTable, apply_case_table
-from medseg.datasets.dataset import Dataset, noted
+from medseg.datasets.dataset import Dataset, counted, noted
 from medseg.errors import DatasetError, InputError
 from medseg.io import formats
 from medseg.io.annotations.mini_mias import SEVERITIES, Finding, findings
@@ -24,7 +23,6 @@ __all__ = ["read", "recognises"]
 _TABLES = ("Info.txt", "info.txt", "annotations.csv")
 _FILM = re.compile(r"mdb(\d{3})", re.IGNORECASE)
 _SPACING_MM = 0.2
-_SHOWN = 5
 
 
 def recognises(root: Path) -> bool:
@@ -34,11 +32,11 @@ def recognises(root: Path) -> bool:
     return any(next(folder.glob("mdb[0-9][0-9][0-9].*"), None) is not None for folder in _folders(root))
 
 
-def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
+def read(root: Path, labels: Labels | None) -> Dataset:
     """The films; normal ones have nothing to find, and those with a lesion that has no place are not labelled.
 
     Raises:
-        DatasetError: There is no film, the table is broken, or the case table does not fit.
+        DatasetError: There is no film, or the table is broken.
     """
     listed = _table(root)
     if listed is None:
@@ -48,21 +46,17 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
     except InputError as error:
         raise DatasetError(listed, f"cannot be read ({error})", "Fetch it again.") from error
     problems: list[DatasetError] = []
-    cases: dict[str, Case] = {}
+    cases: list[Case] = []
     for path in _films(root):
         with noted(problems):
-            case = _case(path, listed, found)
-            if case.id in cases:
-                raise DatasetError(path, f"has the name of {cases[case.id].images[0]}", "Keep one file for each film.")
-            cases[case.id] = case
+            cases.append(_case(path, listed, found))
     if not cases and not problems:
         raise DatasetError(root, "holds no film", "Put mdb001.pgm … into it, or into images/.")
-    ordered, warnings = [cases[name] for name in sorted(cases)], _warnings(listed, found, cases)
-    if table is not None:
-        ordered, spare = apply_case_table(ordered, root, table)
-        warnings += spare
+    nowhere = [case.id for case in cases if not case.labelled]
+    warnings = counted(nowhere, "films have a lesion without a place and count as unlabelled")
+    warnings += counted(set(found) - {case.id for case in cases}, f"films of {listed.name} are not here")
     declared = labels or Labels.of_structures(SEVERITIES.values())
-    return Dataset(root, "mini_mias", tuple(ordered), declared, ("image",), "MG", warnings, tuple(problems))
+    return Dataset(root, "mini_mias", tuple(cases), declared, ("image",), "MG", warnings, tuple(problems))
 
 
 def _table(root: Path) -> Path | None:
@@ -101,17 +95,4 @@ def _case(path: Path, listed: Path, found: Mapping[str, tuple[Finding, ...]]) ->
         columns=columns,
         spacing_mm=(_SPACING_MM,),
         negative=normal,
-    )
-
-
-def _warnings(listed: Path, found: Mapping[str, tuple[Finding, ...]], cases: Mapping[str, Case]) -> tuple[str, ...]:
-    nowhere = [name for name, case in cases.items() if not case.labelled]
-    absent = sorted(set(found) - set(cases))
-    return tuple(
-        f"{len(names)} {text} ({', '.join(names[:_SHOWN])}{' …' if len(names) > _SHOWN else ''})"
-        for names, text in (
-            (nowhere, "films have a lesion without a place and count as unlabelled"),
-            (absent, f"films of {listed.name} are not here"),
-        )
-        if names
     )

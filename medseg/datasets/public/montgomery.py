@@ -10,7 +10,6 @@ Imaging in Medicine and Surgery 4(6):475-477.
 from pathlib import Path
 
 from medseg.case import Case
-from medseg.datasets.case_table import CaseTable, apply_case_table
 from medseg.datasets.dataset import Dataset, noted
 from medseg.datasets.public.clinical_readings import clinical_columns
 from medseg.errors import DatasetError
@@ -28,11 +27,11 @@ def recognises(root: Path) -> bool:
     return _home(root) is not None
 
 
-def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
+def read(root: Path, labels: Labels | None) -> Dataset:
     """The films, each of another patient; one with a single mask is reported.
 
     Raises:
-        DatasetError: There is no film, or the case table does not fit.
+        DatasetError: There is no film.
     """
     home = _home(root) or root
     problems: list[DatasetError] = []
@@ -43,11 +42,8 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
                 cases.append(_case(home, path))
     if not cases and not problems:
         raise DatasetError(root, "holds no film", "Pass the folder that holds CXR_png/MCUCXR_0001_0.png …")
-    warnings: tuple[str, ...] = ()
-    if table is not None:
-        cases, warnings = apply_case_table(cases, root, table)
     named = labels or Labels.of_structures(_LUNGS)
-    return Dataset(root, "montgomery", tuple(cases), named, ("image",), "CR", warnings, tuple(problems))
+    return Dataset(root, "montgomery", tuple(cases), named, ("image",), "CR", problems=tuple(problems))
 
 
 def _home(root: Path) -> Path | None:

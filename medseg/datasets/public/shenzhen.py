@@ -10,7 +10,6 @@ Imaging in Medicine and Surgery 4(6):475-477.
 from pathlib import Path
 
 from medseg.case import Case
-from medseg.datasets.case_table import CaseTable, apply_case_table
 from medseg.datasets.dataset import Dataset, noted
 from medseg.datasets.public.clinical_readings import clinical_columns
 from medseg.errors import DatasetError
@@ -29,11 +28,11 @@ def recognises(root: Path) -> bool:
     return home is not None and next((home / "CXR_png").glob("CHNCXR_*"), None) is not None
 
 
-def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
+def read(root: Path, labels: Labels | None) -> Dataset:
     """The films, each of another patient.
 
     Raises:
-        DatasetError: There is no film, or the case table does not fit.
+        DatasetError: There is no film.
     """
     home = _home(root) or root
     masks = {
@@ -52,11 +51,8 @@ def read(root: Path, labels: Labels | None, table: CaseTable | None) -> Dataset:
     if not cases and not problems:
         raise DatasetError(root, "holds no film", "Pass the folder that holds CXR_png/CHNCXR_0001_0.png …")
     problems += [DatasetError(path, "is a mask without its film", "Fetch the film.") for path in masks.values()]
-    warnings: tuple[str, ...] = ()
-    if table is not None:
-        cases, warnings = apply_case_table(cases, root, table)
     named = labels or Labels.of_structures(["lung"])
-    return Dataset(root, "shenzhen", tuple(cases), named, ("image",), "DX", warnings, tuple(problems))
+    return Dataset(root, "shenzhen", tuple(cases), named, ("image",), "DX", problems=tuple(problems))
 
 
 def _home(root: Path) -> Path | None:
