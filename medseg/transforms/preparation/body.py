@@ -12,11 +12,12 @@ __all__ = ["bounding_box", "find_body", "grown", "otsu_threshold", "tissue_thres
 _LONGEST = 512  # pixels of a longer side are looked at in strides
 _SMALLEST = 0.005  # share of the image below which nothing counts as a body
 _GAP = 0.008  # share of the longest side: pieces less than twice this apart belong together
+_FLOOR = 0.2  # share of the way to dense tissue below which all is background, however noisy
 _BINS = 256
 
 
 def otsu_threshold(values: np.ndarray) -> float | None:
-    """The value that parts all values in two (Otsu 1979); None where they are constant."""
+    """The value that parts all values in two (Otsu 1979), amid a gap; None where they are constant."""
     if values.size == 0 or not values.min() < values.max():
         return None
     counts, edges = np.histogram(values, _BINS)
@@ -26,13 +27,18 @@ def otsu_threshold(values: np.ndarray) -> float | None:
     total = np.cumsum(counts * centres)
     with np.errstate(divide="ignore", invalid="ignore"):
         between = below * above * (total / below - (total[-1] - total) / above) ** 2
-    return float(edges[1 + int(np.nanargmax(between[:-1]))])
+    best = np.flatnonzero(between[:-1] >= np.nanmax(between[:-1]) * (1 - 1e-9))
+    return float(edges[1 + best].mean())
 
 
 def tissue_threshold(pixels: np.ndarray) -> float | None:
     """The value above which pixels are tissue; None for an image of fewer than three values."""
     dense = otsu_threshold(pixels)
-    return None if dense is None else otsu_threshold(pixels[pixels <= dense])
+    thin = None if dense is None else otsu_threshold(pixels[pixels <= dense])
+    if dense is None or thin is None:
+        return None
+    low = float(pixels.min())
+    return max(thin, low + _FLOOR * (dense - low))
 
 
 def find_body(pixels: np.ndarray) -> np.ndarray | None:

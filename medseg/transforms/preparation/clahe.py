@@ -12,6 +12,8 @@ from medseg.transforms.preparation.channels import Pixels, each_channel
 
 __all__ = ["Clahe"]
 
+_SMALLEST = 8  # voxels along a tile: the histogram of fewer says nothing
+
 
 class Clahe(Transform):
     """Contrast-limited adaptive histogram equalisation (Zuiderveld 1994; scikit-image), in 2D and 3D.
@@ -20,7 +22,7 @@ class Clahe(Transform):
 
     Args:
         clip_limit: How steep the equalisation may become, 0 to 1; more is more contrast, and more noise.
-        tiles: Tiles along each axis.
+        tiles: Tiles along each axis; fewer where they would be under 8 voxels wide.
     """
 
     backend = [TransformBackends.NUMPY]  # noqa: RUF012 - as MONAI declares it
@@ -41,6 +43,8 @@ class Clahe(Transform):
         low, high = float(pixels.min()), float(pixels.max())
         if not low < high or not np.isfinite(high - low):
             return pixels
-        tile = [max(1, n // self.tiles) for n in pixels.shape]
-        equal = equalize_adapthist((pixels - low) / (high - low), kernel_size=tile, clip_limit=self.clip_limit)
+        tile = [max(n // self.tiles, min(n, _SMALLEST)) for n in pixels.shape]
+        # The last axis keeps scikit-image from taking three or four slices for the colours of a picture.
+        unit = ((pixels - low) / (high - low))[..., np.newaxis]
+        equal = equalize_adapthist(unit, kernel_size=[*tile, 1], clip_limit=self.clip_limit)[..., 0]
         return np.asarray(low + equal * (high - low))
