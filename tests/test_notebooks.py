@@ -10,6 +10,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 FAST = {
     "01_quickstart": {"STUDIES, HELD_BACK, MINUTES = 16, 4, 2.5": "STUDIES, HELD_BACK, MINUTES = 4, 1, 0.1"},
     "02_reading": {},  # takes seconds as it is
+    "03_data": {},
 }
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 

@@ -8,6 +8,7 @@ that hold none say so. `--page FOLDER` also writes the doctor's page of each.
 
 import argparse
 import os
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -49,19 +50,22 @@ def row(path: Path, name: str, page: Path | None) -> str:
 
 
 def main() -> None:
-    """Print the table."""
+    """Write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", nargs="?", type=Path, default=Path(os.environ.get("MEDSEG_TEST_DATA", "../shared/data")))
+    parser.add_argument(
+        "data", nargs="?", type=Path, default=Path(os.environ.get("MEDSEG_TEST_DATA", "../shared/data"))
+    )
     parser.add_argument("folders", nargs="*")
     parser.add_argument("--page", type=Path)
     given = parser.parse_args()
-    print("| folder | layout | cases | labelled | problems |\n| --- | --- | --- | --- | --- |")
+    sys.stdout.write("| folder | layout | cases | labelled | problems |\n| --- | --- | --- | --- | --- |\n")
     for folder in sorted(path for path in given.data.iterdir() if path.is_dir()):
         if given.folders and folder.name not in given.folders:
             continue
         for part in PARTS.get(folder.name, ["."]):
             path = folder / part
-            print(row(path, path.relative_to(given.data).as_posix(), given.page), flush=True)
+            sys.stdout.write(f"{row(path, path.relative_to(given.data).as_posix(), given.page)}\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -58,7 +58,8 @@ def placed(case: Case, root: Path) -> Case:
 
 
 def comparable(case: Case) -> Case:
-    """The structures' files stand in the order of the columns."""
+    """The structures' files stand in the order of the columns, as do the structures that were looked for."""
+    case = case if case.annotated is None else replace(case, annotated=tuple(sorted(case.annotated)))
     pairs = sorted(zip(case.structures, case.masks, strict=False), key=lambda pair: pair[0])
     if not pairs:
         return case

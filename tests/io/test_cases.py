@@ -107,7 +107,7 @@ def test_readers_are_kept_apart_until_somebody_says_what_they_become(tmp_path: P
     files = drawn(tmp_path, anna=1, ben=1, carla=2)
     case = Case("a", "p", (tmp_path / "a.png",), readers={name: (path,) for name, path in files.items()})
     assert case.labelled
-    with pytest.raises(DatasetError, match="has masks of 3 readers.*majority, staple, anna, ben, carla"):
+    with pytest.raises(DatasetError, match=r"has masks of 3 readers.*majority, staple, anna, ben, carla"):
         read_case_label_map(case, image)
     with pytest.raises(DatasetError, match="none of 'dora'"):
         read_case_label_map(case, image, options=ReadOptions(consensus="dora"))

@@ -7,7 +7,7 @@ from medseg.datasets.dataset import Dataset
 from medseg.datasets.inspection.duplicates import duplicates
 from medseg.datasets.inspection.facts import CaseFacts
 from medseg.datasets.inspection.findings import Finding, Severity
-from medseg.datasets.inspection.outliers import outliers
+from medseg.datasets.inspection.outliers import BY_INTENT, outliers
 
 __all__ = ["compared"]
 
@@ -18,8 +18,8 @@ def compared(dataset: Dataset, facts: Sequence[CaseFacts]) -> list[Finding]:
     return [
         *_unusual(read, "dimension", lambda one: f"{one.geometry.ndim}D" if one.geometry else "", "the image is"),
         *_unusual(read, "channels_differ", lambda one: f"{one.channels}", "number of channels:"),
-        *_unusual(read, "modality_differs", lambda one: one.modality, "the modality is"),
-        *_unusual(read, "orientation", _orientation, "axes are stored", "note"),
+        *_unusual(read, "modality_differs", lambda one: one.modality, "the modality is", _severity_of_rare),
+        *_unusual(read, "orientation", _orientation, "axes are stored", lambda _share: "note"),
         *outliers(read),
         *duplicates(read),
         *_patients(dataset),
@@ -31,15 +31,26 @@ def _orientation(one: CaseFacts) -> str:
     return one.geometry.orientation if one.geometry else ""
 
 
+def _severity_of_rare(share: float) -> Severity:
+    """What many cases have is by intent; a stray one is not."""
+    return "problem" if share <= BY_INTENT else "note"
+
+
 def _unusual(
-    facts: Sequence[CaseFacts], kind: str, seen: Callable[[CaseFacts], str], words: str, severity: Severity = "problem"
+    facts: Sequence[CaseFacts],
+    kind: str,
+    seen: Callable[[CaseFacts], str],
+    words: str,
+    severity: Callable[[float], Severity] = lambda _share: "problem",
 ) -> Iterator[Finding]:
-    """One finding for all cases of each value that is not the most common one."""
+    """One finding for all cases of each value that is not the most common one; its share says how grave it is."""
     values = {one.case.id: seen(one) for one in facts}
     counts = Counter(value for value in values.values() if value)
-    for value, _n in counts.most_common()[1:]:
+    for value, n in counts.most_common()[1:]:
         cases = tuple(name for name, own in values.items() if own == value)
-        yield Finding(kind, f"{words} {value} where most are {counts.most_common(1)[0][0]}", cases, severity)
+        yield Finding(
+            kind, f"{words} {value} where most are {counts.most_common(1)[0][0]}", cases, severity(n / counts.total())
+        )
 
 
 def _patients(dataset: Dataset) -> Iterator[Finding]:

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from medseg.datasets.inspection.facts import PERCENTILES, CaseFacts
-from medseg.datasets.inspection.findings import Finding
+from medseg.datasets.inspection.findings import Finding, Severity
 
-__all__ = ["outliers"]
+__all__ = ["BY_INTENT", "outliers"]
 
+BY_INTENT = 0.1  # share of the cases, above which what differs is another acquisition rather than a slip
 _FEWEST = 8  # cases, below which nobody can say what is usual
 _FACTOR = 5.0  # times the median that a spacing or size must be away, at least
 _DEVIATIONS = 8.0  # robust standard deviations that anything must be away
@@ -24,9 +25,11 @@ def outliers(facts: Sequence[CaseFacts]) -> Iterator[Finding]:
     measured = [one for one in alike if one.geometry and one.geometry.spacing_known]
     # axes in order of length, since the same acquisition is stored in many orders
     steps = np.array([sorted(one.geometry.step) for one in measured if one.geometry])
-    for place, text in _far(steps, "the spacing is {} mm where {} mm is usual"):
+    far = list(_far(steps, "the spacing is {} mm where {} mm is usual"))
+    severity: Severity = "problem" if len(far) <= max(1, BY_INTENT * len(steps)) else "note"
+    for place, text in far:
         hint = "Check its unit and header: masks are measured, and volumes resampled, by it."
-        yield Finding("spacing_outlier", text, (measured[place].case.id,), mend=hint)
+        yield Finding("spacing_outlier", text, (measured[place].case.id,), severity, hint)
     sizes = np.array([sorted(one.geometry.shape) for one in alike if one.geometry], float)
     for place, text in _far(sizes, "the size is {} where {} is usual"):
         yield Finding(

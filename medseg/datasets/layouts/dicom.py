@@ -1,8 +1,9 @@
-"""Layout "dicom": a tree of DICOM studies with SEG or RTSTRUCT files, each a label of the series that it names."""
+"""Layout "dicom": a tree of DICOM studies; SEG and RTSTRUCT files in it are labels of the series that they name."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,18 +37,22 @@ class _Found:
 
 
 def recognises(root: Path) -> bool:
-    """Whether a folder holds a SEG or RTSTRUCT among the first files of its folders, by their first bytes."""
+    """Whether a folder holds a SEG or RTSTRUCT, or mostly DICOM, as the first bytes of some files tell."""
     if not root.is_dir():
         return False
-    for _, path in zip(range(_LOOKED_INTO), _sample(root), strict=False):
+    looked_into, dicom = 0, 0
+    for path in islice(_sample(root), _LOOKED_INTO):
         try:
             with path.open("rb") as file:
                 head = file.read(_HEAD)
         except OSError:
             continue
-        if formats.begins_as_dicom(head) and any(uid in head for uid in _STRUCTURES):
-            return True
-    return False
+        looked_into += 1
+        if formats.begins_as_dicom(head):
+            dicom += 1
+            if any(uid in head for uid in _STRUCTURES):
+                return True
+    return dicom > looked_into / 2
 
 
 def read(root: Path, labels: Labels | None) -> Dataset:
