@@ -1,15 +1,34 @@
 """A labelled case read: its reference mask as class indices on its image's grid."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from medseg.case import Case
-from medseg.errors import LabelError
+from medseg.errors import DatasetError, LabelError
 from medseg.image import Image
 from medseg.io import read_case_mask
 from medseg.labels import IGNORE_INDEX, Labels
 from medseg.options import ReadOptions
 
-__all__ = ["read_indices", "read_targets"]
+__all__ = ["read_indices", "read_targets", "require_whole"]
+
+
+def require_whole(cases: Sequence[Case], labels: Labels) -> None:
+    """Refuse cases of which none was looked through for all labels: background could not be learnt from any.
+
+    Raises:
+        DatasetError: It names the labels, each with the number of cases in which somebody looked for it.
+    """
+    judged = [labels.judged(case.annotated) for case in cases]
+    if any(len(names) == len(labels.names) for names in judged):
+        return
+    counts = ", ".join(f"{name} in {sum(name in names for names in judged)}" for name in labels.names)
+    raise DatasetError(
+        "labels",
+        f"nobody looked for all of them in any of the {len(cases)} training cases ({counts})",
+        "Train the labels apart, or annotate a few cases wholly.",
+    )
 
 
 def read_indices(case: Case, labels: Labels, image: Image, options: ReadOptions | None = None) -> np.ndarray:

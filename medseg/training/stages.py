@@ -18,6 +18,7 @@ from medseg.networks.weights import read_weights
 from medseg.plan import Plan, model_root, read_plan
 from medseg.reporting import Reporter
 from medseg.training.cache import cache_cases
+from medseg.training.cases import require_whole
 from medseg.training.fingerprint import take_fingerprint
 from medseg.training.fit import Row, Trained, fit
 from medseg.training.patches import PatchSource
@@ -54,7 +55,9 @@ def plan_training(
 
     Raises:
         LabelError: The labels are not those of the model that training starts from.
+        DatasetError: No case was looked through for all labels.
     """
+    require_whole(cases, labels)
     path = settings.folder / "plan.json"
     if path.exists():
         return read_plan(path)

@@ -69,7 +69,9 @@ def test_a_tree_gives_a_case_an_image_with_the_labels_that_name_it(tmp_path: Pat
     dataset = open_dataset(tmp_path, labels=Labels.from_config({"tumour": ["GTV_Mass", "GTVp"]}))
     labelled, other = dataset.cases
     assert (labelled.id, labelled.patient, other.patient, other.labelled) == ("a_image", "P1", "P2", False)
-    assert labelled.annotated == ("GTVp", "heart")
+    assert labelled.annotated == ("GTVp", "heart", "tumour")
+    assert dataset.labels is not None
+    assert dataset.labels.judged(labelled.annotated) == ("tumour",)  # by either of its names
     assert labelled.columns["scanner"] == "ACME One"
     assert (labelled.columns["kvp"], labelled.columns["sex"]) == ("120", "F")
     assert dataset.modality == "CT"
@@ -79,6 +81,12 @@ def test_a_tree_gives_a_case_an_image_with_the_labels_that_name_it(tmp_path: Pat
     own = open_dataset(tmp_path)
     assert own.labels is not None
     assert own.labels.names == ("GTVp", "heart")
+
+
+def test_unlabelled_studies_are_a_data_set_too(tmp_path: Path) -> None:
+    ct(tmp_path / "image")
+    (case,) = open_dataset(tmp_path).cases
+    assert (case.id, case.labelled) == ("image", False)
 
 
 def test_files_of_several_makers_of_the_same_structures_are_readers(tmp_path: Path) -> None:

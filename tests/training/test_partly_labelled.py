@@ -12,7 +12,7 @@ from medseg.datasets import open_dataset
 from medseg.errors import ConfigError, DatasetError, LabelError
 from medseg.io import read_case_image
 from medseg.labels import IGNORE_INDEX, Labels
-from medseg.training.cases import read_indices, read_targets
+from medseg.training.cases import read_indices, read_targets, require_whole
 
 LABELS = Labels.from_config({"low": 1, "high": 4})
 
@@ -37,6 +37,13 @@ def config(partly: Path, blob_config: Path) -> Path:
     text = "\n".join(f"dataset: {partly}" if line.startswith("dataset:") else line for line in text.splitlines())
     blob_config.write_text(text)
     return blob_config
+
+
+def test_cases_that_nobody_annotated_wholly_teach_no_background(partly: Path) -> None:
+    cases = open_dataset(partly).cases
+    require_whole(cases, LABELS)
+    with pytest.raises(DatasetError, match=r"any of the 5 training cases \(low in 5, high in 0\)"):
+        require_whole(cases[1::2], LABELS)
 
 
 def test_the_background_of_a_partly_labelled_case_is_not_learnt_from(partly: Path) -> None:

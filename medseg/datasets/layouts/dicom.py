@@ -76,6 +76,7 @@ def read(root: Path, labels: Labels | None) -> Dataset:
     warnings: list[str] = []
     names = sorted({name for attached in sources.values() for one in attached for name in one.names})
     named = labels or _labels(names, warnings)
+    cases = [_with_labels(case, named) for case in cases]
     modalities = sorted({image.series.modality for image in images})
     if len(modalities) > 1:
         warnings.append(f"the cases are of several modalities ({', '.join(modalities)})")
@@ -175,6 +176,15 @@ def _case(root: Path, image: _Found, sources: list["StructureSource"]) -> Case:
     readers = _readers(sources)
     masks = () if readers else tuple(one.path for one in sources)
     return replace(case, masks=masks, readers=readers, annotated=annotated)
+
+
+def _with_labels(case: Case, labels: Labels | None) -> Case:
+    """The labels of which a file draws any structure were looked for: hospitals call one thing by many names."""
+    if labels is None or case.annotated is None:
+        return case
+    values = {labels.value_of(name) for name in case.annotated}
+    drawn = [label.name for label in labels.labels if values.intersection(label.values)]
+    return replace(case, annotated=tuple(dict.fromkeys((*case.annotated, *drawn))))
 
 
 def _readers(sources: list["StructureSource"]) -> Mapping[str, tuple[Path, ...]]:
