@@ -18,7 +18,7 @@ from medseg.image import Image
 from medseg.io import read_case_image, read_case_label_map, read_label_map
 from medseg.io.grids import grid_relation
 from medseg.io.label_map import LabelMap
-from medseg.labels import Labels, labels_of
+from medseg.labels import IGNORE_INDEX, Labels, labels_of
 from medseg.options import ReadOptions
 from medseg.picture import montage
 
@@ -81,6 +81,8 @@ def _mask(case: Case, image: Image, labels: Labels | None, read: Callable[[], La
     except MedsegError as error:
         return _Read(findings=(_unreadable(case, error),))
     voxels, unknown = counted(found.mask, labels, found.geometry.ndim)
+    if labels is None and len(voxels) >= IGNORE_INDEX:
+        return _Read(findings=(_no_label_map(case, len(voxels)),))
     return _Read(found, voxels, tuple(mask_findings(case, voxels, unknown)))
 
 
@@ -132,6 +134,12 @@ def _with(seen: CaseFacts, read: _Read, before: str) -> CaseFacts:
 
 def _unreadable(case: Case, error: MedsegError) -> Finding:
     return Finding("unreadable", _text(error), (case.id,), mend=error.mend)
+
+
+def _no_label_map(case: Case, values: int) -> Finding:
+    text = f"the mask holds {values} different values: it is no label map, or one of instances"
+    mend = "Declare what its values mean (--label NAME=VALUE), or give a mask of at most 254 labels."
+    return Finding("undeclared_values", text, (case.id,), mend=mend)
 
 
 def _text(error: MedsegError) -> str:

@@ -6,8 +6,8 @@ import numpy as np
 
 from medseg.datasets import inspect_dataset, open_dataset
 from medseg.geometry import Geometry
-from medseg.image import Image
-from medseg.io import write_image
+from medseg.image import Image, Segmentation
+from medseg.io import write_image, write_mask
 from medseg.labels import Labels
 
 Writer = Callable[..., Path]
@@ -66,6 +66,18 @@ def test_without_declared_labels_the_values_found_are_reported(paired: Path, vol
     assert inspection.problems == ()
     assert inspection.summary["labels"] is None
     assert inspection.summary["label_voxels"] == {"1": 240, "12": 120}
+
+
+def test_a_mask_of_more_values_than_labels_can_be_is_a_finding_and_no_defect(paired: Path) -> None:
+    values = np.arange(1, 301, dtype=np.uint16).reshape(10, 5, 6)
+    grid = Geometry.from_spacing(values.shape, (1, 1, 1))
+    write_image(paired / "images" / "d.nii.gz", Image(values[np.newaxis], grid))
+    write_mask(paired / "labels" / "d.nii.gz", Segmentation(values, grid, LABELS))
+    inspection = inspect_dataset(open_dataset(paired), thumbnails=32)
+    (found,) = [one for one in inspection.findings if one.cases == ("d",)]
+    assert (found.kind, found.severity) == ("undeclared_values", "problem")
+    assert "300 different values" in found.text
+    assert [name for name in inspection.table if name.startswith("voxels_")] == ["voxels_1"]
 
 
 def test_real_radiographs_keep_their_unknown_spacing(test_data: Path) -> None:
