@@ -244,9 +244,17 @@ class Labels:
         return table[mask.astype(np.uint8) if mask.dtype == bool else mask]
 
     def from_indices(self, indices: np.ndarray) -> np.ndarray:
-        """Class indices to the file values that are written, in the smallest unsigned or signed type."""
-        values = np.array(self.written_values)
-        small = np.min_scalar_type(int(values.max())) if values.min() >= 0 else np.dtype(np.int16)
+        """Class indices to the file values that are written, in the smallest unsigned or signed type.
+
+        What is ignored becomes the value of `ignore`, or background where none is declared.
+        """
+        written = list(self.written_values)
+        if indices.max(initial=0) == IGNORE_INDEX:
+            ignore = self.background[0] if self.ignore is None else self.ignore
+            written += [ignore] * (IGNORE_INDEX + 1 - len(written))
+        values = np.array(written)
+        small = np.min_scalar_type(int(values.max()))
+        small = small if values.min() >= 0 else np.result_type(small, np.int16)
         return values.astype(small)[indices]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from medseg.errors import GridMismatchError, InputError, UnknownSpacingError
 from medseg.geometry import Geometry
 from medseg.image import Image, Segmentation
-from medseg.labels import IGNORE_INDEX, Labels
+from medseg.labels import Labels
 
 __all__ = ["Order", "covered", "moved", "resample", "resample_labels", "respaced", "spaced"]
 
@@ -127,13 +127,7 @@ def resample_labels(mask: np.ndarray, source: Geometry, target: Geometry, labels
         better = share > largest + _SAME_SHARE
         winner[better] = index
         largest[better] = share[better]
-    ignored = winner == IGNORE_INDEX
-    winner[ignored] = 0
-    values = labels.from_indices(winner)
-    if ignored.any() and labels.ignore is not None:
-        values = values.astype(np.promote_types(values.dtype, np.min_scalar_type(labels.ignore)))
-        values[ignored] = labels.ignore
-    return values
+    return labels.from_indices(winner)
 
 
 def respaced(image: Image, spacing_mm: Sequence[float]) -> Image:

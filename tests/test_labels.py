@@ -23,12 +23,22 @@ def test_several_file_values_are_one_label_and_the_first_is_written():
     assert SEVERAL.from_indices(indices).tolist() == [0, 1, 2, 1]
 
 
-@given(st.lists(st.sampled_from([0, 255]), min_size=1, max_size=50))
+@given(st.lists(st.sampled_from([0, 127, 255]), min_size=1, max_size=50))
 def test_a_mask_comes_back_in_its_file_values(values):
     mask = np.array(values, np.uint8)
     back = LUNG.from_indices(LUNG.to_indices(mask))
     assert np.array_equal(back, mask)
     assert back.dtype == np.uint8
+
+
+def test_ignored_voxels_are_written_in_their_value_or_as_background():
+    indices = np.array([0, 1, IGNORE_INDEX], np.uint8)
+    large = Labels.from_config({"lung": 1, "ignore": 4095})
+    assert large.from_indices(indices).tolist() == [0, 1, 4095]
+    assert large.from_indices(indices[:2]).dtype == np.uint8
+    assert Labels.from_config({"lung": 1, "background": 9}).from_indices(indices).tolist() == [9, 1, 9]
+    wide = Labels.from_config({"lung": 60000, "ignore": -1})
+    assert wide.from_indices(indices).tolist() == [0, 60000, -1]
 
 
 def test_whole_numbers_stored_as_floats_are_read():

@@ -13,7 +13,7 @@ from medseg.datasets.conversion_folder import Conversion, convert_all, own_folde
 from medseg.datasets.dataset import Dataset
 from medseg.datasets.layouts import manifest, nnunet
 from medseg.datasets.manifest_writing import write_manifest as write_table
-from medseg.datasets.numbering import Numbering, in_values
+from medseg.datasets.numbering import Numbering
 from medseg.errors import DatasetError, MedsegError
 from medseg.image import Image, Segmentation
 from medseg.io import read_case_image, read_case_label_map, read_reader_masks, write_image, write_mask
@@ -49,12 +49,11 @@ def write_nnunet(
         DatasetError: The labels are not declared, or no case could be converted.
         OutputError: `out` holds something else, or cannot be written.
     """
-    own = dataset.labels or _named(dataset)
+    own = _declared(dataset)
     if own is None:
         mend = "Declare them: --label lesion=255 (`medseg inspect` shows the values found)."
         raise DatasetError(dataset.root, "does not say what its label values mean", mend)
-    ending = _ending(dataset, options)
-    numbering = Numbering(own)
+    ending, numbering = _ending(dataset, options), Numbering(own)
 
     def convert(case: Case) -> Case:
         if case.annotated is not None and len(own.judged(case.annotated)) < len(own.names):
@@ -63,9 +62,9 @@ def write_nnunet(
         part = "Tr" if case.labelled and case.split != "test" else "Ts"
         images = [out / f"images{part}" / f"{case.id}_{i:04d}{ending}" for i in range(image.channels)]
         masks = [out / f"labels{part}" / f"{case.id}{ending}"] if case.labelled else []
-        if case.labelled:
+        for path in masks:
             found = read_case_label_map(case, image, own, options).mask
-            _write_mask(masks[0], numbering.number(found, case.id), image)
+            _write_mask(path, numbering.number(found, case.id), image)
         _write_channels(images, image)
         return _moved(case, image, images, masks)
 
@@ -108,32 +107,21 @@ def write_manifest(
         DatasetError: No case could be converted.
         OutputError: `out` holds something else, or cannot be written.
     """
-    own = dataset.labels or _named(dataset)
+    own = _declared(dataset)
 
     def convert(case: Case) -> Case:
         image = _image(case, options)
         ending = _ending_of(image)
         numbers = [""] if image.channels == 1 else [f"_{i}" for i in range(1, image.channels + 1)]
         images = [out / "images" / f"{case.id}{number}{ending}" for number in numbers]
-        masks: dict[str, Path] = {}
-        if case.readers and not (options and options.consensus):
-            for reader, found in read_reader_masks(case, image, own, options).items():
-                masks |= _write_reference(out, f"{case.id}.{reader}", found.mask, image, ending, reader)
-            _write_channels(images, image)
-            readers = {reader: (path,) for reader, path in masks.items()}
-            return replace(_moved(case, image, images, []), readers=readers)
-        if case.masks or case.readers:
-            found = read_case_label_map(case, image, own, options)
-            mask = found.mask
-            if own is not None and not own.exclusive:
-                for name, channel in zip(own.names, mask, strict=True):
-                    masks |= _write_reference(out, f"{case.id}.{name}", channel, image, ending, name)
-            else:
-                values = mask if own is None or labels is None else in_values(mask, own, labels, case.id)
-                masks = _write_reference(out, case.id, values, image, ending, case.id)
+        shown = _references(case, image, own, labels, options)
+        masks = {name: out / "labels" / _file_name(case.id, name, ending) for name in shown}
+        for name, path in masks.items():
+            _write_mask(path, shown[name], image)
         _write_channels(images, image)
-        structures = tuple(masks) if masks and own is not None and not own.exclusive else ()
-        return replace(_moved(case, image, images, list(masks.values())), structures=structures)
+        if case.readers and "" not in masks:
+            return replace(_moved(case, image, images, []), readers={name: (path,) for name, path in masks.items()})
+        return replace(_moved(case, image, images, list(masks.values())), structures=tuple(filter(None, masks)))
 
     with own_folder(dataset, out, "manifest", manifest.FILE):
         done = convert_all(dataset, out, convert, reporter)
@@ -145,9 +133,28 @@ def write_manifest(
 TARGETS: dict[str, Callable[..., Conversion]] = {"nnunet": write_nnunet, "manifest": write_manifest}
 
 
-def _named(dataset: Dataset) -> Labels | None:
-    names = dict.fromkeys(name for case in dataset.cases for name in case.structures)
-    return Labels.of_structures(sorted(names)) if names else None
+def _declared(dataset: Dataset) -> Labels | None:
+    """The data set's labels; where it has none, its named structures, each a label of its own."""
+    names = {name for case in dataset.cases for name in case.structures}
+    return dataset.labels or (Labels.of_structures(sorted(names)) if names else None)
+
+
+def _references(
+    case: Case, image: Image, own: Labels | None, wanted: Labels | None, options: ReadOptions | None
+) -> dict[str, np.ndarray]:
+    """What a manifest gets a file of: each reader's mask, each of the labels that overlap, or one mask without name."""
+    if case.readers and not (options and options.consensus):
+        return {name: found.mask for name, found in read_reader_masks(case, image, own, options).items()}
+    if not case.masks and not case.readers:
+        return {}
+    mask = read_case_label_map(case, image, own, options).mask
+    if own is not None and not own.exclusive:
+        return dict(zip(own.names, mask, strict=True))
+    return {"": mask if own is None or wanted is None else wanted.from_indices(own.to_indices(mask, case.id))}
+
+
+def _file_name(case: str, name: str, ending: str) -> str:
+    return (f"{case}.{name}" if name else case).replace("/", "_") + ending
 
 
 def _image(case: Case, options: ReadOptions | None) -> Image:
@@ -177,12 +184,6 @@ def _write_channels(paths: list[Path], image: Image) -> None:
     for path, channel in zip(paths, image.voxels, strict=True):
         kind = {"b": np.uint8, "f": np.float32}.get(channel.dtype.kind) if channel.dtype.itemsize < 4 else None
         write_image(path, replace(image, voxels=(channel if kind is None else channel.astype(kind))[np.newaxis]))
-
-
-def _write_reference(out: Path, stem: str, mask: np.ndarray, image: Image, ending: str, name: str) -> dict[str, Path]:
-    path = out / "labels" / f"{stem.replace('/', '_')}{ending}"
-    _write_mask(path, mask, image)
-    return {name: path}
 
 
 def _write_mask(path: Path, mask: np.ndarray, image: Image) -> None:

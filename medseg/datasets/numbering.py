@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from medseg.labels import IGNORE_INDEX, Labels
+from medseg.labels import Labels
 
-__all__ = ["Numbering", "in_values"]
+__all__ = ["Numbering"]
 
 
 class Numbering:
@@ -31,7 +31,7 @@ class Numbering:
             LabelError: The mask holds undeclared values.
         """
         if self._labels.exclusive:
-            return in_values(mask, self._labels, self._exclusive, where)
+            return self._exclusive.from_indices(self._labels.to_indices(mask, where))
         present = (mask != 0).reshape(len(mask), -1)
         seen, inverse = np.unique(present, axis=1, return_inverse=True)
         numbers = [self._number_of(tuple(np.flatnonzero(column).tolist())) for column in seen.T]
@@ -61,17 +61,3 @@ class Numbering:
         size = {number: len(combination) for combination, number in self._combinations.items()}
         order = [min(numbers, key=lambda number: size[number]) for numbers in ordered.values()]
         return {"labels": {"background": 0, **ordered}, "regions_class_order": order}
-
-
-def in_values(mask: np.ndarray, labels: Labels, wanted: Labels, where: str) -> np.ndarray:
-    """A mask of the file values of `labels` in those of `wanted`, which has the same labels in the same order.
-
-    Raises:
-        LabelError: The mask holds undeclared values.
-    """
-    indices = labels.to_indices(mask, where)
-    ignored = indices == IGNORE_INDEX
-    values = wanted.from_indices(np.where(ignored, 0, indices))
-    if not ignored.any() or wanted.ignore is None:
-        return values
-    return np.where(ignored, np.array(wanted.ignore, np.result_type(values, np.min_scalar_type(wanted.ignore))), values)

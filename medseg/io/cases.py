@@ -116,13 +116,7 @@ def _of_readers(case: Case, on: Image | Geometry, labels: Labels | None, options
         return replace(read[0], mask=consensus_of(masks, wanted, stacked=labels is not None), notes=notes)
     # In class indices, since a label may have several file values.
     joined = consensus_of([labels.to_indices(mask, case.id) for mask in masks], wanted, IGNORE_INDEX)
-    ignored = joined == IGNORE_INDEX
-    values = labels.from_indices(np.where(ignored, 0, joined))
-    if labels.ignore is not None:
-        values = np.where(ignored, labels.ignore, values).astype(
-            np.result_type(values, np.min_scalar_type(labels.ignore))
-        )
-    return replace(read[0], mask=values, notes=notes)
+    return replace(read[0], mask=labels.from_indices(joined), notes=notes)
 
 
 def _joined(

@@ -7,7 +7,7 @@ import numpy as np
 
 from medseg.errors import LabelError
 from medseg.geometry import Geometry
-from medseg.labels import Labels
+from medseg.labels import IGNORE_INDEX, Labels
 
 __all__ = ["LabelMap", "exclusive_map"]
 
@@ -50,5 +50,5 @@ def exclusive_map(stack: np.ndarray, ignored: np.ndarray, labels: Labels, where:
     indices = np.zeros(stack.shape[1:], np.uint8)
     for index, channel in enumerate(stack, start=1):
         indices[channel] = index
-    mask = labels.from_indices(indices)
-    return mask if labels.ignore is None else np.where(ignored & (indices == 0), labels.ignore, mask)
+    indices[ignored & (indices == 0)] = IGNORE_INDEX
+    return labels.from_indices(indices)
