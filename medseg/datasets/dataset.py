@@ -21,8 +21,8 @@ class Dataset:
     """Cases that were found by one layout.
 
     Args:
-        root: The folder, or the manifest's.
-        layout: Name of the layout that read it ("paired", "msd", "manifest").
+        root: The folder (of a manifest, that in which it lies), or an HDF5 file.
+        layout: Name of the layout that read it, of those in `LAYOUTS`.
         cases: All cases, sorted by id.
         labels: What the masks can contain, where it is known.
         channels: Names of the image channels; every case has as many images.

@@ -23,6 +23,7 @@ __all__ = [
     "is_readable",
     "may_be_dicom",
     "partner",
+    "readable_in",
     "stem",
 ]
 
@@ -106,6 +107,15 @@ def is_readable(path: Path) -> bool:
     if ending(path) in ENDINGS:
         return True
     return may_be_dicom(path) and is_dicom(path)
+
+
+def readable_in(folder: Path, pattern: str = "*") -> list[Path]:
+    """The paths in a folder that match a pattern and look like one image, sorted; none where there is no folder.
+
+    Raises:
+        OSError: As `is_readable`.
+    """
+    return [path for path in sorted(folder.glob(pattern)) if is_readable(path)]
 
 
 def may_be_dicom(path: Path) -> bool:

@@ -38,10 +38,14 @@ class TrainSettings(Settings):
     steps once the speed is known. `plan` overrides any value of the computed plan.
     """
 
-    dataset: Path = Field(description="Folder of the data set, or its manifest.")
-    layout: str | None = Field(None, description="msd, paired or manifest; recognised where left out.")
-    labels: dict[str, Any] | None = Field(None, description="`name: file value`, with `ignore` and `background`.")
-    cases: CaseTable | None = Field(None, description="Case table of a paired data set.")
+    dataset: Path = Field(description="Folder of the data set, its manifest, or an HDF5 file.")
+    layout: str | None = Field(None, description="A name as `medseg inspect --help` lists; recognised where left out.")
+    labels: dict[str, Any] | None = Field(
+        None, description="`name: file value`, colour or names of structures, with `ignore`."
+    )
+    cases: CaseTable | None = Field(
+        None, description="CSV in the data set with patients, splits, spacings and columns."
+    )
     modality: str = Field("", description="CT, MR, PT, MG, DX ...; read from the files where left out.")
     name: str = Field("training", description="Name of the run.")
     out: Path | None = Field(None, description="Folder of the run; runs/NAME where left out.")

@@ -8,7 +8,6 @@ Al-Dhabyani et al. 2020, Dataset of breast ultrasound images, Data in Brief 28:1
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from medseg.case import Case
@@ -20,6 +19,7 @@ from medseg.labels import Labels
 __all__ = ["read", "recognises"]
 
 _FOLDER, _CLASSES = "Dataset_BUSI_with_GT", ("benign", "malignant", "normal")
+_FOLDERS = (*_CLASSES, "images", "masks")
 _IMAGE = re.compile(r"(benign|malignant|normal)(?: \((\d+)\)|_(\d+))")
 _MASK = re.compile(r"(.+)_mask(?:_\d+)?")
 
@@ -64,19 +64,13 @@ def _files(root: Path) -> tuple[dict[str, Path], dict[str, list[Path]]]:
     """Images and masks by the image's name."""
     images: dict[str, Path] = {}
     masks: dict[str, list[Path]] = {}
-    for path in _pictures(root):
+    for path in (path for folder in _FOLDERS for path in formats.readable_in(root / folder)):
         name = formats.stem(path)
         if found := _MASK.fullmatch(name):
             masks.setdefault(found[1], []).append(path)
         elif _IMAGE.fullmatch(name):
             images[name] = path
     return images, masks
-
-
-def _pictures(root: Path) -> Iterator[Path]:
-    for folder in (*_CLASSES, "images", "masks"):
-        if (root / folder).is_dir():
-            yield from (path for path in sorted((root / folder).iterdir()) if formats.is_readable(path))
 
 
 def _case(name: str, path: Path, masks: list[Path], labels: Labels | None) -> Case:

@@ -79,10 +79,6 @@ def _called_so(folder: Path) -> bool:
     return bool(names) and all(_NAME.fullmatch(formats.stem(path)) for path in names)
 
 
-def _images(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if formats.is_readable(path)] if folder.is_dir() else []
-
-
 def _outlined(root: Path) -> Iterator[tuple[Path, tuple[Path, ...]]]:
     """Published images, each with the address of its outlines where it has some."""
     outlines = next((root / name for name in _OUTLINES if (root / name).is_file()), None)
@@ -90,15 +86,15 @@ def _outlined(root: Path) -> Iterator[tuple[Path, tuple[Path, ...]]]:
         drawn = regions(outlines) if outlines else {}
     except InputError as error:
         raise DatasetError(root, f"has outlines that cannot be read ({error})", "Fetch them again.") from error
-    for path in (path for name in _PUBLISHED for path in _images(root / name)):
+    for path in (path for name in _PUBLISHED for path in formats.readable_in(root / name)):
         has = outlines is not None and drawn.get(key_of(path.name))
         yield path, (address.join(outlines, path.name),) if outlines and has else ()
 
 
 def _masked(root: Path) -> Iterator[tuple[Path, tuple[Path, ...]]]:
     for images, masks in (_COLOURED, _BINARY):
-        drawn = {formats.stem(path): path for path in _images(root / masks)}
-        for path in _images(root / images):
+        drawn = {formats.stem(path): path for path in formats.readable_in(root / masks)}
+        for path in formats.readable_in(root / images):
             own = drawn.get(formats.stem(path))
             yield path, (own,) if own else ()
 

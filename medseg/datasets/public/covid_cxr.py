@@ -71,7 +71,7 @@ def _table(root: Path) -> Path | None:
 
 def _masks(root: Path, home: Path) -> dict[str, Path]:
     """Masks by the name of their film without its ending."""
-    found = {formats.stem(path): path for path in sorted((home / "masks").glob("*")) if formats.is_readable(path)}
+    found = {formats.stem(path): path for path in formats.readable_in(home / "masks")}
     for folder in sorted({*root.glob(_MASKS), *root.glob(f"*/{_MASKS}")}):
         for path in sorted(folder.glob("*.png")):
             found.setdefault(formats.stem(Path(_film(folder.with_name("all-images") / f"{path.stem}.json"))), path)
@@ -92,7 +92,7 @@ def _image(images: Path, name: str) -> Path | None:
         return None
     if (images / name).is_file():
         return images / name
-    return next((path for path in sorted(images.glob(f"{glob.escape(name)}.*")) if formats.is_readable(path)), None)
+    return next(iter(formats.readable_in(images, f"{glob.escape(name)}.*")), None)
 
 
 def _case(image: Path, row: dict[str, str], masks: dict[str, Path], where: str, name: str) -> Case:

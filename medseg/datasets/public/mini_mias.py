@@ -68,8 +68,8 @@ def _folders(root: Path) -> tuple[Path, ...]:
 
 
 def _films(root: Path) -> list[Path]:
-    found = [path for folder in _folders(root) for path in sorted(folder.iterdir())]
-    return [path for path in found if _FILM.fullmatch(formats.stem(path)) and formats.is_readable(path)]
+    found = [path for folder in _folders(root) for path in formats.readable_in(folder)]
+    return [path for path in found if _FILM.fullmatch(formats.stem(path))]
 
 
 def _case(path: Path, listed: Path, found: Mapping[str, tuple[Finding, ...]]) -> Case:

@@ -36,10 +36,9 @@ def read(root: Path, labels: Labels | None) -> Dataset:
     home = _home(root) or root
     problems: list[DatasetError] = []
     cases: list[Case] = []
-    for path in sorted((home / "CXR_png").glob("MCUCXR_*")):
-        if formats.is_readable(path):
-            with noted(problems):
-                cases.append(_case(home, path))
+    for path in formats.readable_in(home / "CXR_png", "MCUCXR_*"):
+        with noted(problems):
+            cases.append(_case(home, path))
     if not cases and not problems:
         raise DatasetError(root, "holds no film", "Pass the folder that holds CXR_png/MCUCXR_0001_0.png …")
     named = labels or Labels.of_structures(_LUNGS)

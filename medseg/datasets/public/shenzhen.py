@@ -39,15 +39,13 @@ def read(root: Path, labels: Labels | None) -> Dataset:
         formats.stem(path).removesuffix("_mask"): path
         for above in dict.fromkeys((home, root))
         for folder in _MASK_FOLDERS
-        for path in sorted((above / folder).glob("CHNCXR_*"))
-        if formats.is_readable(path)
+        for path in formats.readable_in(above / folder, "CHNCXR_*")
     }
     problems: list[DatasetError] = []
     cases: list[Case] = []
-    for path in sorted((home / "CXR_png").glob("CHNCXR_*")):
-        if formats.is_readable(path):
-            with noted(problems):
-                cases.append(_case(home, path, masks.pop(formats.stem(path), None), labels))
+    for path in formats.readable_in(home / "CXR_png", "CHNCXR_*"):
+        with noted(problems):
+            cases.append(_case(home, path, masks.pop(formats.stem(path), None), labels))
     if not cases and not problems:
         raise DatasetError(root, "holds no film", "Pass the folder that holds CXR_png/CHNCXR_0001_0.png …")
     problems += [DatasetError(path, "is a mask without its film", "Fetch the film.") for path in masks.values()]
