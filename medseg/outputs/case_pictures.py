@@ -10,8 +10,8 @@ from PIL import Image as Picture
 
 from medseg.datasets.inspection import CaseFacts, Finding, Inspection
 from medseg.errors import MedsegError
-from medseg.geometry import Geometry
 from medseg.io import read_label_map
+from medseg.io.label_map import LabelMap
 from medseg.labels import Labels, labels_of
 from medseg.picture import montage
 
@@ -76,19 +76,22 @@ class CasePictures:
                 found = read_label_map(path, labels=None if one.case.structures else self._labels)
             except MedsegError:
                 continue
-            mask = found.mask if found.mask.ndim == found.geometry.ndim else found.mask.argmax(axis=0)
             size = "×".join(map(str, found.geometry.shape))
-            labels = None if one.case.structures else self._labels
-            rgb = _mask_picture(mask, found.geometry, labels or labels_of(mask != 0))
+            rgb = _mask_picture(found, None if one.case.structures else self._labels)
             drawn.append(_figure(_tag(_encoded(rgb), f"the mask {path.name}"), f"{path.name} ({size}), by itself"))
         return "".join(drawn)
 
 
-def _mask_picture(mask: np.ndarray, geometry: Geometry, labels: Labels) -> np.ndarray:
-    indices = np.zeros(mask.shape, np.uint8)
-    for index, label in enumerate(labels.labels, start=1):
-        indices[np.isin(mask, label.values)] = index
-    return montage(np.zeros(mask.shape, np.uint8), geometry, indices, labels, _HEIGHT)
+def _mask_picture(found: LabelMap, labels: Labels | None) -> np.ndarray:
+    """A mask in the colours of its labels; of labels that overlap or that nobody declared, what they cover in one."""
+    indices = np.zeros(found.geometry.shape, np.uint8)
+    if labels is None or found.mask.ndim > found.geometry.ndim:
+        indices[np.any(found.mask.reshape(-1, *found.geometry.shape) != 0, axis=0)] = 1
+        labels = labels_of(indices)
+    else:
+        for index, label in enumerate(labels.labels, start=1):
+            indices[np.isin(found.mask, label.values)] = index
+    return montage(np.zeros(indices.shape, np.uint8), found.geometry, indices, labels, _HEIGHT)
 
 
 def _encoded(rgb: np.ndarray) -> str:

@@ -56,4 +56,6 @@ def test_an_inspection_shows_ranges_cases_and_problems(tmp_path):
     text = capture.get()
     assert "8 / 9 / 10, 6 / 6 / 6, 5 / 5 / 5" in text
     assert "✗ Mask on another grid · 1 case" in text
-    assert text.rstrip().endswith("problems")
+    assert "b: b.nii.gz: " in text
+    assert "✗ Constant · 2 cases" in text
+    assert text.rstrip().endswith("3 problems")
