@@ -9,6 +9,7 @@ from medseg.case import Case
 from medseg.datasets.inspection.facts import PERCENTILES, CaseFacts, Intensities
 from medseg.datasets.inspection.findings import Finding
 from medseg.datasets.inspection.likeness import descriptor
+from medseg.datasets.inspection.tally import tallied
 from medseg.image import Image
 
 __all__ = ["described", "digest", "image_findings", "intensities"]
@@ -51,24 +52,30 @@ def intensities(channel: np.ndarray) -> Intensities:
         return Intensities(nothing, nothing, nothing, nothing, figures, nonfinite, (0,) * _BINS)
     low, high = float(flat.min()), float(flat.max())
     thinned = flat[:: max(1, flat.size // _THINNED)]
-    values, counts = _tallied(thinned, low, high)
-    histogram, _edges = np.histogram(values, _BINS, (low, high if high > low else low + 1), weights=counts)
+    values, counts = _in_order(thinned, low, high)
     figures = dict(zip(PERCENTILES, _percentiles(values, counts), strict=True))
     middle = float(np.average(values, weights=counts))
     mean = middle if thinned.size == flat.size else float(flat.mean(dtype=np.float64))
     spread = values - middle
     sd = float(np.sqrt(np.average(spread**2, weights=counts)))
-    return Intensities(low, high, mean, sd, figures, nonfinite, tuple(histogram.astype(int).tolist()))
+    return Intensities(low, high, mean, sd, figures, nonfinite, _histogram(values, counts, low, high))
 
 
-def _tallied(thinned: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray | None]:
-    """Values in order and how often each occurs (`None`: once); counting whole numbers is faster than sorting them."""
+def _in_order(thinned: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray | None]:
+    """Values in order and how often each occurs (`None`: once)."""
     if thinned.dtype.kind not in "iu" or max(high, high - low) > _TALLY:
         return np.sort(thinned.astype(np.float64)), None
-    below = min(0, int(low))
-    counts = np.bincount(thinned.astype(np.int64) - below if below else thinned)
-    found = np.flatnonzero(counts)
-    return (found + float(below)).astype(np.float64), counts[found]
+    values, counts = tallied(thinned, int(low))
+    return values.astype(np.float64), counts
+
+
+def _histogram(values: np.ndarray, counts: np.ndarray | None, low: float, high: float) -> tuple[int, ...]:
+    """Counts in `_BINS` equal parts of the range, of values in order."""
+    edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
+    ends = np.searchsorted(values, edges[1:-1])  # a value on an edge belongs above it
+    before = np.concatenate([[0], np.arange(1, len(values) + 1) if counts is None else np.cumsum(counts)])
+    found: list[int] = np.diff(before[ends], prepend=0, append=before[-1]).tolist()
+    return tuple(found)
 
 
 def _percentiles(values: np.ndarray, counts: np.ndarray | None) -> list[float]:
@@ -86,7 +93,7 @@ def digest(image: Image) -> str:
     """A hash of the values in canonical order, whatever type or order of axes they are stored in."""
     turned = image.geometry.to_canonical.apply(image.voxels)
     plain = _smallest(turned)
-    content = hashlib.blake2b(f"{plain.shape} {plain.dtype}".encode(), digest_size=16)
+    content = hashlib.sha256(f"{plain.shape} {plain.dtype}".encode())  # processors have instructions for this one
     content.update(np.ascontiguousarray(plain.T).data)  # files hold x fastest, so that nothing is copied
     return content.hexdigest()
 

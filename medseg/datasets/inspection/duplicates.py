@@ -10,7 +10,7 @@ import numpy as np
 from medseg.case import Case
 from medseg.datasets.inspection.facts import CaseFacts
 from medseg.datasets.inspection.findings import Finding
-from medseg.datasets.inspection.likeness import detail
+from medseg.datasets.inspection.likeness import details
 
 __all__ = ["duplicates"]
 
@@ -21,7 +21,7 @@ _CANDIDATE = 0.85
 _COPY = {2: 0.75, 3: 0.9}
 _COARSER = {2: 4, 3: 3}  # entries of a descriptor that are averaged along each axis
 _BLOCK = 2048  # images that are compared with others at a time
-_PAIRS = 512  # pairs whose detail is compared at a time
+_PAIRS = 512  # images, or pairs of them, whose detail is looked at at a time
 _MEND = "Keep one, or at least both in the same part of the split."
 
 
@@ -90,13 +90,14 @@ def _listed(cases: Sequence[Case]) -> str:
 def _copies(pictures: np.ndarray) -> list[_Copy]:
     """Pairs of pictures, shape (n, side, ...), whose detail agrees; of each group all pairs with its first."""
     ndim = pictures.ndim - 1
-    details = _standard(np.stack([detail(picture) for picture in pictures]))
+    parts = (pictures[start : start + _PAIRS] for start in range(0, len(pictures), _PAIRS))
+    fine = _standard(np.concatenate([details(part) for part in parts]))
     coarse = _standard(_coarse(pictures))
     best: dict[tuple[int, int], _Copy] = {}
     for axes in _mirrors(ndim):
         for pairs in _candidates(coarse, axes):
-            flipped = np.flip(details[pairs[:, 1]], tuple(axis + 1 for axis in axes))
-            likeness = (details[pairs[:, 0]] * flipped).reshape(len(pairs), -1).sum(axis=1)
+            flipped = np.flip(fine[pairs[:, 1]], tuple(axis + 1 for axis in axes))
+            likeness = (fine[pairs[:, 0]] * flipped).reshape(len(pairs), -1).sum(axis=1)
             for (one, other), score in zip(pairs.tolist(), likeness.tolist(), strict=True):
                 known = best.get((one, other))
                 if abs(score) >= _COPY[ndim] and (known is None or abs(score) > abs(known.likeness)):

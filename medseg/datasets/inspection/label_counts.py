@@ -7,6 +7,7 @@ import numpy as np
 
 from medseg.case import Case
 from medseg.datasets.inspection.findings import Finding
+from medseg.datasets.inspection.tally import tallied
 from medseg.labels import Labels
 
 __all__ = ["counted", "mask_findings"]
@@ -27,7 +28,7 @@ def counted(mask: np.ndarray, labels: Labels | None, ndim: int, structure: str =
     if mask.ndim > ndim:
         names = labels.names if labels else [str(n) for n in range(1, len(mask) + 1)]
         return {n: int(k) for n, channel in zip(names, mask, strict=True) if (k := np.count_nonzero(channel))}, set()
-    values, counts = _unique(mask)
+    values, counts = tallied(mask, 0) if mask.dtype == np.uint8 else np.unique(mask, return_counts=True)
     if structure:
         return _of_structure(structure, int(counts[values != 0].sum()), labels), set()
     named = _names(labels)
@@ -59,15 +60,6 @@ def mask_findings(case: Case, voxels: Mapping[str, int], unknown: set[int]) -> I
     if not labelled and not case.negative:
         text = "the mask is empty"
         yield Finding("empty_mask", text, (case.id,), mend="Label it, or declare that there is nothing to find.")
-
-
-def _unique(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values and their counts; of bytes without sorting them."""
-    if mask.dtype == np.uint8:
-        counts = np.bincount(mask.ravel(order="K"), minlength=256)
-        values = np.flatnonzero(counts)
-        return values, counts[values]
-    return np.unique(mask, return_counts=True)
 
 
 def _of_structure(structure: str, count: int, labels: Labels | None) -> dict[str, int]:

@@ -41,7 +41,7 @@ def read(path: Path, inside: str, labels: Labels | None, options: ReadOptions) -
     else:
         mask, notes = _by_value(picture, labels, options, path)
     turned = tuple(note for note in picture.notes if "orientation" in note or "EXIF" in note)
-    return LabelMap(np.ascontiguousarray(mask.T), picture.geometry, turned + notes)
+    return LabelMap(mask.T, picture.geometry, turned + notes)
 
 
 def _by_value(picture: Picture, labels: Labels | None, options: ReadOptions, path: Path) -> tuple[np.ndarray, Notes]:

@@ -101,7 +101,7 @@ def read(path: Path) -> tuple[Header, np.ndarray]:
             path, f"holds the sample {samples.max():g}", "Export it again.", f"at most {header.maximum}"
         )
     shape = (header.rows, header.columns, 3)[: 2 + (header.channels == 3)]
-    pixels = samples.reshape(shape).astype(np.uint8 if header.maximum < 256 else np.uint16, copy=False)
+    pixels = samples.reshape(shape).astype(np.uint8 if header.maximum < 256 else np.uint16)  # bytes are read-only
     return header, 1 - pixels if header.bitmap else pixels
 
 

@@ -27,7 +27,7 @@ def read(path: Path, inside: str = "", options: ReadOptions | None = None) -> Im
     """
     picture = load_picture(path, inside, options or ReadOptions())
     pixels = picture.pixels if picture.palette is None else _from_palette(picture.pixels, picture.palette)
-    grey = np.ascontiguousarray(luminance(pixels).T)[np.newaxis]
+    grey = luminance(pixels).T[np.newaxis]  # x fastest, as in the file: nothing is copied
     return Image(grey, picture.geometry, source=path, notes=picture.notes + _alpha_note(picture))
 
 
