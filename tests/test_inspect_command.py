@@ -4,15 +4,19 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
-from flawed import SCRIPT, flawed_set
+from flawed import LABELS, SCRIPT, flawed_set
 from typer.testing import CliRunner
 
 from medseg import workflow
 from medseg.cli import app
 from medseg.datasets import LAYOUTS
 from medseg.errors import DatasetError, InputError
+from medseg.geometry import Geometry
+from medseg.image import Image, Segmentation
+from medseg.io import write_image, write_mask
 
 LABEL = ["--label", "lesion=1"]
 TABLE = ["--case-table", "patient=patient", "--case-table", "split=split"]
@@ -108,3 +112,22 @@ def test_a_set_that_only_lies_off_inspects_clean_when_mended(flawed: Path, tmp_p
             (flawed / folder / f"{case}.nii.gz").unlink()
     assert inspected(flawed, *LABEL, "--fix", "resample", "--to", str(tmp_path / "mended")).exit_code == 1
     assert inspected(tmp_path / "mended", *LABEL).exit_code == 0
+
+
+def test_of_several_readers_the_agreement_is_shown(tmp_path: Path) -> None:
+    grid = Geometry.from_spacing((12, 10, 8), (1, 1, 1))
+    rows = ["id,patient,image,reader:ann,reader:bob"]
+    for number, name in enumerate("abc"):
+        voxels = np.random.default_rng(number).integers(0, 900, (1, 12, 10, 8)).astype(np.int16)
+        write_image(tmp_path / f"{name}.nii.gz", Image(voxels, grid))
+        for reader, end in (("ann", 6), ("bob", 10)):
+            mask = np.zeros(grid.shape, np.uint8)
+            mask[2:end, 2:6, 2:6] = 1
+            write_mask(tmp_path / f"{name}.{reader}.nii.gz", Segmentation(mask, grid, LABELS))
+        rows.append(f"{name},{name},{name}.nii.gz,{name}.ann.nii.gz,{name}.bob.nii.gz")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")
+    done = inspected(tmp_path, *LABEL)
+    assert done.exit_code == 0, done.stdout
+    table = done.stdout[done.stdout.index("Agreement of the readers (Dice)") :]
+    (pair,) = [line.split("│") for line in table.splitlines() if "bob" in line and "consensus" not in line]
+    assert {"lesion", "ann", "bob", "0.6667"} <= {cell.strip() for cell in pair}

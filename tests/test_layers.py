@@ -19,7 +19,7 @@ LEVELS = {
     **dict.fromkeys(("transforms", "networks", "device", "regions", "evaluation", "classical"), 2),
     **dict.fromkeys(("training", "inference"), 3),
     **dict.fromkeys(("outputs", "export"), 4),
-    **dict.fromkeys(("workflow", "batch", "demonstration", "cli", "__init__", "__main__"), 5),
+    **dict.fromkeys(("workflow", "batch", "demonstration", "cli", "commands", "__init__", "__main__"), 5),
 }
 TENSORS = {"transforms", "networks", "device", "training", "inference", "export"}
 MEASURING = {"regions", "evaluation", "classical"}

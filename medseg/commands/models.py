@@ -1,0 +1,176 @@
+"""Commands about models and masks: train, predict, measure, evaluate, demo."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from medseg.commands.options import (
+    SHOWN_REGIONS,
+    Frame,
+    Json,
+    Label,
+    OutFolder,
+    Reading,
+    Untilt,
+    bars,
+    labels_of_words,
+    reading_changes,
+    reading_options,
+    show,
+    show_failures,
+)
+
+__all__ = ["demo", "evaluate", "measure", "predict", "train"]
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="YAML file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Over the config, such as minutes=15.")
+    ] = None,
+) -> None:
+    """Train a U-Net on the labelled cases; the same command again goes on with a killed run.
+
+    Keys of the config: dataset (path), layout, labels (name: file value), cases (case table: file, id, patient,
+    split), modality, reading (how files become images), name, out, minutes or epochs, seed, init (model folder to
+    fine-tune), test and validation (shares of the patients), stratify (columns), folds and fold (cross-validation),
+    split (a file, see `medseg split`), preparation (steps before normalisation: remove_labels, crop_to_breast,
+    clahe: {clip_limit: 0.02} ...), plan (overrides of the computed plan), augment, learning.
+    Inner keys are written with dots: learning.learning_rate=0.0005.
+    """
+    from medseg.export.bundle import bundle_command
+    from medseg.workflow import train as run
+
+    with bars() as reporter:
+        trained = run(config, *(overrides or []), reporter=reporter)
+    typer.echo(f"Model folder: {trained.folder} (mean validation Dice {trained.validation_dice:.3f})")
+    typer.echo(f"Learning curves: {trained.run / 'curves.png'}, {trained.run / 'history.csv'}")
+    if trained.portable:
+        typer.echo(f"In plain MONAI: {bundle_command(trained.folder)}")
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="Model folder, or the folder of its run.")],
+    inputs: Annotated[list[Path], typer.Argument(help="Files, folders of files, study folders, or a data set.")],
+    out: OutFolder,
+    part: Annotated[str | None, typer.Option(help="Only this part of its split: train, validation, test.")] = None,
+    portable: Annotated[bool, typer.Option("--portable", help="As the bundle in MONAI: fp32, no crop.")] = False,
+    min_voxels: Annotated[int, typer.Option(min=0, help="Leave smaller regions out of the table.")] = 0,
+    frame: Frame = None,
+    untilt: Untilt = False,
+    reading: Reading = None,
+    as_json: Json = False,
+) -> None:
+    """Segment and measure studies: a mask and a preview a case, one table of regions, one of cases.
+
+    Exit code 1 where a case failed; its reason is in cases.csv.
+    """
+    from medseg.outputs.console import frame_table
+    from medseg.workflow import predict as run
+
+    command = "medseg " + shlex.join(sys.argv[1:])
+    with bars() as reporter:
+        done = run(
+            model,
+            inputs,
+            out,
+            part=part,
+            portable=portable,
+            min_voxels=min_voxels,
+            reading=reading_changes(reading, frame, untilt),
+            command=command,
+            reporter=reporter,
+        )
+    if as_json:
+        failed = done.failed[["case", "error"]].to_dict("records")
+        typer.echo(json.dumps({"out": str(out), "cases": len(done.cases), "failed": failed}, indent=2))
+    else:
+        show(frame_table(done.regions, f"Regions ({out / 'regions.csv'})", columns=SHOWN_REGIONS))
+        typer.echo(f"{len(done.cases) - len(done.failed)} of {len(done.cases)} cases done: {out / 'cases.csv'}")
+        show_failures(done.failed[["case", "error"]].itertuples(index=False, name=None))
+    if len(done.failed):
+        raise typer.Exit(1)
+
+
+def measure(
+    image: Annotated[Path, typer.Argument(help="Image file or DICOM folder.")],
+    mask: Annotated[list[Path], typer.Argument(help="Label map on the image's grid, SEG or RTSTRUCT; several unite.")],
+    label: Label = None,
+    min_voxels: Annotated[int, typer.Option(min=0, help="Leave smaller regions out.")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the table to this CSV file.")] = None,
+    frame: Frame = None,
+    untilt: Untilt = False,
+    reading: Reading = None,
+    as_json: Json = False,
+) -> None:
+    """Measure every region of a mask: size, diameters, place and intensities."""
+    from medseg.atomic import write_csv
+    from medseg.outputs.console import frame_table
+    from medseg.workflow import measure as run
+
+    options = reading_options(reading, frame, untilt)
+    table = run(image, mask, labels_of_words(label), min_voxels=min_voxels, options=options)
+    if out is not None:
+        write_csv(out, table)
+    if as_json:
+        typer.echo(table.to_json(orient="records", indent=2))
+    else:
+        show(frame_table(table, ", ".join(map(str, mask)), columns=SHOWN_REGIONS))
+
+
+def evaluate(
+    predictions: Annotated[Path, typer.Argument(help="What predict wrote, a folder of masks, or one mask.")],
+    reference: Annotated[Path, typer.Argument(help="Data set, folder of masks, or one mask.")],
+    label: Label = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the tables; PREDICTIONS/evaluation if not given.")
+    ] = None,
+    reading: Reading = None,
+    as_json: Json = False,
+) -> None:
+    """Score masks against references on the native grid: Dice, IoU, precision, recall, accuracy.
+
+    Exit code 1 where a case could not be scored.
+    """
+    from medseg.outputs.console import frame_table
+    from medseg.workflow import evaluate as run
+
+    with bars() as reporter:
+        evaluation = run(
+            predictions,
+            reference,
+            labels_of_words(label),
+            reading=reading_changes(reading, None, False),
+            reporter=reporter,
+        )
+    folder = out or (predictions / "evaluation" if predictions.is_dir() else None)
+    if folder is not None:
+        evaluation.save(folder)
+    if as_json:
+        typer.echo(evaluation.to_json())
+    else:
+        show(frame_table(evaluation.summary, "Summary over cases"))
+        show_failures(evaluation.failures)
+    if evaluation.failures:
+        raise typer.Exit(1)
+
+
+def demo(
+    kind: Annotated[Literal["ct", "mammogram"], typer.Option(help="3D or 2D.")] = "ct",
+    out: OutFolder = Path("medseg-demo"),
+    minutes: Annotated[float, typer.Option(min=0.05, help="How long to train.")] = 2.0,
+) -> None:
+    """Generate studies, train on the labelled ones, predict the others, and score and measure the result."""
+    from medseg.demonstration import demonstrate
+    from medseg.outputs.console import frame_table
+
+    with bars() as reporter:
+        shown = demonstrate(kind, out, minutes=minutes, reporter=reporter)
+    show(frame_table(shown.predictions.regions, "Regions of the unseen studies", columns=SHOWN_REGIONS))
+    typer.echo(f"Dice on {len(shown.predictions.cases)} unseen studies: {shown.dice:.3f} (Otsu: {shown.otsu_dice:.3f})")
+    for what, path in shown.places.items():
+        typer.echo(f"{what + ':':<22}{path}")
