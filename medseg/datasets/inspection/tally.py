@@ -1,7 +1,6 @@
 """How often each value occurs in an array of whole numbers: faster than sorting them."""
 
 import numpy as np
-import PIL.Image
 
 __all__ = ["tallied"]
 
@@ -28,4 +27,6 @@ def tallied(numbers: np.ndarray, low: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _of_bytes(flat: np.ndarray) -> list[int]:
     """Pillow counts bytes as they are, three times as fast as NumPy, which makes eight bytes of each before."""
+    import PIL.Image  # loaded when it is needed, as all libraries of formats
+
     return PIL.Image.fromarray(flat.reshape(1, -1)).histogram()
