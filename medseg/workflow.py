@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ from medseg.io import read_image, read_mask, read_segmentation, write_image, wri
 from medseg.io.structures import holds_structures
 from medseg.labels import Labels
 from medseg.options import ReadOptions
-from medseg.regions import labels_of, measure_regions
+from medseg.regions import labels_of, measure_regions, measure_segmentation
 from medseg.reporting import Reporter, Silent
 from medseg.resample import moved, respaced
 
@@ -108,6 +108,7 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
     labels = _declared(dataset.labels, settings.dataset)
     # Torch is loaded only now, so that a mistake in the config is told at once.
     from medseg.export.bundle import write_bundle
+    from medseg.outputs.curves import HistoryLog
     from medseg.training.splitting import chosen_split
     from medseg.training.stages import learn, plan_training, require_same_settings
 
@@ -117,7 +118,7 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
     by_id = {case.id: case for case in dataset.cases}
     training, validation = ([by_id[i] for i in part] for part in (split.train, split.validation))
     plan = plan_training(training, labels, dataset.channels, settings, reporter)
-    log = _HistoryLog(settings.folder)
+    log = HistoryLog(settings.folder)
     trained = learn(training, validation, plan, settings, reporter, log)
     card = {
         "name": settings.name,
@@ -286,28 +287,14 @@ def measure(
     """
     read = image if isinstance(image, Image) else read_image(image, options=options)
     if isinstance(mask, Segmentation):
-        return _measured(read, mask, labels, "", min_voxels)
+        return measure_segmentation(read, mask, labels, min_voxels=min_voxels)
     files = [mask] if isinstance(mask, (str, Path)) else list(mask)
     case = Path(files[0]).name.split(".")[0]
     if len(files) == 1 and holds_structures(files[0]):
         structures = read_segmentation(files[0], on=read, labels=labels, options=options)
-        return _measured(read, structures, labels, case, min_voxels)
+        return measure_segmentation(read, structures, labels, case=case, min_voxels=min_voxels)
     placed, _grid = read_mask(files, on=read, labels=labels, options=options)
     return measure_regions(read, placed, labels or labels_of(placed), case=case, min_voxels=min_voxels)
-
-
-def _measured(
-    image: Image, segmentation: Segmentation, labels: Labels | None, case: str, min_voxels: int
-) -> pd.DataFrame:
-    """The region table of a label map, or of labels that overlap, one after another."""
-    named = labels or segmentation.labels
-    if named.exclusive:
-        return measure_regions(image, segmentation.mask, named, case=case, min_voxels=min_voxels)
-    tables = [
-        measure_regions(image, channel != 0, Labels((replace(label, values=(1,)),)), case=case, min_voxels=min_voxels)
-        for label, channel in zip(named.labels, segmentation.mask, strict=True)
-    ]
-    return pd.concat(tables, ignore_index=True)
 
 
 def convert(
@@ -421,21 +408,6 @@ def evaluate(
     known = labels or (Labels.from_config(recorded["plan"]["labels"]) if recorded else None)
     options = check(ReadOptions, recorded.get("settings", {}).get("reading", {}) | dict(reading or {}), "reading")
     return evaluate_pairs(pairs, known, reporter or Silent(), options)
-
-
-class _HistoryLog:
-    """Writes `history.csv` after every epoch and `curves.png` after every validation."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __call__(self, history: Sequence[dict[str, float]]) -> None:
-        from medseg.outputs.curves import write_curves
-
-        table = pd.DataFrame(history)
-        write_csv(self.folder / "history.csv", table)
-        if "val_dice" in history[-1]:
-            write_curves(self.folder / "curves.png", table)
 
 
 def _keep(split: Split, path: Path) -> None:

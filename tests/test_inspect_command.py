@@ -131,3 +131,16 @@ def test_of_several_readers_the_agreement_is_shown(tmp_path: Path) -> None:
     table = done.stdout[done.stdout.index("Agreement of the readers (Dice)") :]
     (pair,) = [line.split("│") for line in table.splitlines() if "bob" in line and "consensus" not in line]
     assert {"lesion", "ann", "bob", "0.6667"} <= {cell.strip() for cell in pair}
+
+
+def test_masks_of_readers_that_are_no_label_maps_are_findings(tmp_path: Path) -> None:
+    grid = Geometry.from_spacing((12, 10, 8), (1, 1, 1))
+    values = np.arange(960, dtype=np.int16).reshape(1, 12, 10, 8)
+    for name in ("image", "ann", "bob"):
+        write_image(tmp_path / f"{name}.nii.gz", Image(values, grid))
+    rows = "id,patient,image,reader:ann,reader:bob\na,a,image.nii.gz,ann.nii.gz,bob.nii.gz\n"
+    (tmp_path / "manifest.csv").write_text(rows)
+    done = inspected(tmp_path)
+    assert done.exit_code == 1
+    assert "Undeclared values · 1 case" in done.stdout
+    assert "Agreement of the readers: masks: 959 different values" in done.stderr

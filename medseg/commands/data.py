@@ -21,10 +21,9 @@ from medseg.commands.options import (
     show,
     show_failures,
 )
+from medseg.errors import LabelError
 
 if TYPE_CHECKING:
-    from rich.table import Table as RichTable
-
     from medseg.datasets import Dataset
     from medseg.labels import Labels
     from medseg.options import ReadOptions
@@ -77,7 +76,7 @@ def inspect(
     else:
         show(inspection_view(seen))
         if any(case.readers for case in seen.dataset.cases):
-            show(_readers_table(seen.dataset, options))
+            _show_agreement(seen.dataset, options)
     if not seen.sound:
         raise typer.Exit(1)
 
@@ -224,8 +223,13 @@ def _numbers(text: str | None) -> list[float] | None:
         raise typer.BadParameter(f"{text!r} is not a spacing such as 1.5 or 1,1,3") from None
 
 
-def _readers_table(dataset: "Dataset", options: "ReadOptions") -> "RichTable":
+def _show_agreement(dataset: "Dataset", options: "ReadOptions") -> None:
     from medseg.evaluation import reader_agreement, summarise_readers
     from medseg.outputs.console import frame_table
 
-    return frame_table(summarise_readers(reader_agreement(dataset, options)), "Agreement of the readers (Dice)")
+    try:
+        agreement = summarise_readers(reader_agreement(dataset, options))
+    except LabelError as error:  # a finding already, and no reason to end without one
+        typer.echo(f"Agreement of the readers: {error}", err=True)
+        return
+    show(frame_table(agreement, "Agreement of the readers (Dice)"))

@@ -49,6 +49,9 @@ def reader_agreement(
         One row a case, label and pair, with the columns of `READER_COLUMNS`: Dice and IoU (NaN where both are empty),
         voxels, and volumes or, in 2D, areas where the spacing is known. `other` is "(consensus)" in the rows that
         have a sensitivity. A case that cannot be read is one row with its `error`.
+
+    Raises:
+        LabelError: No labels are declared, and the masks hold more values than label maps can have.
     """
     import pandas as pd
 

@@ -1,21 +1,46 @@
-"""Learning curves of a training as one picture."""
+"""Learning curves of a training as one picture, and the log that draws them while it runs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medseg.atomic import atomic_path
+from medseg.atomic import atomic_path, write_csv
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_curves", "write_curves"]
+__all__ = ["HistoryLog", "draw_curves", "write_curves"]
 
 _DICE = "val_dice"
 _SMOOTH = 15  # epochs from which on a running mean is drawn over the loss
+
+
+class HistoryLog:
+    """Writes `history.csv` after every epoch and `curves.png` after every validation.
+
+    Args:
+        folder: The folder of the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, history: Sequence[dict[str, float]]) -> None:
+        """Write the epochs so far, a row an epoch.
+
+        Raises:
+            OutputError: A file cannot be written.
+        """
+        import pandas as pd
+
+        table = pd.DataFrame(history)
+        write_csv(self._folder / "history.csv", table)
+        if _DICE in history[-1]:
+            write_curves(self._folder / "curves.png", table)
 
 
 def write_curves(path: str | Path, history: "pd.DataFrame") -> None:
