@@ -14,6 +14,7 @@ from medseg.geometry import Geometry
 from medseg.image import Image
 from medseg.io import read_case_image, read_case_mask, write_image
 from medseg.labels import Labels
+from medseg.options import ReadOptions
 from medseg.workflow import convert_dataset
 
 Writer = Callable[..., Path]
@@ -118,6 +119,26 @@ def test_overlapping_structures_become_regions_and_come_back(tmp_path: Path, vol
     }  # fmt: skip
     placed = nibabel.load(tmp_path / "Dataset001_X" / "labelsTr" / "a.nii.gz").get_fdata()[:, 0, 0]
     assert described["regions_class_order"] == [placed[3], placed[1], placed[0]]
+
+
+def test_masks_of_several_readers_become_files_of_their_own_or_one_consensus(tmp_path: Path, volume: Writer) -> None:
+    for name, value in (("image", None), ("ann", 1), ("bob", 1)):
+        volume(tmp_path / "set" / f"{name}.nii.gz", value)
+    rows = "id,patient,image,reader:ann,reader:bob\na,p,image.nii.gz,ann.nii.gz,bob.nii.gz\n"
+    (tmp_path / "set" / "manifest.csv").write_text(rows)
+    labels = Labels.from_config({"lesion": 1})
+    convert_dataset(tmp_path / "set", tmp_path / "apart", "manifest", labels=labels)
+    (case,) = open_dataset(tmp_path / "apart", labels=labels).cases
+    assert {name: [path.name for path in masks] for name, masks in case.readers.items()} == {
+        "ann": ["a.ann.nii.gz"],
+        "bob": ["a.bob.nii.gz"],
+    }
+    assert case.masks == ()
+    one = ReadOptions(consensus="majority")
+    convert_dataset(tmp_path / "set", tmp_path / "one", "manifest", labels=labels, options=one)
+    (case,) = open_dataset(tmp_path / "one", labels=labels).cases
+    assert ([path.name for path in case.masks], case.readers) == (["a.nii.gz"], {})
+    assert read_case_mask(case, read_case_image(case), labels).sum() == 120
 
 
 def write_image_at(path: Path, image: Image) -> None:
