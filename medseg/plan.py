@@ -11,7 +11,7 @@ from medseg.geometry import Geometry
 from medseg.labels import Labels
 from medseg.options import ReadOptions
 
-__all__ = ["NetworkPlan", "Normalisation", "Plan", "model_root", "read_plan"]
+__all__ = ["NetworkPlan", "Normalisation", "Plan", "Postprocessing", "model_root", "read_plan"]
 
 
 class Normalisation(Settings):
@@ -30,13 +30,18 @@ class Normalisation(Settings):
 
 
 class NetworkPlan(Settings):
-    """A U-Net: features, kernel size and stride of each level, first level first."""
+    """A network: features, kernel size and stride of each level of a U-Net, first level first."""
 
-    name: str = "dynunet"
+    name: str = Field("dynunet", description="A name in `NETWORKS`, or your own factory as package.module:factory.")
     features: tuple[int, ...]
     kernels: tuple[tuple[int, ...], ...]
     strides: tuple[tuple[int, ...], ...]
-    dropout: float = 0.0
+    blocks: tuple[int, ...] = Field((), description="Residual blocks of each level, where the network has such.")
+    norm: Literal["instance", "batch", "group"] = "instance"
+    activation: Literal["leakyrelu", "relu", "gelu", "swish"] = "leakyrelu"
+    dropout: float = Field(0.0, ge=0, lt=1)
+    deep_supervision: bool = Field(True, description="Whether coarser levels of the decoder are trained too.")
+    options: dict[str, Any] = Field(default_factory=dict, description="What else the factory takes, such as encoder.")
 
     @model_validator(mode="after")
     def _levels_agree(self) -> Self:
@@ -44,6 +49,19 @@ class NetworkPlan(Settings):
         if len(levels) > 1 or min(levels) < 3:
             raise ValueError("features, kernels and strides need one entry a level, and at least 3 levels")
         return self
+
+
+class Postprocessing(Settings):
+    """What is done to a mask after the network, for each label by its name; chosen on out-of-fold predictions.
+
+    Sizes are in ml, or in pixels where the spacing is unknown or the image is 2D.
+    """
+
+    threshold: dict[str, float] = Field(
+        default_factory=dict, description="Probability from which a label counts, where not 0.5 or the largest."
+    )
+    largest: tuple[str, ...] = Field((), description="Labels of which only the largest component stays.")
+    min_size: dict[str, float] = Field(default_factory=dict, description="Smaller components are taken away.")
 
 
 class Plan(Settings):
@@ -60,6 +78,7 @@ class Plan(Settings):
     labels: dict[str, Any]
     spacing_mm: tuple[float, ...] | None
     longest_side: int | None = None
+    resampling: Literal["linear", "cubic"] = Field("linear", description="Of images; masks are linear per class.")
     normalisation: tuple[Normalisation, ...]
     crop_above: float | None = Field(
         None, description="Voxels above this belong to the body; the rest is cropped away."
@@ -73,6 +92,9 @@ class Plan(Settings):
     overlap: float = 0.5
     portable: bool = True
     reading: ReadOptions = ReadOptions()
+    postprocessing: Postprocessing = Postprocessing()
+    members: int = Field(1, ge=1, description="Networks whose logits are averaged; the folds of a cross-validation.")
+    reasons: dict[str, str] = Field(default_factory=dict, description="Why each computed number is what it is.")
 
     @property
     def label_set(self) -> Labels:

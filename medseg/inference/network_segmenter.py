@@ -12,7 +12,8 @@ from medseg.inference.windows import window_logits
 from medseg.io import read_image
 from medseg.labels import Labels
 from medseg.plan import Plan
-from medseg.transforms.prepare import prepare, restore
+from medseg.transforms.prepare import prepare
+from medseg.transforms.restore import restore
 
 __all__ = ["NetworkSegmenter"]
 

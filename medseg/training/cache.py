@@ -34,13 +34,16 @@ class CachedCase:
     Args:
         id: The case's id.
         voxels: float32, shape (C, *working shape), memory-mapped.
-        indices: Class indices, uint8, shape working shape, memory-mapped.
+        targets: uint8, memory-mapped: class indices, shape working shape; of labels that may overlap 0 and 1 for each,
+            shape (labels, *working shape).
+        judged: For each label whether somebody looked for it in this case.
         places: For each class, background first, flat indices of some of its voxels.
     """
 
     id: str
     voxels: np.ndarray
-    indices: np.ndarray
+    targets: np.ndarray
+    judged: tuple[bool, ...]
     places: tuple[np.ndarray, ...]
 
 
@@ -55,7 +58,9 @@ def cache_cases(cases: Sequence[Case], plan: Plan, folder: Path, reporter: Repor
         place = folder / f"{case.id}-{_key(case, plan)}"
         if not place.exists():
             _prepare_one(case, plan, place, np.random.default_rng([seed, number]))
-        opened.append(_open(case.id, place, plan.label_set.classes))
+        looked_for = plan.label_set.judged(case.annotated)
+        judged = tuple(name in looked_for for name in plan.label_set.names)
+        opened.append(_open(case.id, place, plan.label_set.classes, judged))
     return opened
 
 
@@ -94,9 +99,13 @@ def _places(indices: np.ndarray, classes: int, rng: np.random.Generator) -> list
     return places
 
 
-def _open(case_id: str, place: Path, classes: int) -> CachedCase:
+def _open(case_id: str, place: Path, classes: int, judged: tuple[bool, ...]) -> CachedCase:
     with np.load(place / "places.npz") as archive:
         places = tuple(archive[f"arr_{index}"] for index in range(classes))
     return CachedCase(
-        case_id, np.load(place / "image.npy", mmap_mode="r"), np.load(place / "label.npy", mmap_mode="r"), places
+        case_id,
+        np.load(place / "image.npy", mmap_mode="r"),
+        np.load(place / "label.npy", mmap_mode="r"),
+        judged,
+        places,
     )

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 
-import torch
 from lightning_fabric import Fabric
 from torch import nn
 
@@ -16,6 +15,7 @@ from medseg.case import Case
 from medseg.errors import TrainingError
 from medseg.plan import Plan
 from medseg.reporting import Reporter
+from medseg.training.batch import Batch
 from medseg.training.checkpoint import Progress
 from medseg.training.learner import Learner
 from medseg.training.patches import PatchSource
@@ -73,7 +73,7 @@ def fit(
     folder = settings.folder / "checkpoints"
     last, best = folder / "last.pt", folder / "best.pt"
     begin = time.monotonic()
-    learner = Learner.create(network, settings.learning, fabric)
+    learner = Learner.create(network, settings, fabric)
     if last.exists():
         learner.restore(last)
         begin -= learner.progress.seconds
@@ -83,9 +83,9 @@ def fit(
         learner.progress.total_steps = _total_steps(learner, source, validation, plan, settings)
     progress = learner.progress
     losses: list[float] = []
-    for images, indices in _batches(source, progress):
+    for batch in _batches(source, progress):
         rate = learner.rate
-        losses.append(_checked(learner.step(images, indices), source.names(progress.step)))
+        losses.append(_checked(learner.step(batch), source.names(progress.step)))
         progress.seconds = time.monotonic() - begin
         if progress.step % _CORRECTED_EVERY == 0 or progress.step >= progress.total_steps:
             _keep_to_minutes(progress, settings)
@@ -111,16 +111,16 @@ def fit(
     return Trained(network.eval().cpu(), history, dice)
 
 
-def _batches(source: PatchSource, progress: Progress) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def _batches(source: PatchSource, progress: Progress) -> Iterator[Batch]:
     """Batches of the steps that are left, the next one made while the network works on this one."""
     with ThreadPoolExecutor(1) as worker:
         following = worker.submit(source.batch, progress.step)
         for step in count(progress.step):
             if step >= progress.total_steps:
                 return
-            batch = following.result()
+            made = following.result()
             following = worker.submit(source.batch, step + 1)
-            yield batch
+            yield made
 
 
 def _keep_to_minutes(progress: Progress, settings: TrainSettings) -> None:
@@ -143,13 +143,13 @@ def _total_steps(
         return (settings.epochs or 1) * learning.steps_per_epoch
     begin = time.monotonic()
     budget = settings.minutes * 60
-    trial = Learner.create(copy.deepcopy(learner.network), learning, learner.fabric, total_steps=1_000_000)
+    trial = Learner.create(copy.deepcopy(learner.network), settings, learner.fabric, total_steps=1_000_000)
     validate(trial.network, trial.mean, validation, plan, learner.fabric)
     validating = time.monotonic() - begin
     seconds: list[float] = []
     for step in count():
         before = time.monotonic()
-        trial.step(*source.batch(step))
+        trial.step(source.batch(step))
         seconds.append(time.monotonic() - before)
         if step >= 5 and time.monotonic() - begin - validating > _CALIBRATION * budget:
             break

@@ -9,9 +9,10 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from medseg.training.batch import Batch
 from medseg.training.checkpoint import Progress, RunningMean, load_checkpoint, save_checkpoint
-from medseg.training.losses import DiceCrossEntropy
-from medseg.training.settings import LearningSettings
+from medseg.training.losses.dice_ce import DiceCrossEntropy
+from medseg.training.settings import LearningSettings, TrainSettings
 
 __all__ = ["Learner", "learning_rate"]
 
@@ -38,26 +39,28 @@ class Learner:
     fabric: Fabric
 
     @classmethod
-    def create(cls, network: nn.Module, settings: LearningSettings, fabric: Fabric, total_steps: int = 1) -> "Learner":
+    def create(cls, network: nn.Module, settings: TrainSettings, fabric: Fabric, total_steps: int = 1) -> "Learner":
         """A learner before its first step."""
-        adamw = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        learning = settings.learning
+        adamw = torch.optim.AdamW(network.parameters(), lr=learning.learning_rate, weight_decay=learning.weight_decay)
         model, optimiser = fabric.setup(network, adamw)
-        loss = fabric.to_device(DiceCrossEntropy(settings.class_weights))
-        mean = RunningMean(network, settings.ema)
-        return cls(network, model, optimiser, loss, mean, Progress(total_steps), settings, fabric)
+        loss = fabric.to_device(DiceCrossEntropy(settings.loss.class_weights))
+        mean = RunningMean(network, learning.ema)
+        return cls(network, model, optimiser, loss, mean, Progress(total_steps), learning, fabric)
 
     @property
     def rate(self) -> float:
         """Learning rate of the next step."""
         return learning_rate(self.progress.step, self.progress.total_steps, self.settings)
 
-    def step(self, images: torch.Tensor, indices: torch.Tensor) -> float:
+    def step(self, batch: Batch) -> float:
         """Learn from one batch; its loss. A batch whose loss is not finite changes nothing."""
         self.model.train()
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate
         self.optimiser.zero_grad()
-        loss = self.loss(self.model(self.fabric.to_device(images)), self.fabric.to_device(indices))
+        batch = batch.to(self.fabric.device)
+        loss = self.loss([self.model(batch.images)], batch)
         value = float(loss.item())
         if math.isfinite(value):
             self.fabric.backward(loss)

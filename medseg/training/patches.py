@@ -11,6 +11,7 @@ import torch
 from monai.transforms import Compose
 from monai.utils import convert_to_tensor
 
+from medseg.training.batch import Batch
 from medseg.training.cache import CachedCase
 
 __all__ = ["PatchSource"]
@@ -36,10 +37,15 @@ class PatchSource:
     augment: Compose
     seed: int
 
-    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Images, float32, (B, C, *patch), and class indices, int64, (B, *patch), of one step."""
-        samples = [self._sample(step * self.batch_size + i) for i in range(self.batch_size)]
-        return torch.stack([image for image, _ in samples]), torch.stack([label for _, label in samples])
+    def batch(self, step: int) -> Batch:
+        """What one step learns from."""
+        numbers = range(step * self.batch_size, (step + 1) * self.batch_size)
+        samples = [self._sample(number) for number in numbers]
+        return Batch(
+            torch.stack([image for image, _ in samples]),
+            torch.stack([targets for _, targets in samples]),
+            torch.tensor([self._case(number).judged for number in numbers]),
+        )
 
     def names(self, step: int) -> list[str]:
         """Ids of the cases in the batch of one step."""
@@ -57,22 +63,22 @@ class PatchSource:
         self.augment.set_random_state(int(rng.integers(2**31)))
         varied = self.augment({"image": torch.from_numpy(image), "label": torch.from_numpy(label[np.newaxis])})
         patch = convert_to_tensor(varied["image"], dtype=torch.float32, track_meta=False)
-        return patch, convert_to_tensor(varied["label"], track_meta=False)[0].long()
+        return patch, convert_to_tensor(varied["label"], dtype=torch.uint8, track_meta=False)[0]
 
     def _centre(self, case: CachedCase, rng: np.random.Generator) -> np.ndarray:
         present = [places for places in case.places[1:] if places.size]
         if present and rng.random() < self.foreground:
             places = present[rng.integers(len(present))]
-            return np.array(np.unravel_index(rng.choice(places), case.indices.shape))
-        return np.array([rng.integers(n) for n in case.indices.shape])
+            return np.array(np.unravel_index(rng.choice(places), case.targets.shape))
+        return np.array([rng.integers(n) for n in case.targets.shape])
 
     def _cut(self, case: CachedCase, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The patch round a centre, kept inside the volume; a volume smaller than the patch is padded evenly."""
         inside, padding = [], []
-        for middle, size, n in zip(centre, self.patch_size, case.indices.shape, strict=True):
+        for middle, size, n in zip(centre, self.patch_size, case.targets.shape, strict=True):
             start = int(np.clip(middle - size // 2, 0, max(n - size, 0)))
             inside.append(slice(start, min(start + size, n)))
             missing = max(size - n, 0)
             padding.append((missing // 2, missing - missing // 2))
         image = np.pad(case.voxels[(slice(None), *inside)], [(0, 0), *padding])
-        return image, np.pad(case.indices[tuple(inside)], padding)
+        return image, np.pad(case.targets[tuple(inside)], padding)

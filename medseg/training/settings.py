@@ -8,9 +8,10 @@ from pydantic import Field, field_validator, model_validator
 from medseg.config import Settings
 from medseg.datasets import CaseTable
 from medseg.options import ReadOptions
+from medseg.training.losses.settings import LossSettings
 from medseg.transforms.augment import AugmentSettings
 
-__all__ = ["LearningSettings", "TrainSettings"]
+__all__ = ["LearningSettings", "LogSettings", "TrainSettings"]
 
 
 class LearningSettings(Settings):
@@ -23,12 +24,19 @@ class LearningSettings(Settings):
         0.995, ge=0, lt=1, description="Decay of the running mean of the weights, which is what is kept."
     )
     gradient_clip: float = Field(5.0, gt=0, description="Largest norm of the gradient.")
-    class_weights: tuple[float, ...] | None = Field(None, description="Weights of cross-entropy, background first.")
     foreground: float = Field(0.5, ge=0, le=1, description="Share of patches centred on a labelled voxel.")
     steps_per_epoch: int = Field(50, ge=1)
     validations: int = Field(10, ge=1, description="How often the validation cases are predicted, evenly spread.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     device: str = "auto"
+
+
+class LogSettings(Settings):
+    """Where else than in the run's own files a training is logged."""
+
+    tensorboard: bool = Field(False, description="TensorBoard events in RUN/tensorboard.")
+    mlflow: bool = Field(False, description="MLflow, in the SQLite file RUN/../mlflow.db.")
+    samples: int = Field(4, ge=0, description="Validation cases whose predictions are drawn at each validation.")
 
 
 class TrainSettings(Settings):
@@ -63,9 +71,13 @@ class TrainSettings(Settings):
     preparation: tuple[dict[str, dict[str, Any]], ...] = Field(
         (), description="Steps before normalisation, names or `{name: {parameter: value}}`; kept with the model."
     )
+    memory: str | None = Field(None, description="What one step may take, such as 8GiB; what the device has.")
+    unreadable: Literal["stop", "leave_out"] = Field("stop", description="What a case does that cannot be read.")
     plan: dict[str, Any] = Field(default_factory=dict)
     augment: AugmentSettings = AugmentSettings()
+    loss: LossSettings = LossSettings()
     learning: LearningSettings = LearningSettings()
+    log: LogSettings = LogSettings()
 
     @field_validator("preparation", mode="before")
     @classmethod

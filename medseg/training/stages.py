@@ -1,4 +1,4 @@
-"""The stages of a training, one function each: fingerprint and plan, prepared cases, weights."""
+"""The stages of a training after its plan: prepared cases and weights."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -9,24 +9,19 @@ from torch import nn, random
 
 from medseg.atomic import write_text
 from medseg.case import Case
-from medseg.config import check
-from medseg.device import open_fabric, pick_device
-from medseg.errors import ConfigError, LabelError, ModelFolderError
-from medseg.labels import Labels
+from medseg.device import open_fabric
+from medseg.errors import ConfigError, ModelFolderError
 from medseg.networks import build_network
 from medseg.networks.weights import read_weights
-from medseg.plan import Plan, model_root, read_plan
+from medseg.plan import Plan, model_root
 from medseg.reporting import Reporter
 from medseg.training.cache import cache_cases
-from medseg.training.cases import require_whole
-from medseg.training.fingerprint import take_fingerprint
 from medseg.training.fit import Row, Trained, fit
 from medseg.training.patches import PatchSource
-from medseg.training.planning import make_plan
 from medseg.training.settings import TrainSettings
 from medseg.transforms.augment import augmentation
 
-__all__ = ["learn", "plan_training", "require_same_settings"]
+__all__ = ["learn", "require_same_settings"]
 
 
 def require_same_settings(settings: TrainSettings) -> None:
@@ -46,45 +41,6 @@ def require_same_settings(settings: TrainSettings) -> None:
     write_text(path, json.dumps(now, indent=2, sort_keys=True) + "\n")
 
 
-def plan_training(
-    cases: Sequence[Case], labels: Labels, channels: Sequence[str], settings: TrainSettings, reporter: Reporter
-) -> Plan:
-    """The plan of a run: computed from its training cases once, and saved as `plan.json`.
-
-    With `init` it is the earlier model's, so that its weights fit; `plan` overrides still apply.
-
-    Raises:
-        LabelError: The labels are not those of the model that training starts from.
-        DatasetError: No case was looked through for all labels.
-    """
-    require_whole(cases, labels)
-    path = settings.folder / "plan.json"
-    if path.exists():
-        return read_plan(path)
-    if settings.init is not None:
-        earlier = read_plan(model_root(settings.init) / "plan.json")
-        if earlier.label_set.names != labels.names:
-            names = ", ".join(earlier.label_set.names)
-            raise LabelError(
-                "labels", ", ".join(labels.names), "Fine-tune on the same structures.", f"{names} as in init"
-            )
-        merged = {**earlier.model_dump(), "labels": labels.to_config(), "reading": settings.reading}
-        if settings.preparation:
-            merged |= {"preparation": settings.preparation, "portable": False}
-        merged |= settings.plan
-        merged["network"] = {**earlier.network.model_dump(), **settings.plan.get("network", {})}
-        plan = check(Plan, merged, "plan")
-    else:
-        fingerprint = take_fingerprint(
-            cases, labels, reporter, settings.modality, settings.seed, settings.reading, settings.preparation
-        )
-        gpu = pick_device(settings.learning.device).type != "cpu"
-        given = {"reading": settings.reading, "preparation": settings.preparation, **settings.plan}
-        plan = make_plan(fingerprint, labels, channels, given, gpu=gpu)
-    write_text(path, plan.model_dump_json(indent=2) + "\n")
-    return plan
-
-
 def learn(
     training: Sequence[Case],
     validation: Sequence[Case],
@@ -99,10 +55,10 @@ def learn(
         ConfigError: There is not one class weight for each class.
         MedsegError: A case cannot be read, or the loss is not finite.
     """
-    weights, classes = settings.learning.class_weights, plan.label_set.classes
+    weights, classes = settings.loss.class_weights, plan.label_set.classes
     if weights is not None and len(weights) != classes:
         mend = "Give one for the background and one for each label."
-        raise ConfigError("learning.class_weights", f"{len(weights)} weights", mend, str(classes))
+        raise ConfigError("loss.class_weights", f"{len(weights)} weights", mend, str(classes))
     fabric = open_fabric(settings.learning.device, settings.learning.precision)
     cached = cache_cases(training, plan, settings.folder / "cache", reporter, settings.seed)
     augment = augmentation(plan, settings.augment)

@@ -14,7 +14,8 @@ from medseg.io import read_case_image
 from medseg.plan import Plan
 from medseg.training.cases import read_indices
 from medseg.training.checkpoint import RunningMean
-from medseg.transforms.prepare import prepare, restore
+from medseg.transforms.prepare import prepare
+from medseg.transforms.restore import restore
 
 __all__ = ["validate"]
 

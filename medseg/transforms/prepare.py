@@ -1,7 +1,7 @@
-"""From a native image to the network's grid, and from its logits back to a native mask.
+"""From a native image to the network's grid.
 
 Reorient to RAS, prepare by the plan's steps (which may crop and flip), normalise, crop to the body, resize to the
-plan's grid (extents kept); restoring runs the same backwards. Normalisation comes before the crop to the body so that
+plan's grid (extents kept); `restore` runs the same backwards. Normalisation comes before the crop to the body so that
 that crop never changes an intensity.
 """
 
@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from medseg.errors import InputError
 from medseg.geometry import Geometry, Reorientation
@@ -19,8 +18,9 @@ from medseg.image import Image
 from medseg.plan import Plan
 from medseg.transforms.normalise import normalise
 from medseg.transforms.preparation.apply import Applied, apply_steps
+from medseg.transforms.resize import resize
 
-__all__ = ["Prepared", "Restoration", "apply_preparation", "prepare", "prepare_labels", "resize", "restore"]
+__all__ = ["Prepared", "Restoration", "apply_preparation", "prepare", "prepare_labels"]
 
 _CROP_MARGIN = 4  # voxels kept round the body, so that its edge is seen with some air
 
@@ -89,42 +89,6 @@ def prepare_labels(indices: np.ndarray, restoration: Restoration) -> torch.Tenso
         winner[better] = int(index)
         largest[better] = share[better]
     return winner
-
-
-def restore(
-    logits: torch.Tensor, restoration: Restoration, *, probabilities: bool = False
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Logits on the network's grid to the native grid.
-
-    Args:
-        logits: Shape (classes, *working shape).
-        restoration: The way back.
-        probabilities: Also give the softmax of the foreground classes.
-
-    Returns:
-        Class indices, uint8, of the native shape; and probabilities, float16, shape (classes - 1, *native), or None.
-        Outside the box that the network saw all is background.
-    """
-    kept_shape = tuple(side.stop - side.start for side in restoration.box)
-    full_shape = tuple(restoration.native.shape[axis] for axis in restoration.turn.permutation)
-    native_logits = resize(logits.float(), kept_shape)
-    indices = np.zeros(full_shape, np.uint8)
-    indices[restoration.box] = native_logits.argmax(0).to(torch.uint8).cpu().numpy()
-    turned = np.ascontiguousarray(restoration.turn.undo(indices))
-    if not probabilities:
-        return turned, None
-    shares = np.zeros((logits.shape[0] - 1, *full_shape), np.float16)
-    shares[(slice(None), *restoration.box)] = native_logits.softmax(0)[1:].half().cpu().numpy()
-    return turned, np.ascontiguousarray(restoration.turn.undo(shares))
-
-
-def resize(voxels: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-    """Linear resampling of (C, *spatial) that keeps the extent; 2D is smoothed before it is made smaller."""
-    if tuple(voxels.shape[1:]) == shape:
-        return voxels
-    if len(shape) == 2:
-        return F.interpolate(voxels[None], shape, mode="bilinear", antialias=True)[0]
-    return F.interpolate(voxels[None], shape, mode="trilinear")[0]
 
 
 def _body_box(voxels: torch.Tensor, above: float | None) -> tuple[slice, ...]:

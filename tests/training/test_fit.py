@@ -87,7 +87,7 @@ def test_a_run_whose_data_set_has_changed_is_not_continued(blob_config, blobs, t
 
 def test_class_weights_must_be_one_for_each_class(blob_config):
     with pytest.raises(ConfigError, match="2 weights, expected 3"):
-        train(blob_config, "learning.class_weights=[1, 2]")
+        train(blob_config, "loss.class_weights=[1, 2]")
 
 
 def test_a_loss_that_is_not_finite_stops_training_and_names_the_cases(blob_config):

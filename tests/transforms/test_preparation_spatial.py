@@ -14,7 +14,8 @@ from medseg.image import Image
 from medseg.transforms.preparation import CropToBreast, NormaliseLaterality
 from medseg.transforms.preparation.channels import NOTES
 from medseg.transforms.preparation.steps import checked_steps
-from medseg.transforms.prepare import prepare, prepare_labels, restore
+from medseg.transforms.prepare import prepare, prepare_labels
+from medseg.transforms.restore import restore
 
 SPATIAL = [
     "crop_to_breast",

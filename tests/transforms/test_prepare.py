@@ -12,7 +12,9 @@ from medseg.geometry import Geometry
 from medseg.image import Image
 from medseg.plan import Normalisation
 from medseg.transforms.normalise import normalise
-from medseg.transforms.prepare import prepare, prepare_labels, resize, restore
+from medseg.transforms.prepare import prepare, prepare_labels
+from medseg.transforms.resize import resize
+from medseg.transforms.restore import restore
 
 
 def rotated(angle: float, spacing: tuple[float, float, float], permutation, signs) -> np.ndarray:

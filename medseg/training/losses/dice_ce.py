@@ -1,10 +1,13 @@
 """Dice + cross-entropy, both blind to ignored voxels (MONAI's DiceCELoss cannot ignore a class index)."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from medseg.labels import IGNORE_INDEX
+from medseg.training.batch import Batch
 
 __all__ = ["DiceCrossEntropy"]
 
@@ -22,8 +25,9 @@ class DiceCrossEntropy(nn.Module):
         super().__init__()
         self.register_buffer("weights", None if class_weights is None else torch.tensor(class_weights))
 
-    def forward(self, logits: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
-        """Loss of logits (B, classes, *patch) against class indices (B, *patch); lowest at about 0."""
+    def forward(self, outputs: Sequence[torch.Tensor], batch: Batch) -> torch.Tensor:
+        """Loss of the outputs of a network, finest first, (B, classes, *patch) each; lowest at about 0."""
+        logits, indices = outputs[0], batch.targets.long()
         judged = indices != IGNORE_INDEX
         if not judged.any():
             return logits.sum() * 0.0

@@ -1,0 +1,106 @@
+"""A training as the stages it consists of."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from medseg.config import apply_overrides, check, read_yaml
+from medseg.datasets import Split, open_dataset
+from medseg.errors import ConfigError
+from medseg.labels import Labels
+from medseg.reporting import Reporter, Silent
+
+__all__ = ["TrainedModel", "train"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """What a training leaves.
+
+    Args:
+        folder: The model folder.
+        run: The folder of the run, with `split.json`, `history.csv` and `curves.png`.
+        history: A row an epoch.
+        split: Which case was in which part.
+        validation_dice: Mean Dice of the validation part with the kept weights.
+        portable: Whether the model folder runs in plain MONAI.
+    """
+
+    folder: Path
+    run: Path
+    history: pd.DataFrame
+    split: Split
+    validation_dice: float
+    portable: bool
+
+
+def train(config: str | Path, *overrides: str, reporter: Reporter | None = None, **values: Any) -> TrainedModel:
+    """Train on the labelled cases of a data set, or go on with a run that was killed; a finished one is left as it is.
+
+    Args:
+        config: A YAML file; `medseg.training.settings.TrainSettings` says what it may hold.
+        *overrides: "key=value" words over it, as on the command line.
+        reporter: Told of the progress.
+        **values: Top-level keys over both.
+
+    Returns:
+        The model folder and what is beside it.
+
+    Raises:
+        MedsegError: A key is misspelt, a case cannot be read, a loss is not finite, ...
+    """
+    from medseg.training.settings import TrainSettings
+
+    reporter = reporter or Silent()
+    settings = check(TrainSettings, apply_overrides(read_yaml(Path(config)), overrides) | values, config)
+    model_folder = settings.folder / "model"
+    dataset = open_dataset(
+        settings.dataset,
+        layout=settings.layout,
+        labels=Labels.from_config(settings.labels) if settings.labels else None,
+        table=settings.cases,
+    )
+    for warning in dataset.warnings:
+        reporter.say(f"Warning: {warning}")
+    labels = _declared(dataset.labels, settings.dataset)
+    # Torch is loaded only now, so that a mistake in the config is told at once.
+    from medseg.export.bundle import write_bundle
+    from medseg.outputs.curves import HistoryLog
+    from medseg.training.plan_run import plan_training
+    from medseg.training.splitting import chosen_split
+    from medseg.training.stages import learn, require_same_settings
+
+    require_same_settings(settings)
+    split = chosen_split(dataset, settings)
+    _keep(split, settings.folder / "split.json")
+    by_id = {case.id: case for case in dataset.cases}
+    training, validation = ([by_id[i] for i in part] for part in (split.train, split.validation))
+    plan = plan_training(training, labels, dataset.channels, settings, reporter)
+    log = HistoryLog(settings.folder)
+    trained = learn(training, validation, plan, settings, reporter, log)
+    card = {
+        "name": settings.name,
+        "cases": f"{len(split.train)} training, {len(split.validation)} validation, {len(split.test)} test",
+        "validation Dice": round(trained.best, 4),
+        "seed": settings.seed,
+    }
+    write_bundle(model_folder, plan, trained.network, card)
+    return TrainedModel(
+        model_folder, settings.folder, pd.DataFrame(trained.history), split, trained.best, plan.portable
+    )
+
+
+def _keep(split: Split, path: Path) -> None:
+    """Save the split; a run that goes on must go on with the same cases."""
+    if path.exists() and Split.load(path) != split:
+        raise ConfigError(path, "the data set has other cases than when this run began", "Choose another out=...")
+    split.save(path)
+
+
+def _declared(labels: Labels | None, dataset: Path) -> Labels:
+    if labels is None:
+        mend = "Add `labels: {name: value}` to the config; `medseg inspect` shows the values found."
+        raise ConfigError(dataset, "does not say what its label values mean", mend)
+    return labels
