@@ -101,6 +101,12 @@ class Plan(Settings):
         """The labels as declared."""
         return Labels.from_config(self.labels)
 
+    @property
+    def outputs(self) -> int:
+        """Channels of the network's logits: a class each, background too, or one a label where labels overlap."""
+        labels = self.label_set
+        return labels.classes if labels.exclusive else len(labels.names)
+
     def working_shape(self, geometry: Geometry) -> tuple[int, ...]:
         """Shape of the network's grid over a (canonical) image grid; both have the same extent."""
         if self.spacing_mm is not None:

@@ -16,7 +16,7 @@ def dynunet_arguments(plan: Plan) -> dict[str, Any]:
     return {
         "spatial_dims": plan.dims,
         "in_channels": len(plan.channels),
-        "out_channels": plan.label_set.classes,
+        "out_channels": plan.outputs,
         "kernel_size": [list(kernel) for kernel in net.kernels],
         "strides": [list(stride) for stride in net.strides],
         "upsample_kernel_size": [list(stride) for stride in net.strides[1:]],
