@@ -129,10 +129,11 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for the tables; PREDICTIONS/evaluation if not given.")
     ] = None,
+    nsd_tolerance: Annotated[float, typer.Option(min=0, help="Of the NSD: mm, or pixels of unknown spacing.")] = 1.0,
     reading: Reading = None,
     as_json: Json = False,
 ) -> None:
-    """Score masks against references on the native grid: Dice, IoU, precision, recall, accuracy.
+    """Score masks against references on the native grid: Dice, IoU, precision, recall, accuracy, HD95, ASSD, NSD.
 
     Exit code 1 where a case could not be scored.
     """
@@ -145,6 +146,7 @@ def evaluate(
             reference,
             labels_of_words(label),
             reading=reading_changes(reading, None, False),
+            nsd_tolerance=nsd_tolerance,
             reporter=reporter,
         )
     folder = out or (predictions / "evaluation" if predictions.is_dir() else None)

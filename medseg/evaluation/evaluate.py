@@ -10,9 +10,10 @@ import numpy as np
 
 from medseg.atomic import json_text, write_csv, write_json
 from medseg.case import Case
-from medseg.errors import DatasetError, GridMismatchError, MedsegError
+from medseg.errors import ConfigError, DatasetError, GridMismatchError, MedsegError
 from medseg.evaluation.pairs import Pair
 from medseg.evaluation.summary import score_case, scores_table, summarise
+from medseg.geometry import Geometry
 from medseg.labels import Labels, labels_of
 from medseg.options import ReadOptions
 from medseg.reporting import Reporter, Silent
@@ -31,11 +32,13 @@ class Evaluation:
         cases: One row a case and label; columns as `medseg.evaluation.SCORE_COLUMNS`.
         summary: One row a label and metric; columns as `medseg.evaluation.SUMMARY_COLUMNS`.
         failures: Cases that could not be scored, each with its reason.
+        nsd_tolerance: Of the normalised surface Dice, in mm (`nsd`) and pixels (`nsd_px`).
     """
 
     cases: "pd.DataFrame"
     summary: "pd.DataFrame"
     failures: tuple[tuple[str, str], ...] = ()
+    nsd_tolerance: float = 1.0
 
     def mean(self, label: str, metric: str = "dice") -> float:
         """One mean of the summary.
@@ -55,7 +58,8 @@ class Evaluation:
             label, metric = str(row.pop("label")), str(row.pop("metric"))
             labels.setdefault(label, {})[metric] = row
         failures = [{"case": case, "reason": reason} for case, reason in self.failures]
-        return {"cases_scored": self.cases["case"].nunique(), "labels": labels, "failures": failures}
+        found = {"cases_scored": self.cases["case"].nunique(), "nsd_tolerance": self.nsd_tolerance}
+        return found | {"labels": labels, "failures": failures}
 
     def to_json(self) -> str:
         """`to_dict` as JSON text; an undefined figure is null."""
@@ -86,6 +90,8 @@ def evaluate_pairs(
     labels: Labels | None = None,
     reporter: Reporter | None = None,
     options: ReadOptions | None = None,
+    *,
+    nsd_tolerance: float = 1.0,
 ) -> Evaluation:
     """Score every pair of masks.
 
@@ -97,13 +103,18 @@ def evaluate_pairs(
             value but 0 that occurs, and nothing is ignored.
         reporter: Shows the progress.
         options: How references are read; of several readers' masks, what becomes of them.
+        nsd_tolerance: How far apart borders may be for the normalised surface Dice, in mm; in pixels where the
+            spacing of a case is unknown.
 
     Returns:
         Scores, summary, and the cases that could not be scored (unreadable, another grid, undeclared values).
 
     Raises:
         DatasetError: There is no pair, or no pair at all could be read while the labels were unknown.
+        ConfigError: The tolerance is negative or no number.
     """
+    if not nsd_tolerance >= 0:
+        raise ConfigError("nsd_tolerance", repr(nsd_tolerance), "Give a distance, such as 1.0.", "0 or more")
     pairs, reporter = list(pairs), reporter or Silent()
     if not pairs:
         raise DatasetError("pairs", "nothing to evaluate", "Give at least one predicted mask and its reference.")
@@ -114,24 +125,28 @@ def evaluate_pairs(
     for case, prediction, reference in reporter.track(pairs, "scoring", len(pairs)):
         try:
             judged = known.judged(reference.annotated) if isinstance(reference, Case) else None
-            rows += score_case(*_on_one_grid(prediction, reference, labels, options), known, case, judged)
+            predicted, true, grid = _on_one_grid(prediction, reference, labels, options)
+            rows += score_case(predicted, true, known, case, judged, grid, nsd_tolerance)
         except MedsegError as error:
             failures.append((case, str(error)))
     cases = scores_table(rows)
-    return Evaluation(cases, summarise(cases), tuple(failures))
+    return Evaluation(cases, summarise(cases), tuple(failures), nsd_tolerance)
 
 
 def _on_one_grid(
     prediction: Path, reference: Path | Case, labels: Labels | None, options: ReadOptions | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Both masks on the prediction's grid; the reference may be stored in another axis order, never resampled."""
+) -> tuple[np.ndarray, np.ndarray, Geometry]:
+    """Both masks on the prediction's grid, and this grid.
+
+    The reference may be stored in another axis order, but is never resampled.
+    """
     from medseg.io import read_case_label_map, read_mask
 
     predicted, grid = read_mask(prediction, labels=labels)
     try:
         if isinstance(reference, Case):
-            return predicted, read_case_label_map(reference, grid, labels, options).mask
-        return predicted, read_mask(reference, on=grid, labels=labels, options=options)[0]
+            return predicted, read_case_label_map(reference, grid, labels, options).mask, grid
+        return predicted, read_mask(reference, on=grid, labels=labels, options=options)[0], grid
     except GridMismatchError as error:
         raise GridMismatchError(f"{prediction} and its reference", str(error), "Score masks of one image.") from error
 
@@ -148,7 +163,7 @@ def _labels_in(pairs: Sequence[Pair], reporter: Reporter, options: ReadOptions |
     found: set[int] = set()
     for _case, prediction, reference in reporter.track(pairs, "looking for labels", len(pairs)):
         try:
-            masks = _on_one_grid(prediction, reference, None, options)
+            *masks, _grid = _on_one_grid(prediction, reference, None, options)
         except MedsegError:
             continue
         found |= {int(value) for mask in masks for value in np.unique(mask)}

@@ -65,6 +65,7 @@ def evaluate(
     labels: Labels | None = None,
     *,
     reading: Mapping[str, Any] | None = None,
+    nsd_tolerance: float = 1.0,
     reporter: Reporter | None = None,
 ) -> Evaluation:
     """Score masks against references, each case and label on the native grid.
@@ -77,6 +78,8 @@ def evaluate(
         labels: What the values mean; as `predict` recorded them where left out.
         reading: Fields of `ReadOptions` that are to be other than `predict` recorded: `consensus`, say, which is what
             the masks of several readers become.
+        nsd_tolerance: How far apart borders may be for the normalised surface Dice, in mm; in pixels where the
+            spacing of a case is unknown.
         reporter: Told of the progress.
 
     Returns:
@@ -89,7 +92,7 @@ def evaluate(
     recorded = _recorded(Path(predictions))
     known = labels or (Labels.from_config(recorded["plan"]["labels"]) if recorded else None)
     options = check(ReadOptions, recorded.get("settings", {}).get("reading", {}) | dict(reading or {}), "reading")
-    return evaluate_pairs(pairs, known, reporter or Silent(), options)
+    return evaluate_pairs(pairs, known, reporter or Silent(), options, nsd_tolerance=nsd_tolerance)
 
 
 def _recorded(predictions: Path) -> dict[str, Any]:

@@ -11,8 +11,16 @@ LABELS = Labels.from_config({"lung": 255, "ignore": 127})
 TWO = Labels.from_config({"a": 1, "b": 2})
 
 
-def row(case: str, label: str, dice: float) -> dict:
-    return {"case": case, "label": label, **dict.fromkeys(METRICS, dice), "predicted_voxels": 1, "reference_voxels": 1}
+def row(case: str, label: str, dice: float, **others: object) -> dict:
+    sizes = {"predicted_voxels": 1, "reference_voxels": 1}
+    return {
+        "case": case,
+        "label": label,
+        **dict.fromkeys(METRICS, dice),
+        **sizes,
+        "judged": True,
+        "unit": "mm",
+    } | others
 
 
 def figures(summary, label, metric="dice"):
