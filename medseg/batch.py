@@ -1,7 +1,7 @@
 """Predict many cases: one folder a case, one row a region, and a bad study never stops the rest."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,8 +57,11 @@ def predict_cases(
     min_voxels: int = 0,
     channel_names: Sequence[str] | None = None,
     reading: ReadOptions | None = None,
+    look: Callable[[Case, Segmentation], None] | None = None,
 ) -> Predictions:
     """Segment and measure every case; what fails is a row with its reason.
+
+    With `look`, each segmentation has its probabilities and is shown to it before it is written.
 
     Raises:
         OutputError: `out` cannot be written: then no case could end well.
@@ -75,7 +78,7 @@ def predict_cases(
         try:
             image = read_case_image(case, reading)
             row = _described(row, image.facts)
-            segmentation, regions = _predict_one(model, image, case, out, min_voxels, channel_names)
+            segmentation, regions = _predict_one(model, image, case, out, min_voxels, channel_names, look)
         except OutputError:
             raise
         except Exception as error:
@@ -105,9 +108,17 @@ def _described(row: dict[str, Any], said: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _predict_one(
-    model: Segmenter, image: Image, case: Case, out: Path, min_voxels: int, channel_names: Sequence[str] | None
+    model: Segmenter,
+    image: Image,
+    case: Case,
+    out: Path,
+    min_voxels: int,
+    channel_names: Sequence[str] | None,
+    look: Callable[[Case, Segmentation], None] | None,
 ) -> tuple[Segmentation, pd.DataFrame]:
-    segmentation = model.segment(image)
+    segmentation = model.segment(image, probabilities=look is not None)
+    if look is not None:
+        look(case, segmentation)
     regions = measure_regions(
         image, segmentation.mask, model.labels, case=case.id, min_voxels=min_voxels, channel_names=channel_names
     )

@@ -8,10 +8,11 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from medseg.image import Image, Segmentation
+from medseg.inference.postprocessing import postprocess
 from medseg.inference.windows import window_logits
 from medseg.io import read_image
 from medseg.labels import Labels
-from medseg.plan import Plan
+from medseg.plan import Plan, Postprocessing
 from medseg.transforms.prepare import prepare
 from medseg.transforms.restore import restore
 
@@ -58,10 +59,14 @@ class NetworkSegmenter:
         prepared = prepare(read, self.plan, crop=self.crop)
         with self.fabric.autocast():
             logits = window_logits(self.network, self.fabric.to_device(prepared.voxels), self.plan)
-        indices, shares = restore(logits, prepared.restoration, probabilities=probabilities)
+        # The bundle in plain MONAI cannot clean masks, so that a portable one is not cleaned either.
+        rules = self.plan.postprocessing if self.crop else Postprocessing()
+        indices, shares = restore(logits, prepared.restoration, probabilities=probabilities or bool(rules.threshold))
+        if rules != Postprocessing():
+            indices = postprocess(indices, shares, self.labels, read.geometry, rules)
         mask = self.labels.from_indices(indices)
         notes = (*read.notes, *prepared.notes, *self._doubts(read))
-        return Segmentation(mask, read.geometry, self.labels, shares, read, notes)
+        return Segmentation(mask, read.geometry, self.labels, shares if probabilities else None, read, notes)
 
     def _doubts(self, image: Image) -> list[str]:
         """What makes the result less trustworthy, in numbers."""
