@@ -73,7 +73,7 @@ def fit(
     folder = settings.folder / "checkpoints"
     last, best = folder / "last.pt", folder / "best.pt"
     begin = time.monotonic()
-    learner = Learner.create(network, settings, fabric)
+    learner = Learner.create(network, plan.label_set, settings, fabric)
     if last.exists():
         learner.restore(last)
         begin -= learner.progress.seconds
@@ -143,7 +143,8 @@ def _total_steps(
         return (settings.epochs or 1) * learning.steps_per_epoch
     begin = time.monotonic()
     budget = settings.minutes * 60
-    trial = Learner.create(copy.deepcopy(learner.network), settings, learner.fabric, total_steps=1_000_000)
+    copied = copy.deepcopy(learner.network)
+    trial = Learner.create(copied, plan.label_set, settings, learner.fabric, total_steps=1_000_000)
     validate(trial.network, trial.mean, validation, plan, learner.fabric)
     validating = time.monotonic() - begin
     seconds: list[float] = []

@@ -9,9 +9,10 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from medseg.labels import Labels
 from medseg.training.batch import Batch
 from medseg.training.checkpoint import Progress, RunningMean, load_checkpoint, save_checkpoint
-from medseg.training.losses.dice_ce import DiceCrossEntropy
+from medseg.training.losses import build_loss
 from medseg.training.settings import LearningSettings, TrainSettings
 
 __all__ = ["Learner", "learning_rate"]
@@ -39,12 +40,14 @@ class Learner:
     fabric: Fabric
 
     @classmethod
-    def create(cls, network: nn.Module, settings: TrainSettings, fabric: Fabric, total_steps: int = 1) -> "Learner":
+    def create(
+        cls, network: nn.Module, labels: Labels, settings: TrainSettings, fabric: Fabric, total_steps: int = 1
+    ) -> "Learner":
         """A learner before its first step."""
         learning = settings.learning
         adamw = torch.optim.AdamW(network.parameters(), lr=learning.learning_rate, weight_decay=learning.weight_decay)
         model, optimiser = fabric.setup(network, adamw)
-        loss = fabric.to_device(DiceCrossEntropy(settings.loss.class_weights))
+        loss = fabric.to_device(build_loss(labels, settings.loss))
         mean = RunningMean(network, learning.ema)
         return cls(network, model, optimiser, loss, mean, Progress(total_steps), learning, fabric)
 

@@ -17,6 +17,7 @@ from medseg.plan import Plan, model_root
 from medseg.reporting import Reporter
 from medseg.training.cache import cache_cases
 from medseg.training.fit import Row, Trained, fit
+from medseg.training.losses import build_loss
 from medseg.training.patches import PatchSource
 from medseg.training.settings import TrainSettings
 from medseg.transforms.augment import augmentation
@@ -52,13 +53,10 @@ def learn(
     """Prepare the cases and train the plan's network to the end of the budget.
 
     Raises:
-        ConfigError: There is not one class weight for each class.
+        ConfigError: The settings of the loss do not fit the labels.
         MedsegError: A case cannot be read, or the loss is not finite.
     """
-    weights, classes = settings.loss.class_weights, plan.label_set.classes
-    if weights is not None and len(weights) != classes:
-        mend = "Give one for the background and one for each label."
-        raise ConfigError("loss.class_weights", f"{len(weights)} weights", mend, str(classes))
+    build_loss(plan.label_set, settings.loss)  # a mistake in it is told before the cases are prepared
     fabric = open_fabric(settings.learning.device, settings.learning.precision)
     cached = cache_cases(training, plan, settings.folder / "cache", reporter, settings.seed)
     augment = augmentation(plan, settings.augment)
