@@ -13,7 +13,7 @@ from medseg.datasets.splits import Split, require_no_leak
 from medseg.errors import DatasetError
 from medseg.io.formats import stem
 
-__all__ = ["read_split", "save_folds"]
+__all__ = ["read_folds", "read_split", "save_folds"]
 
 _WORDS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -31,6 +31,22 @@ def save_folds(path: Path, folds: Sequence[Split]) -> None:
         OutputError: The file cannot be written.
     """
     write_text(path, json.dumps([asdict(fold) for fold in folds], indent=1) + "\n")
+
+
+def read_folds(path: Path, cases: Iterable[Case]) -> list[Split]:
+    """Every fold of a file of folds, each as `read_split` reads it.
+
+    Raises:
+        DatasetError: The file holds no list of at least two folds, or as `read_split`.
+    """
+    try:
+        count = len(folds) if isinstance(folds := json.loads(path.read_text(encoding="utf-8-sig")), list) else 1
+    except (OSError, ValueError) as error:
+        raise DatasetError(path, f"cannot be read ({error})", "Give a list of folds as JSON.", _JSON) from error
+    if count < 2:
+        raise DatasetError(path, "holds no list of folds", "`medseg split DATASET --folds 5 --out FILE` makes one.")
+    listed = list(cases)
+    return [read_split(path, listed, fold) for fold in range(count)]
 
 
 def read_split(path: Path, cases: Iterable[Case], fold: int | None = None) -> Split:

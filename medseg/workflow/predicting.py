@@ -1,6 +1,6 @@
 """Open a model, and segment and measure what it is given."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,11 @@ from medseg.reporting import Reporter, Silent
 
 if TYPE_CHECKING:
     from medseg.batch import Predictions
+    from medseg.image import Segmentation
     from medseg.inference.network_segmenter import NetworkSegmenter
 
 
-__all__ = ["load_model", "predict"]
+__all__ = ["load_model", "predict", "predict_with"]
 
 
 def load_model(
@@ -61,32 +62,54 @@ def predict(
     Raises:
         MedsegError: An input does not exist, or `out` cannot be written. A case that fails is a row of `cases`.
     """
-    from medseg.batch import predict_cases
-    from medseg.outputs.record import write_run
-
     opened = load_model(model, portable=portable) if isinstance(model, (str, Path)) else model
     listed = [inputs] if isinstance(inputs, (str, Path)) else inputs
     cases = cases_from_inputs([Path(path) for path in listed], reporter)
     if part is not None:
         cases = _of_part(cases, part, model)
-    plan = opened.plan.model_dump(mode="json")
     options = check(ReadOptions, opened.plan.reading.model_dump() | dict(reading or {}), "reading")
+    return predict_with(
+        opened, cases, Path(out), reporter or Silent(), min_voxels=min_voxels, reading=options, command=command
+    )
+
+
+def predict_with(
+    model: "NetworkSegmenter",
+    cases: Sequence[Case],
+    out: Path,
+    reporter: Reporter,
+    *,
+    min_voxels: int = 0,
+    reading: ReadOptions | None = None,
+    command: str = "",
+    look: Callable[[Case, "Segmentation"], None] | None = None,
+) -> "Predictions":
+    """Segment and measure cases by an opened model, with the record of what did it; see `predict`.
+
+    With `look`, each segmentation has its probabilities and is shown to it before it is written.
+    """
+    from medseg.batch import predict_cases
+    from medseg.outputs.record import write_run
+
+    plan = model.plan
+    options = reading or plan.reading
     settings = {
         "reading": options.model_dump(),
-        "precision": opened.precision,
-        "crop": opened.crop,
+        "precision": model.precision,
+        "crop": model.crop,
         "min_voxels": min_voxels,
     }
-    write_run(Path(out) / "run.json", plan, opened.hash, command, settings)
-    channels = opened.plan.channels if len(opened.plan.channels) > 1 else None
+    write_run(out / "run.json", plan.model_dump(mode="json"), model.hash, command, settings)
+    channels = plan.channels if len(plan.channels) > 1 else None
     return predict_cases(
-        opened,
+        model,
         cases,
-        Path(out),
-        reporter or Silent(),
+        out,
+        reporter,
         min_voxels=min_voxels,
         channel_names=channels,
         reading=options,
+        look=look,
     )
 
 

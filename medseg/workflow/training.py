@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from medseg.config import apply_overrides, check, read_yaml
-from medseg.datasets import Split, open_dataset
+from medseg.datasets import Split
 from medseg.errors import ConfigError
-from medseg.labels import Labels
 from medseg.reporting import Reporter, Silent
+from medseg.workflow.opening import opened_dataset
 
 __all__ = ["TrainedModel", "train"]
 
@@ -56,15 +56,7 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
     reporter = reporter or Silent()
     settings = check(TrainSettings, apply_overrides(read_yaml(Path(config)), overrides) | values, config)
     model_folder = settings.folder / "model"
-    dataset = open_dataset(
-        settings.dataset,
-        layout=settings.layout,
-        labels=Labels.from_config(settings.labels) if settings.labels else None,
-        table=settings.cases,
-    )
-    for warning in dataset.warnings:
-        reporter.say(f"Warning: {warning}")
-    labels = _declared(dataset.labels, settings.dataset)
+    dataset, labels = opened_dataset(settings, reporter)
     # Torch is loaded only now, so that a mistake in the config is told at once.
     from medseg.export.bundle import write_bundle
     from medseg.outputs.curves import HistoryLog
@@ -97,10 +89,3 @@ def _keep(split: Split, path: Path) -> None:
     if path.exists() and Split.load(path) != split:
         raise ConfigError(path, "the data set has other cases than when this run began", "Choose another out=...")
     split.save(path)
-
-
-def _declared(labels: Labels | None, dataset: Path) -> Labels:
-    if labels is None:
-        mend = "Add `labels: {name: value}` to the config; `medseg inspect` shows the values found."
-        raise ConfigError(dataset, "does not say what its label values mean", mend)
-    return labels

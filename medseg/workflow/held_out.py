@@ -1,0 +1,66 @@
+"""Predictions of labelled cases that a model has not seen, and what they have of the reference."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from medseg.atomic import write_csv
+from medseg.case import Case
+from medseg.evaluation.components import COMPONENT_COLUMNS, component_rows, components_table
+from medseg.evaluation.pairs import Pair
+from medseg.image import Segmentation
+from medseg.io import read_case_label_map
+from medseg.labels import Labels
+from medseg.reporting import Reporter
+from medseg.workflow.predicting import load_model, predict_with
+
+__all__ = ["judged_pairs", "predict_held_out", "reference_of"]
+
+_COMPONENTS = "components.csv"
+
+
+def predict_held_out(run: Path, cases: Sequence[Case], out: Path, labels: Labels, reporter: Reporter) -> pd.DataFrame:
+    """Predict cases into a folder, unless all of them are there, and list the components of their masks.
+
+    Returns:
+        `components_table` of the cases that could be predicted; kept as `components.csv`, which is written last.
+    """
+    path = out / _COMPONENTS
+    if path.exists():
+        return pd.read_csv(path, dtype=COMPONENT_COLUMNS)
+    rows: list[dict[str, Any]] = []
+    model = load_model(run)
+
+    def look(case: Case, segmentation: Segmentation) -> None:
+        reference = reference_of(case, segmentation, labels, model.plan.reading)
+        rows.extend(component_rows(case.id, segmentation, reference, labels.judged(case.annotated)))
+
+    done = predict_with(model, cases, out, reporter, look=look)
+    table = components_table(rows)
+    if done.failed.empty:
+        write_csv(path, table)
+    return table
+
+
+def reference_of(case: Case, segmentation: Segmentation, labels: Labels, reading: Any) -> Segmentation:
+    """The reference of a case on the grid of its prediction.
+
+    Raises:
+        MedsegError: It cannot be read.
+    """
+    on = segmentation.image or segmentation.geometry
+    mask = read_case_label_map(case, on, labels, reading).mask
+    return Segmentation(mask, segmentation.geometry, labels, image=segmentation.image)
+
+
+def judged_pairs(cases: Sequence[Case], masks: Path) -> list[Pair]:
+    """Each case with its predicted mask; where there is none, with the path that is missing, so that it fails by name.
+
+    Args:
+        cases: Labelled cases.
+        masks: What `predict_held_out` wrote.
+    """
+    found = [(case, sorted((masks / case.id).glob("mask.*"))) for case in cases]
+    return [(case.id, paths[0] if paths else masks / case.id / "mask", case) for case, paths in found]

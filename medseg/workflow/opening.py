@@ -1,0 +1,34 @@
+"""Open the data set that the settings of a training name."""
+
+from typing import TYPE_CHECKING
+
+from medseg.datasets import Dataset, open_dataset
+from medseg.errors import ConfigError
+from medseg.labels import Labels
+from medseg.reporting import Reporter
+
+if TYPE_CHECKING:
+    from medseg.training.settings import TrainSettings
+
+__all__ = ["opened_dataset"]
+
+
+def opened_dataset(settings: "TrainSettings", reporter: Reporter) -> tuple[Dataset, Labels]:
+    """The data set and its labels; its warnings are told.
+
+    Raises:
+        ConfigError: Nobody says what the values of its masks mean.
+        DatasetError: It cannot be read.
+    """
+    dataset = open_dataset(
+        settings.dataset,
+        layout=settings.layout,
+        labels=Labels.from_config(settings.labels) if settings.labels else None,
+        table=settings.cases,
+    )
+    for warning in dataset.warnings:
+        reporter.say(f"Warning: {warning}")
+    if dataset.labels is None:
+        mend = "Add `labels: {name: value}` to the config; `medseg inspect` shows the values found."
+        raise ConfigError(settings.dataset, "does not say what its label values mean", mend)
+    return dataset, dataset.labels
