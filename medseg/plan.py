@@ -32,7 +32,9 @@ class Normalisation(Settings):
 class NetworkPlan(Settings):
     """A network: features, kernel size and stride of each level of a U-Net, first level first."""
 
-    name: str = Field("dynunet", description="A name in `NETWORKS`, or your own factory as package.module:factory.")
+    name: str = Field(
+        "dynunet", description="dynunet, resenc, segresnet, flexible, or your own factory as package.module:factory."
+    )
     features: tuple[int, ...]
     kernels: tuple[tuple[int, ...], ...]
     strides: tuple[tuple[int, ...], ...]
@@ -48,6 +50,8 @@ class NetworkPlan(Settings):
         levels = {len(self.features), len(self.kernels), len(self.strides)}
         if len(levels) > 1 or min(levels) < 3:
             raise ValueError("features, kernels and strides need one entry a level, and at least 3 levels")
+        if self.blocks and len(self.blocks) != len(self.features):
+            raise ValueError("blocks needs one entry a level, or none for the network's own numbers")
         return self
 
 

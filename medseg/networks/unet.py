@@ -1,10 +1,12 @@
-"""The U-Net: MONAI's DynUNet with the plan's levels."""
+"""The plain U-Net: MONAI's DynUNet with the plan's levels."""
 
 from typing import Any
 
+import numpy as np
 from monai.networks.nets import DynUNet
 from torch import nn
 
+from medseg.networks.layers import activation, norm, require_divisible, require_options
 from medseg.plan import Plan
 
 __all__ = ["dynunet", "dynunet_arguments"]
@@ -22,11 +24,20 @@ def dynunet_arguments(plan: Plan) -> dict[str, Any]:
         "upsample_kernel_size": [list(stride) for stride in net.strides[1:]],
         "filters": list(net.features),
         "dropout": net.dropout or None,
-        "norm_name": ["INSTANCE", {"affine": True}],
-        "act_name": ["leakyrelu", {"inplace": True, "negative_slope": 0.01}],
+        "norm_name": norm(plan, net.features),
+        "act_name": activation(plan),
     }
 
 
 def dynunet(plan: Plan) -> nn.Module:
-    """MONAI's DynUNet as the plan says."""
-    return DynUNet(**dynunet_arguments(plan))
+    """MONAI's DynUNet as the plan says.
+
+    Raises:
+        ConfigError: The patch is not divisible by the strides.
+    """
+    require_options(plan)
+    require_divisible(plan, np.prod(plan.network.strides, axis=0).tolist())
+    network = DynUNet(**dynunet_arguments(plan))
+    if plan.network.dropout:
+        del network.output_block.conv.adn  # MONAI drops logits too; what is learned has nothing behind it to make up
+    return network
