@@ -66,7 +66,7 @@ def score_case(
     """
     predicted = labels.to_indices(prediction, f"{case} (prediction)")
     true = labels.to_indices(reference, f"{case} (reference)")
-    geometry = geometry or Geometry.from_spacing(prediction.shape, None)
+    geometry = geometry or Geometry.from_spacing(prediction.shape[0 if labels.exclusive else 1 :], None)
     unit = "mm" if geometry.spacing_known else "px"
     found = overlaps(predicted, true, labels, case or "prediction")
     rows = []
