@@ -20,6 +20,7 @@ from medseg.networks.unet import dynunet_arguments
 from medseg.networks.weights import weight_bytes
 from medseg.plan import Plan
 from medseg.transforms.normalise import monai_transform
+from medseg.transforms.splines import THICK
 
 __all__ = ["bundle_command", "write_bundle"]
 
@@ -32,6 +33,18 @@ _SHAPE_MM = (
 _GREY = (
     "$lambda d: {**d, 'native': d['native'][:1] if d['native'].shape[0] < 3 else "
     "torch.round(0.299 * d['native'][:1] + 0.587 * d['native'][1:2] + 0.114 * d['native'][2:3])}"
+)
+# As transforms/splines.py: along each axis the matrix of a cubic spline, linear across thick slices of either grid.
+_SPLINE_IMPORTS = ["$import functools", "$from scipy.ndimage import zoom"]
+_SPLINE_ORDERS = (
+    "$lambda x: [1 if any(g[a] > {thick} * min(g) for g in (monai.data.utils.affine_to_spacing(x.affine, "
+    "len(x.shape) - 1).tolist(), @spacing_mm)) else 3 for a in range(len(x.shape) - 1)]"
+)
+_SPLINE = (
+    "$lambda x, shape, orders: functools.reduce(lambda v, a: torch.tensordot(v, torch.as_tensor(zoom("
+    "np.eye(x.shape[a + 1]), (shape[a] / x.shape[a + 1], 1), order=orders[a], mode='nearest', grid_mode=True), "
+    "dtype=v.dtype), dims=([a + 1], [1])).movedim(-1, a + 1), range(len(shape)), x).clamp("
+    "x.amin(tuple(range(1, x.ndim)), keepdim=True), x.amax(tuple(range(1, x.ndim)), keepdim=True))"
 )
 _SHAPE_PIXELS = "$lambda x: tuple(max(1, round(n * (@longest_side / max(x.shape[1:])))) for n in x.shape[1:])"
 
@@ -76,7 +89,7 @@ def _inference(plan: Plan) -> dict[str, Any]:
     labels = plan.label_set
     working_shape = _SHAPE_MM if plan.spacing_mm is not None else _SHAPE_PIXELS
     return {
-        "imports": _IMPORTS,
+        "imports": [*_IMPORTS, *(_SPLINE_IMPORTS if plan.resampling == "cubic" else [])],
         "bundle_root": ".",
         "image": "$@bundle_root + '/images'",
         "output_dir": "$@bundle_root + '/eval'",
@@ -85,6 +98,7 @@ def _inference(plan: Plan) -> dict[str, Any]:
         "spacing_mm": plan.spacing_mm and list(plan.spacing_mm),
         "longest_side": plan.longest_side,
         "working_shape": working_shape,
+        **(_splines(plan) if plan.resampling == "cubic" else {}),
         "normalise": [monai_transform(normalisation) for normalisation in plan.normalisation],
         "network_def": {"_target_": "DynUNet", **dynunet_arguments(plan)},
         "network": "$@network_def.to(@device)",
@@ -142,7 +156,7 @@ def _preprocessing(plan: Plan) -> list[Any]:
         {"_target_": "EnsureChannelFirstd", "keys": "native"},
         "@orientation" if plan.dims == 3 else _GREY,
         f"$lambda d: {{**d, 'image': {normalised}}}",
-        _resized(plan, "image", "@working_shape(d['native'])"),
+        _image_resized(plan),
     ]
 
 
@@ -166,6 +180,20 @@ def _postprocessing(plan: Plan) -> list[Any]:
     ]
 
 
+def _splines(plan: Plan) -> dict[str, str]:
+    orders = "$lambda x: [3] * (len(x.shape) - 1)" if plan.spacing_mm is None else _SPLINE_ORDERS.format(thick=THICK)
+    return {"spline_orders": orders, "spline": _SPLINE}
+
+
+def _image_resized(plan: Plan) -> str:
+    """The image on the network's grid, by splines or linearly."""
+    if plan.resampling == "linear":
+        return _resized(plan, "image", "@working_shape(d['native'])")
+    voxels = "torch.as_tensor(d['image']).as_subclass(torch.Tensor).float()"
+    resized = f"@spline({voxels}, @working_shape(d['native']), @spline_orders(d['native']))"
+    return f"$lambda d: {{**d, 'image': {resized}}}"
+
+
 def _resized(plan: Plan, key: str, shape: str) -> str:
     """What `transforms.prepare.resize` does, for one key of the dictionary."""
     mode = "'bilinear', antialias=True" if plan.dims == 2 else "'trilinear'"
@@ -184,7 +212,12 @@ def _metadata(plan: Plan, card: Mapping[str, Any]) -> dict[str, Any]:
         "monai_version": version("monai"),
         "pytorch_version": torch.__version__.split("+")[0],
         "numpy_version": version("numpy"),
-        "required_packages_version": {"nibabel": version("nibabel"), "pytorch-ignite": "0.5.0", "fire": "0.7.0"},
+        "required_packages_version": {
+            "nibabel": version("nibabel"),
+            "scipy": version("scipy"),
+            "pytorch-ignite": "0.5.0",
+            "fire": "0.7.0",
+        },
         "task": f"Segmentation of {', '.join(plan.label_set.names)}",
         "description": f"{plan.dims}D U-Net trained with medseg",
         "authors": "the user of medseg who trained it",
@@ -222,7 +255,7 @@ def _readme(plan: Plan, card: Mapping[str, Any]) -> str:
     values = "\n".join(f"| {label.name} | {label.values[0]} |" for label in plan.label_set.labels)
     facts = "\n".join(f"- {key}: {value}" for key, value in card.items())
     if plan.portable:
-        run = f"""In plain MONAI, without medseg (`pip install monai nibabel fire pytorch-ignite pillow`), likewise:
+        run = f"""In plain MONAI, without medseg (`pip install monai nibabel scipy fire pytorch-ignite pillow`), likewise:
 
     {bundle_command(Path())}
 

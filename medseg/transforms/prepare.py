@@ -1,8 +1,8 @@
 """From a native image to the network's grid.
 
 Reorient to RAS, prepare by the plan's steps (which may crop and flip), normalise, crop to the body, resize to the
-plan's grid (extents kept); `restore` runs the same backwards. Normalisation comes before the crop to the body so that
-that crop never changes an intensity.
+plan's grid (extents kept; by splines or linearly, as the plan says); `restore` runs the same backwards, linearly.
+Normalisation comes before the crop to the body so that that crop never changes an intensity.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,9 @@ from medseg.plan import Plan
 from medseg.transforms.normalise import normalise
 from medseg.transforms.preparation.apply import Applied, apply_steps
 from medseg.transforms.resize import resize
+from medseg.transforms.splines import spline_orders, spline_resize
 
-__all__ = ["Prepared", "Restoration", "apply_preparation", "prepare", "prepare_labels"]
+__all__ = ["Prepared", "Restoration", "apply_preparation", "body_box", "prepare", "prepare_labels"]
 
 _CROP_MARGIN = 4  # voxels kept round the body, so that its edge is seen with some air
 
@@ -52,14 +53,22 @@ def prepare(image: Image, plan: Plan, *, crop: bool = True) -> Prepared:
     """
     _require_fit(image, plan)
     applied = apply_preparation(image, plan.preparation)
-    body = _body_box(applied.voxels, plan.crop_above if crop else None)
+    body = body_box(applied.voxels, plan.crop_above if crop else None)
     normalised = normalise(applied.voxels, plan.normalisation)[(slice(None), *body)]
     box = tuple(
         slice(kept.start + side.start, kept.start + side.stop) for kept, side in zip(applied.box, body, strict=True)
     )
     turned = image.geometry.reoriented(applied.turn)
     shape = plan.working_shape(turned.cropped([side.start for side in box], normalised.shape[1:]))
-    return Prepared(resize(normalised, shape), Restoration(image.geometry, applied.turn, box, shape), applied.notes)
+    resized = _resized(normalised, shape, turned, plan)
+    return Prepared(resized, Restoration(image.geometry, applied.turn, box, shape), applied.notes)
+
+
+def _resized(voxels: torch.Tensor, shape: tuple[int, ...], grid: Geometry, plan: Plan) -> torch.Tensor:
+    if plan.resampling == "linear":
+        return resize(voxels, shape)
+    native = grid.spacing_mm if plan.spacing_mm is not None else None
+    return spline_resize(voxels, shape, spline_orders(native, plan.spacing_mm, plan.dims))
 
 
 def apply_preparation(image: Image, steps: Sequence[Mapping[str, Mapping[str, Any]]]) -> Applied:
@@ -76,7 +85,18 @@ def apply_preparation(image: Image, steps: Sequence[Mapping[str, Mapping[str, An
 
 
 def prepare_labels(indices: np.ndarray, restoration: Restoration) -> torch.Tensor:
-    """Class indices (uint8, native grid) on the network's grid: linear per class, then the largest wins."""
+    """Targets (uint8, native grid) on the network's grid: linear per class, then the largest wins.
+
+    Args:
+        indices: Class indices, shape native; or of overlapping labels 0, 1 and the ignored for each, shape
+            (labels, *native).
+        restoration: How the image was prepared.
+
+    Returns:
+        uint8, shape working shape, or (labels, *working shape).
+    """
+    if indices.ndim > len(restoration.working_shape):
+        return torch.stack([prepare_labels(one, restoration) for one in indices])
     turned = np.array(restoration.turn.apply(indices)[restoration.box], order="C")
     native = torch.from_numpy(turned)
     if turned.shape == restoration.working_shape:
@@ -91,8 +111,13 @@ def prepare_labels(indices: np.ndarray, restoration: Restoration) -> torch.Tenso
     return winner
 
 
-def _body_box(voxels: torch.Tensor, above: float | None) -> tuple[slice, ...]:
-    """The box round all voxels above the threshold in any channel, with a margin; everything where none is."""
+def body_box(voxels: torch.Tensor, above: float | None) -> tuple[slice, ...]:
+    """The box round all voxels above the threshold in any channel, with a margin; everything where none is.
+
+    Args:
+        voxels: Shape (C, *spatial).
+        above: The threshold; `None` keeps everything.
+    """
     shape = voxels.shape[1:]
     whole = tuple(slice(0, n) for n in shape)
     if above is None:

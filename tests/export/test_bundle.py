@@ -62,8 +62,10 @@ OBLIQUE = np.array([[0.1, -0.78, 0.3, 20], [0.75, 0.1, 0.4, -30], [-0.2, 0.1, 2.
     ],
     ids=["isotropic", "oblique anisotropic", "oblique permuted flipped"],
 )
-def test_volumes_are_segmented_alike(affine, normalisation, tmp_path):
-    plan = plan_3d(normalisation=(normalisation,), labels={"a": 1, "b": 7}, crop_above=0.0)
+@pytest.mark.parametrize("resampling", ["linear", "cubic"])
+def test_volumes_are_segmented_alike(affine, normalisation, resampling, tmp_path):
+    changes = {"labels": {"a": 1, "b": 7}, "crop_above": 0.0, "resampling": resampling}
+    plan = plan_3d(normalisation=(normalisation,), **changes)
     model = untrained_model(tmp_path / "model", plan)
     voxels = np.random.default_rng(0).normal(100, 30, (24, 30, 21)).astype(np.float32)
     voxels[:4] = 0
