@@ -1,84 +1,102 @@
 """Training patches, each a pure function of seed and step, so that a resumed run sees what it would have seen.
 
-Only the patch itself is read from the memory map; MONAI's croppers take whole volumes.
+Only what a patch needs is read from the memory map: the patch itself, or a larger part where it is turned.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
-from monai.transforms import Compose
-from monai.utils import convert_to_tensor
 
 from medseg.training.batch import Batch
 from medseg.training.cache import CachedCase
+from medseg.training.sampling import CaseOrder, choose_centre
+from medseg.transforms.augmentation.drawing import Augmentation
 
 __all__ = ["PatchSource"]
 
 
 @dataclass(frozen=True, eq=False)
 class PatchSource:
-    """Endless batches of augmented patches.
+    """Endless batches of augmented patches; several threads may ask for batches at once.
 
     Args:
         cases: Prepared training cases; each epoch of batches goes through them in a new order.
         patch_size: Of the network's input.
         batch_size: Patches in a batch.
-        foreground: Share of patches centred on a voxel of a class that is drawn evenly from those in the case.
-        augment: Random dictionary transform of "image" and "label".
+        foreground: Share of patches centred on a voxel of a label that is drawn evenly from those in the case.
+        augment: Draws what happens to each patch.
         seed: Of everything drawn.
+        lesion_cases: Share of patches taken from cases that hold any label; as the cases come where None.
     """
 
     cases: Sequence[CachedCase]
     patch_size: tuple[int, ...]
     batch_size: int
     foreground: float
-    augment: Compose
+    augment: Augmentation
     seed: int
+    lesion_cases: float | None = None
 
     def batch(self, step: int) -> Batch:
         """What one step learns from."""
-        numbers = range(step * self.batch_size, (step + 1) * self.batch_size)
-        samples = [self._sample(number) for number in numbers]
-        return Batch(
-            torch.stack([image for image, _ in samples]),
-            torch.stack([targets for _, targets in samples]),
-            torch.tensor([self._case(number).judged for number in numbers]),
-        )
+        first = self.cases[0]
+        leading = first.targets.shape[: first.targets.ndim - len(self.patch_size)]
+        images = torch.empty(self.batch_size, len(first.voxels), *self.patch_size)
+        targets = torch.empty(self.batch_size, *leading, *self.patch_size, dtype=torch.uint8)
+        for number, image, indices in zip(numbers, images, targets, strict=True):
+            self._fill(number, image, indices)
+        return Batch(images, targets, torch.tensor([self._order.case(number).judged for number in numbers]))
 
     def names(self, step: int) -> list[str]:
         """Ids of the cases in the batch of one step."""
-        return [self._case(step * self.batch_size + i).id for i in range(self.batch_size)]
+        return [case.id for case in self.cases_of(step)]
 
-    def _case(self, number: int) -> CachedCase:
-        round_, place = divmod(number, len(self.cases))
-        order = np.random.default_rng([self.seed, round_, len(self.cases)]).permutation(len(self.cases))
-        return self.cases[order[place]]
+    def cases_of(self, step: int) -> list[CachedCase]:
+        """The cases in the batch of one step."""
+        return [self._order.case(step * self.batch_size + i) for i in range(self.batch_size)]
 
-    def _sample(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+    @cached_property
+    def _order(self) -> CaseOrder:
+        return CaseOrder(self.cases, self.lesion_cases, self.seed)
+
+    def _fill(self, number: int, image: torch.Tensor, targets: torch.Tensor) -> None:
+        """Write one patch into its place in the batch."""
         rng = np.random.default_rng([self.seed, number])
-        case = self._case(number)
-        image, label = self._cut(case, self._centre(case, rng))
-        self.augment.set_random_state(int(rng.integers(2**31)))
-        varied = self.augment({"image": torch.from_numpy(image), "label": torch.from_numpy(label[np.newaxis])})
-        patch = convert_to_tensor(varied["image"], dtype=torch.float32, track_meta=False)
-        return patch, convert_to_tensor(varied["label"], dtype=torch.uint8, track_meta=False)[0]
+        case = self._order.case(number)
+        centre = choose_centre(case, self.foreground, rng)
+        variation = self.augment.draw(rng)
+        start, source, marks = [], image, targets
+        for middle, size, n, reach in zip(centre, self.patch_size, case.voxels.shape[1:], variation.reach, strict=True):
+            # Kept inside the volume, one that is smaller than the patch in its middle; the reach goes beyond.
+            inside = min(max(middle - size // 2, 0), n - size) if n > size else -((size - n) // 2)
+            start.append(inside - (reach - size) // 2)
+        if variation.reach != self.patch_size:
+            source = torch.empty(len(image), *variation.reach)
+            marks = torch.empty(*targets.shape[: targets.ndim - len(start)], *variation.reach, dtype=torch.uint8)
+        _cut(case.voxels, start, source.numpy())
+        _cut(case.targets, start, marks.numpy())
+        seen, indices = variation.apply(source, marks)
+        if seen is not image:
+            image.copy_(seen)
+            targets.copy_(indices)
 
-    def _centre(self, case: CachedCase, rng: np.random.Generator) -> np.ndarray:
-        present = [places for places in case.places[1:] if places.size]
-        if present and rng.random() < self.foreground:
-            places = present[rng.integers(len(present))]
-            return np.array(np.unravel_index(rng.choice(places), case.targets.shape))
-        return np.array([rng.integers(n) for n in case.targets.shape])
 
-    def _cut(self, case: CachedCase, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The patch round a centre, kept inside the volume; a volume smaller than the patch is padded evenly."""
-        inside, padding = [], []
-        for middle, size, n in zip(centre, self.patch_size, case.targets.shape, strict=True):
-            start = int(np.clip(middle - size // 2, 0, max(n - size, 0)))
-            inside.append(slice(start, min(start + size, n)))
-            missing = max(size - n, 0)
-            padding.append((missing // 2, missing - missing // 2))
-        image = np.pad(case.voxels[(slice(None), *inside)], [(0, 0), *padding])
-        return image, np.pad(case.targets[tuple(inside)], padding)
+def _cut(volume: np.ndarray, start: Sequence[int], into: np.ndarray) -> None:
+    """Copy a box of a volume that begins at `start`, which may lie outside; what lies outside is 0.
+
+    Args:
+        volume: Shape (..., *spatial).
+        start: Voxel of the box's first corner along each spatial axis.
+        into: Shape (..., *box).
+    """
+    kept, filled = [], []
+    for first, n, size in zip(start, volume.shape[-len(start) :], into.shape[-len(start) :], strict=True):
+        low, high = min(max(first, 0), n), min(max(first + size, 0), n)
+        kept.append(slice(low, high))
+        filled.append(slice(low - first, high - first))
+    if any(part.stop - part.start < size for part, size in zip(filled, into.shape[-len(start) :], strict=True)):
+        into[...] = 0
+    into[(..., *filled)] = volume[(..., *kept)]
