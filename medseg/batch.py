@@ -13,9 +13,10 @@ from medseg.case import Case
 from medseg.errors import MedsegError, OutputError
 from medseg.image import Image, Segmentation
 from medseg.io import read_case_image, write_mask
+from medseg.io.label_files import write_label_files
 from medseg.options import ReadOptions
 from medseg.outputs.preview import write_preview
-from medseg.regions import empty_table, measure_regions
+from medseg.regions import empty_table, measure_segmentation
 from medseg.reporting import Reporter
 from medseg.segmenter import Segmenter
 
@@ -29,7 +30,8 @@ class Predictions:
     """What a batch leaves.
 
     Args:
-        folder: `<case>/mask.nii.gz|png`, `<case>/preview.png`, `regions.csv`, `cases.csv`, `timings.csv`.
+        folder: `<case>/mask.nii.gz|png` (of labels that overlap `mask_LABEL.nii.gz|png`), `<case>/preview.png`,
+            `regions.csv`, `cases.csv`, `timings.csv`.
         cases: A row a case: status "done" or "failed", warnings, error; then what its data set and its header say of it
             (scanner, kvp, patient_age_y, view ...).
         regions: A row a region; `medseg.regions.schema` says what the columns mean.
@@ -119,16 +121,20 @@ def _predict_one(
     segmentation = model.segment(image, probabilities=look is not None)
     if look is not None:
         look(case, segmentation)
-    regions = measure_regions(
-        image, segmentation.mask, model.labels, case=case.id, min_voxels=min_voxels, channel_names=channel_names
+    regions = measure_segmentation(
+        image, segmentation, case=case.id, min_voxels=min_voxels, channel_names=channel_names
     )
-    ending = "png" if image.geometry.ndim == 2 else "nii.gz"
+    ending = ".png" if image.geometry.ndim == 2 else ".nii.gz"
     write_preview(out / case.id / "preview.png", image, segmentation)
-    write_mask(out / case.id / f"mask.{ending}", segmentation)
+    if segmentation.labels.exclusive:
+        write_mask(out / case.id / f"mask{ending}", segmentation)
+    else:
+        write_label_files(out / case.id, segmentation, ending)
     return segmentation, regions
 
 
 def _discard(folder: Path) -> None:
     """Remove what an earlier run left of a case, so that no old mask stands for one that failed."""
-    for name in ("mask.nii.gz", "mask.png", "preview.png"):
-        (folder / name).unlink(missing_ok=True)
+    for pattern in ("mask.nii.gz", "mask.png", "mask_*.nii.gz", "mask_*.png", "preview.png"):
+        for path in folder.glob(pattern):
+            path.unlink()

@@ -106,11 +106,18 @@ class Segmentation:
     def _repr_html_(self) -> str:
         shown = self.mask if self.image is None else self.image.voxels[0]
         caption = f"{', '.join(self.labels.names)} on {self.geometry.describe()}"
-        return html_figure(shown, self.geometry, caption, self._indices(), self.labels)
+        return html_figure(shown, self.geometry, caption, self.drawable(), self.labels)
 
-    def _indices(self) -> np.ndarray:
-        """Class indices to draw; of overlapping labels, the last one on top."""
+    def drawable(self, where: str = "mask") -> np.ndarray:
+        """Class indices (uint8) to draw, shape of the grid; of labels that overlap, the smaller lies on the larger.
+
+        Raises:
+            LabelError: The mask holds undeclared values; `where` is named.
+        """
         if self.labels.exclusive:
-            return self.labels.to_indices(self.mask)
-        order = np.arange(1, len(self.mask) + 1, dtype=np.uint8).reshape(-1, *[1] * self.geometry.ndim)
-        return ((self.mask != 0) * order).max(axis=0)
+            return self.labels.to_indices(self.mask, where)
+        indices = np.zeros(self.geometry.shape, np.uint8)
+        sizes = [np.count_nonzero(channel) for channel in self.mask]
+        for place in sorted(range(len(sizes)), key=lambda place: -sizes[place]):
+            indices[self.mask[place] != 0] = place + 1
+        return indices

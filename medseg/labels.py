@@ -243,6 +243,25 @@ class Labels:
         table[found.astype(np.intp)] = indices
         return table[mask.astype(np.uint8) if mask.dtype == bool else mask]
 
+    def to_channels(self, mask: np.ndarray, where: str = "mask") -> np.ndarray:
+        """File values to a channel for each label, as labels need them that overlap.
+
+        Args:
+            mask: File values, shape (x, y[, z]).
+            where: What to name in an error.
+
+        Returns:
+            uint8, shape (labels, x, y[, z]): 0 and 1, and `IGNORE_INDEX` in all channels where nobody judged.
+
+        Raises:
+            LabelError: As `to_indices`.
+        """
+        ignored = self.to_indices(mask, where) == IGNORE_INDEX
+        whole = mask if mask.dtype.kind in "iub" else np.rint(mask).astype(np.int32)
+        channels = np.stack([np.isin(whole, label.values) for label in self.labels]).astype(np.uint8)
+        channels[:, ignored] = IGNORE_INDEX
+        return channels
+
     def from_indices(self, indices: np.ndarray) -> np.ndarray:
         """Class indices to the file values that are written, in the smallest unsigned or signed type.
 

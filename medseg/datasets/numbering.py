@@ -32,7 +32,7 @@ class Numbering:
         """
         if self._labels.exclusive:
             return self._exclusive.from_indices(self._labels.to_indices(mask, where))
-        present = (mask != 0).reshape(len(mask), -1)
+        present = (mask == 1).reshape(len(mask), -1)
         seen, inverse = np.unique(present, axis=1, return_inverse=True)
         numbers = [self._number_of(tuple(np.flatnonzero(column).tolist())) for column in seen.T]
         small = np.min_scalar_type(max(numbers))

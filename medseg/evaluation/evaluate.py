@@ -2,7 +2,7 @@
 
 import html
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from medseg.atomic import json_text, write_csv, write_json
 from medseg.case import Case
-from medseg.errors import ConfigError, DatasetError, GridMismatchError, MedsegError
-from medseg.evaluation.pairs import Pair
+from medseg.errors import ConfigError, DatasetError, GridMismatchError, LabelError, MedsegError
+from medseg.evaluation.pairs import Pair, holds_label_files
 from medseg.evaluation.summary import score_case, scores_table, summarise
 from medseg.geometry import Geometry
 from medseg.labels import Labels, labels_of
@@ -20,6 +20,8 @@ from medseg.reporting import Reporter, Silent
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from medseg.io import LabelMap
 
 __all__ = ["Evaluation", "evaluate_pairs"]
 
@@ -140,15 +142,35 @@ def _on_one_grid(
 
     The reference may be stored in another axis order, but is never resampled.
     """
-    from medseg.io import read_case_label_map, read_mask
+    from medseg.io import read_case_label_map
 
-    predicted, grid = read_mask(prediction, labels=labels)
+    predicted = _read(prediction, None, labels, None)
+    grid = predicted.geometry
     try:
         if isinstance(reference, Case):
-            return predicted, read_case_label_map(reference, grid, labels, options).mask, grid
-        return predicted, read_mask(reference, on=grid, labels=labels, options=options)[0], grid
+            true = read_case_label_map(reference, grid, labels, options)
+        else:
+            true = _read(reference, grid, labels, options)
     except GridMismatchError as error:
         raise GridMismatchError(f"{prediction} and its reference", str(error), "Score masks of one image.") from error
+    return predicted.mask, true.mask, grid
+
+
+def _read(path: Path, on: Geometry | None, labels: Labels | None, options: ReadOptions | None) -> "LabelMap":
+    """A mask in file values; of labels that overlap the channels, of a label map or of a folder of one mask a label."""
+    from medseg.io import read_label_map
+    from medseg.io.label_files import read_label_files
+
+    overlapping = labels is not None and not labels.exclusive
+    if holds_label_files(path):
+        if labels is None or not overlapping:
+            mend = "Say what they are, as `overlapping: true` under labels, or pass the folder `medseg predict` wrote."
+            raise LabelError(path, "holds a mask for each label", mend)
+        return read_label_files(path, labels, on)
+    found = read_label_map(path, on=on, labels=labels, options=options)
+    if labels is None or not overlapping or found.mask.ndim > found.geometry.ndim:
+        return found
+    return replace(found, mask=labels.to_channels(found.mask, str(path)))
 
 
 def _structures_in(pairs: Sequence[Pair]) -> Labels | None:

@@ -7,11 +7,13 @@ from pathlib import Path
 from medseg.case import Case
 from medseg.errors import DatasetError, UnreadableFileError
 
-__all__ = ["MASK_ENDINGS", "Pair", "find_pairs"]
+__all__ = ["MASK_ENDINGS", "Pair", "find_pairs", "holds_label_files"]
 
 MASK_ENDINGS = (".nii.gz", ".nii", ".png", ".tif", ".tiff", ".bmp", ".nrrd", ".mha", ".mhd")
-Pair = tuple[str, Path, Path | Case]  # case id, prediction, reference: a mask, or a case of a data set
+# Case id, prediction (a mask, or a folder of one mask a label), reference: such, or a case of a data set.
+Pair = tuple[str, Path, Path | Case]
 _OWN_NAME = "mask"  # `medseg predict` writes <case>/mask.nii.gz or <case>/mask.png
+_OF_LABELS = "mask_*.*"  # or of labels that overlap <case>/mask_LABEL.nii.gz
 _RECORD = "cases.csv"
 
 
@@ -23,7 +25,8 @@ def find_pairs(predictions: str | Path, reference: str | Path) -> list[Pair]:
     References of cases that were never predicted are left out: a label folder often holds more than the test part.
 
     Args:
-        predictions: An output folder of `medseg predict`, a folder of masks named by case, or one mask.
+        predictions: An output folder of `medseg predict`, a folder of masks named by case, or one mask. Of labels that
+            overlap, a case's prediction is a folder named by it, which holds `mask_LABEL.*`.
         reference: A folder of masks named by case, one mask, or a data set, whose cases are the references.
 
     Returns:
@@ -67,11 +70,15 @@ def _references(where: Path) -> dict[str, Path | Case]:
 
 
 def _masks(where: Path) -> dict[str, Path]:
-    """Mask files by case id: those directly in a folder, and `mask.*` in the folders directly below."""
+    """Mask files by case id: those directly in a folder, and `mask.*` in the folders directly below.
+
+    Of labels that overlap it is the folder below that holds `mask_LABEL.*`.
+    """
     if where.is_file():
         return {_case_of(where): where} if _is_mask(where) else {}
     files = [path for path in where.iterdir() if _is_mask(path)]
     files += [path for path in where.glob(f"*/{_OWN_NAME}.*") if _is_mask(path)]
+    files += [path for path in where.iterdir() if holds_label_files(path)]
     found: dict[str, Path] = {}
     for path in sorted(files):
         case = _case_of(path)
@@ -81,11 +88,18 @@ def _masks(where: Path) -> dict[str, Path]:
     return found
 
 
+def holds_label_files(folder: Path) -> bool:
+    """Whether a folder holds a mask for each label of one case, `mask_LABEL.*`."""
+    return folder.is_dir() and any(_is_mask(path) for path in folder.glob(_OF_LABELS))
+
+
 def _is_mask(path: Path) -> bool:
     return path.is_file() and not path.name.startswith(".") and path.name.lower().endswith(MASK_ENDINGS)
 
 
 def _case_of(path: Path) -> str:
+    if path.is_dir():
+        return path.name
     ending = next((ending for ending in MASK_ENDINGS if path.name.lower().endswith(ending)), path.suffix)
     stem = path.name[: len(path.name) - len(ending)]
     return path.absolute().parent.name if stem == _OWN_NAME else stem

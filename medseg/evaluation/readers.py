@@ -12,7 +12,7 @@ from medseg.datasets import Dataset
 from medseg.errors import MedsegError
 from medseg.evaluation.scores import overlaps
 from medseg.geometry import Geometry
-from medseg.labels import Labels, labels_of
+from medseg.labels import IGNORE_INDEX, Labels, labels_of
 from medseg.options import ReadOptions
 from medseg.reporting import Reporter, Silent
 
@@ -109,13 +109,13 @@ def _rows(case: Case, labels: Labels | None, options: ReadOptions) -> Iterator[d
     masks, grid = _masks(case, labels, options)
     if labels is None:
         return
-    ignored = [mask == labels.ignore for mask in masks.values() if labels.exclusive and labels.ignore is not None]
-    judged = ~np.any(ignored, axis=0) if ignored else np.ones(grid.shape, bool)
     for place, label in enumerate(labels.labels):
         if label.name not in labels.judged(case.annotated):
             continue
+        # What one of them did not judge is compared for none.
+        judged = ~np.any([_unjudged(mask, place, labels) for mask in masks.values()], axis=0)
         drawn = {
-            name: (np.isin(mask, label.values) if labels.exclusive else mask[place] != 0)[judged].astype(np.uint8)
+            name: (np.isin(mask, label.values) if labels.exclusive else mask[place] == 1)[judged].astype(np.uint8)
             for name, mask in masks.items()
         }
         about = {"case": case.id, "label": label.name}
@@ -123,6 +123,12 @@ def _rows(case: Case, labels: Labels | None, options: ReadOptions) -> Iterator[d
             yield about | {"reader": one, "other": other} | _compared(drawn[one], drawn[other], grid)
         if len(drawn) > 1:
             yield from (about | row for row in _against_consensus(drawn, grid))
+
+
+def _unjudged(mask: np.ndarray, place: int, labels: Labels) -> np.ndarray:
+    if not labels.exclusive:
+        return mask[place] == IGNORE_INDEX
+    return np.zeros(mask.shape, bool) if labels.ignore is None else mask == labels.ignore
 
 
 def _compared(one: np.ndarray, other: np.ndarray, grid: Geometry) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Overlap of a predicted with a reference mask, label by label, from one confusion matrix.
+"""Overlap of a predicted with a reference mask, label by label.
 
 Definitions as in Metrics Reloaded (Maier-Hein 2024, doi:10.1038/s41592-023-02151-z). Where a label is empty in both
 masks its overlap is undefined (NaN, left out of means and counted); where it is empty in one of them every
@@ -75,10 +75,11 @@ class Overlap:
 
 
 def overlaps(prediction: np.ndarray, reference: np.ndarray, labels: Labels, where: str = "prediction") -> list[Overlap]:
-    """Compare two masks of class indices.
+    """Compare two masks of class indices, or of channels.
 
     Args:
-        prediction: Class indices (uint8), shape (x, y[, z]); a voxel it leaves unjudged counts as background.
+        prediction: Class indices (uint8), shape (x, y[, z]), or channels of 0 and 1 of labels that overlap, shape
+            (labels, x, y[, z]); a voxel it leaves unjudged counts as background.
         reference: The same of the reference; where it is `IGNORE_INDEX` nothing counts.
         labels: The labels of both, in the order of their indices.
         where: What an error calls the prediction.
@@ -92,6 +93,8 @@ def overlaps(prediction: np.ndarray, reference: np.ndarray, labels: Labels, wher
             f"a mask of shape {prediction.shape} against a reference of {reference.shape}",
             "Score masks on one grid.",
         )
+    if not labels.exclusive:
+        return [_overlap(*each) for each in zip(labels.names, prediction, reference, strict=True)]
     confusion = _confusion(prediction, reference)
     confusion = np.delete(confusion, IGNORE_INDEX, axis=0)
     judged = int(confusion.sum())
@@ -101,6 +104,14 @@ def overlaps(prediction: np.ndarray, reference: np.ndarray, labels: Labels, wher
         predicted, true = int(confusion[:, index].sum()), int(confusion[index].sum())
         found.append(Overlap(name, both, predicted - both, true - both, judged - predicted - true + both))
     return found
+
+
+def _overlap(name: str, prediction: np.ndarray, reference: np.ndarray) -> Overlap:
+    """Of one of several labels that may overlap."""
+    said, true, judged = prediction == 1, reference == 1, reference != IGNORE_INDEX
+    both, predicted = np.count_nonzero(said & true), np.count_nonzero(said & judged)
+    of_reference, known = np.count_nonzero(true), np.count_nonzero(judged)
+    return Overlap(name, both, predicted - both, of_reference - both, known - predicted - of_reference + both)
 
 
 def _confusion(prediction: np.ndarray, reference: np.ndarray) -> np.ndarray:

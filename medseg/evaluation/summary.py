@@ -49,8 +49,10 @@ def score_case(
     """Score one predicted mask.
 
     Args:
-        prediction: File values, shape (x, y[, z]).
-        reference: File values on the same grid; voxels with the ignore value count in no score.
+        prediction: File values, shape (x, y[, z]); of labels that overlap, channels of 0 and 1, shape
+            (labels, x, y[, z]).
+        reference: The same on the same grid; voxels with the ignore value (of channels `IGNORE_INDEX`) count in no
+            score.
         labels: What the values of both mean.
         case: Goes into every row.
         judged: Labels that the reference's readers looked for; the others have no score. All where left out.
@@ -64,8 +66,10 @@ def score_case(
         GridMismatchError: The masks are of different shapes.
         LabelError: A mask holds a value that is not declared.
     """
-    predicted = labels.to_indices(prediction, f"{case} (prediction)")
-    true = labels.to_indices(reference, f"{case} (reference)")
+    predicted, true = prediction, reference
+    if labels.exclusive:
+        predicted = labels.to_indices(prediction, f"{case} (prediction)")
+        true = labels.to_indices(reference, f"{case} (reference)")
     geometry = geometry or Geometry.from_spacing(prediction.shape[0 if labels.exclusive else 1 :], None)
     unit = "mm" if geometry.spacing_known else "px"
     found = overlaps(predicted, true, labels, case or "prediction")

@@ -61,10 +61,15 @@ class NetworkSegmenter:
             logits = window_logits(self.network, self.fabric.to_device(prepared.voxels), self.plan)
         # The bundle in plain MONAI cannot clean masks, so that a portable one is not cleaned either.
         rules = self.plan.postprocessing if self.crop else Postprocessing()
-        indices, shares = restore(logits, prepared.restoration, probabilities=probabilities or bool(rules.threshold))
+        indices, shares = restore(
+            logits,
+            prepared.restoration,
+            exclusive=self.labels.exclusive,
+            probabilities=probabilities or bool(rules.threshold),
+        )
         if rules != Postprocessing():
             indices = postprocess(indices, shares, self.labels, read.geometry, rules)
-        mask = self.labels.from_indices(indices)
+        mask = self.labels.from_indices(indices) if self.labels.exclusive else indices
         notes = (*read.notes, *prepared.notes, *self._doubts(read))
         return Segmentation(mask, read.geometry, self.labels, shares if probabilities else None, read, notes)
 

@@ -10,7 +10,7 @@ from medseg.errors import DatasetError, GridMismatchError
 from medseg.geometry import Geometry
 from medseg.image import Image
 from medseg.io.consensus import CONSENSUS, consensus_of
-from medseg.io.label_map import LabelMap, exclusive_map
+from medseg.io.label_map import LabelMap, exclusive_map, overlapping_map
 from medseg.io.masks import read_label_map
 from medseg.io.reading import read_image
 from medseg.labels import IGNORE_INDEX, Labels
@@ -70,7 +70,8 @@ def read_case_label_map(
         options: How to read, where there is a choice.
 
     Returns:
-        Shape (x, y[, z]); of labels that overlap, a stack of binary channels, shape (labels, x, y[, z]).
+        Shape (x, y[, z]); of labels that overlap, channels of 0 and 1, shape (labels, x, y[, z]), with `IGNORE_INDEX`
+        where nobody judged.
 
     Raises:
         DatasetError: The case has no mask, or several readers' and nothing says what to make of them.
@@ -113,7 +114,8 @@ def _of_readers(case: Case, on: Image | Geometry, labels: Labels | None, options
     read = list(read_reader_masks(case, on, labels, options).values())
     masks, notes = [one.mask for one in read], (f"{wanted} of {', '.join(case.readers)}",)
     if labels is None or not labels.exclusive:
-        return replace(read[0], mask=consensus_of(masks, wanted, stacked=labels is not None), notes=notes)
+        ignore, stacked = (None, False) if labels is None else (IGNORE_INDEX, True)
+        return replace(read[0], mask=consensus_of(masks, wanted, ignore, stacked=stacked), notes=notes)
     # In class indices, since a label may have several file values.
     joined = consensus_of([labels.to_indices(mask, case.id) for mask in masks], wanted, IGNORE_INDEX)
     return replace(read[0], mask=labels.from_indices(joined), notes=notes)
@@ -131,8 +133,7 @@ def _joined(
     if not overlapping or found.mask.ndim > found.geometry.ndim:
         return found
     assert labels is not None
-    stack = np.stack([np.isin(found.mask, label.values) for label in labels.labels])
-    return replace(found, mask=stack.astype(np.uint8))
+    return replace(found, mask=labels.to_channels(found.mask, f"{case.id} ({', '.join(map(str, masks))})"))
 
 
 def _on_grid(
@@ -177,5 +178,5 @@ def _of_structures(case: Case, on: Image | Geometry, labels: Labels | None, opti
         if value in places or value == named.ignore:
             drawn |= found.mask != 0
     if not named.exclusive:
-        return LabelMap(stack.astype(np.uint8), grid, tuple(notes))
+        return LabelMap(overlapping_map(stack, ignored), grid, tuple(notes))
     return LabelMap(exclusive_map(stack, ignored, named, case.id), grid, tuple(notes))

@@ -9,7 +9,7 @@ from medseg.errors import LabelError
 from medseg.geometry import Geometry
 from medseg.labels import IGNORE_INDEX, Labels
 
-__all__ = ["LabelMap", "exclusive_map"]
+__all__ = ["LabelMap", "exclusive_map", "overlapping_map"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +17,8 @@ class LabelMap:
     """What a mask file holds.
 
     Args:
-        mask: File values, shape (x, y[, z]); of labels that overlap, binary channels, shape (labels, x, y[, z]).
+        mask: File values, shape (x, y[, z]); of labels that overlap, channels of 0 and 1, shape (labels, x, y[, z]),
+            and `IGNORE_INDEX` where nobody judged.
         geometry: Their grid.
         notes: What was done to read it: rounded, given the nearest declared value, ...
     """
@@ -52,3 +53,13 @@ def exclusive_map(stack: np.ndarray, ignored: np.ndarray, labels: Labels, where:
         indices[channel] = index
     indices[ignored & (indices == 0)] = IGNORE_INDEX
     return labels.from_indices(indices)
+
+
+def overlapping_map(stack: np.ndarray, ignored: np.ndarray) -> np.ndarray:
+    """Binary channels of labels that may overlap, with `IGNORE_INDEX` where a label is not drawn and nobody judged.
+
+    Args:
+        stack: Boolean, shape (labels, x, y[, z]).
+        ignored: Voxels nobody judged, shape (x, y[, z]).
+    """
+    return np.where(ignored & ~stack, np.uint8(IGNORE_INDEX), stack.astype(np.uint8))

@@ -15,7 +15,7 @@ from medseg.geometry import Geometry
 from medseg.image import Image, Segmentation
 from medseg.labels import Labels
 from medseg.picture import Panel, display_range, panels
-from medseg.regions import Region, find_regions
+from medseg.regions import Region, segmentation_regions
 
 __all__ = ["draw_preview", "write_preview"]
 
@@ -46,8 +46,7 @@ def write_preview(path: str | Path, image: Image, segmentation: Segmentation, ti
 def draw_preview(image: Image, segmentation: Segmentation, title: str = "") -> PillowImage.Image:
     """The same as a picture: planes with plane names and sides, a close-up, and a legend of the labels found."""
     labels = segmentation.labels
-    indices = labels.to_indices(segmentation.mask, title or "mask")
-    regions = find_regions(segmentation.mask, labels)
+    indices, regions = segmentation.drawable(title or "mask"), segmentation_regions(segmentation)
     voxels, geometry = image.voxels[0], image.geometry
     height = _HEIGHT_2D if geometry.ndim == 2 else _HEIGHT_3D
     window = display_range(voxels)

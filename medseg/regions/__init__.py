@@ -3,7 +3,7 @@
 from medseg.labels import labels_of
 from medseg.regions.components import Region, find_regions
 from medseg.regions.diameters import AxialDiameters, Diameter, axial_diameters, longest_diameter
-from medseg.regions.overlapping import measure_segmentation
+from medseg.regions.overlapping import measure_segmentation, segmentation_regions
 from medseg.regions.schema import Column, channel_columns, region_columns
 from medseg.regions.table import empty_table, measure_regions
 
@@ -21,4 +21,5 @@ __all__ = [
     "measure_regions",
     "measure_segmentation",
     "region_columns",
+    "segmentation_regions",
 ]

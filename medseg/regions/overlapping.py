@@ -1,20 +1,28 @@
-"""The region table of a segmentation, whether its labels exclude one another or overlap."""
+"""Regions of a segmentation and their table, whether its labels exclude one another or overlap."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from medseg.image import Image, Segmentation
-from medseg.labels import Labels
+from medseg.labels import Label, Labels
+from medseg.regions.components import Region, find_regions
 from medseg.regions.table import measure_regions
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["measure_segmentation"]
+__all__ = ["measure_segmentation", "segmentation_regions"]
 
 
 def measure_segmentation(
-    image: Image, segmentation: Segmentation, labels: Labels | None = None, *, case: str = "", min_voxels: int = 0
+    image: Image,
+    segmentation: Segmentation,
+    labels: Labels | None = None,
+    *,
+    case: str = "",
+    min_voxels: int = 0,
+    channel_names: Sequence[str] | None = None,
 ) -> "pd.DataFrame":
     """`measure_regions` of a label map; of labels that overlap, of one after another.
 
@@ -24,17 +32,36 @@ def measure_segmentation(
         labels: What its values mean, where not its own labels.
         case: Goes into the first column.
         min_voxels: Smaller regions are left out.
+        channel_names: As in `measure_regions`.
 
     Raises:
         MedsegError: As `measure_regions`.
     """
     named = labels or segmentation.labels
     if named.exclusive:
-        return measure_regions(image, segmentation.mask, named, case=case, min_voxels=min_voxels)
+        masks = [(segmentation.mask, named)]
+    else:
+        masks = [(channel != 0, _alone(label)) for label, channel in zip(named.labels, segmentation.mask, strict=True)]
+    tables = [
+        measure_regions(image, mask, own, case=case, min_voxels=min_voxels, channel_names=channel_names)
+        for mask, own in masks
+    ]
+    if len(tables) == 1:
+        return tables[0]
     import pandas as pd
 
-    tables = [
-        measure_regions(image, channel != 0, Labels((replace(label, values=(1,)),)), case=case, min_voxels=min_voxels)
-        for label, channel in zip(named.labels, segmentation.mask, strict=True)
-    ]
     return pd.concat(tables, ignore_index=True)
+
+
+def segmentation_regions(segmentation: Segmentation) -> list[Region]:
+    """`find_regions` of a label map; of labels that overlap, of one after another."""
+    labels = segmentation.labels
+    if labels.exclusive:
+        return find_regions(segmentation.mask, labels)
+    pairs = zip(labels.labels, segmentation.mask, strict=True)
+    return [region for label, channel in pairs for region in find_regions(channel != 0, _alone(label))]
+
+
+def _alone(label: Label) -> Labels:
+    """A label as the only one, in a binary mask."""
+    return Labels((replace(label, values=(1,)),))

@@ -10,7 +10,7 @@ from medseg.errors import LabelError
 from medseg.labels import Labels
 from medseg.plan import Plan, model_root, read_plan
 from medseg.reporting import Reporter
-from medseg.training.cases import require_whole
+from medseg.training.cases import require_judged
 from medseg.training.fingerprint import take_fingerprint
 from medseg.training.planning import make_plan
 from medseg.training.settings import TrainSettings
@@ -27,9 +27,9 @@ def plan_training(
 
     Raises:
         LabelError: The labels are not those of the model that training starts from.
-        DatasetError: No case was looked through for all labels.
+        DatasetError: A label was looked for in no case.
     """
-    require_whole(cases, labels)
+    require_judged(cases, labels)
     path = settings.folder / "plan.json"
     if path.exists():
         return read_plan(path)

@@ -37,7 +37,7 @@ def validate(
         prepared = prepare(image, plan)
         with fabric.autocast():
             logits = window_logits(judged, fabric.to_device(prepared.voxels), plan)
-        predicted, _ = restore(logits, prepared.restoration)
+        predicted, _ = restore(logits, prepared.restoration, exclusive=labels.exclusive)
         agreement = overlaps(predicted, read_indices(case, labels, image, plan.reading), labels, case.id)
         judged_labels = labels.judged(case.annotated)
         scores.append([label.dice if label.label in judged_labels else np.nan for label in agreement])

@@ -10,27 +10,34 @@ __all__ = ["restore"]
 
 
 def restore(
-    logits: torch.Tensor, restoration: Restoration, *, probabilities: bool = False
+    logits: torch.Tensor, restoration: Restoration, *, exclusive: bool = True, probabilities: bool = False
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Logits on the network's grid to the native grid.
 
     Args:
-        logits: Shape (classes, *working shape).
+        logits: Shape (classes, *working shape), or (labels, *working shape) where labels may overlap.
         restoration: The way back.
-        probabilities: Also give the softmax of the foreground classes.
+        exclusive: Each voxel gets the class of the largest logit; else each label of which it has half at least.
+        probabilities: Also give those of the labels: the softmax, or each one's sigmoid.
 
     Returns:
-        Class indices, uint8, of the native shape; and probabilities, float16, shape (classes - 1, *native), or None.
-        Outside the box that the network saw all is background.
+        uint8: class indices of the native shape, or 0 and 1 for each label, shape (labels, *native); and probabilities,
+        float16, shape (labels, *native), or None. Outside the box that the network saw all is background.
     """
     kept_shape = tuple(side.stop - side.start for side in restoration.box)
-    full_shape = tuple(restoration.native.shape[axis] for axis in restoration.turn.permutation)
     native_logits = resize(logits.float(), kept_shape)
-    indices = np.zeros(full_shape, np.uint8)
-    indices[restoration.box] = native_logits.argmax(0).to(torch.uint8).cpu().numpy()
-    turned = np.ascontiguousarray(restoration.turn.undo(indices))
+    found = native_logits.argmax(0) if exclusive else native_logits >= 0
+    mask = _placed(found.to(torch.uint8), restoration)
     if not probabilities:
-        return turned, None
-    shares = np.zeros((logits.shape[0] - 1, *full_shape), np.float16)
-    shares[(slice(None), *restoration.box)] = native_logits.softmax(0)[1:].half().cpu().numpy()
-    return turned, np.ascontiguousarray(restoration.turn.undo(shares))
+        return mask, None
+    shares = native_logits.softmax(0)[1:] if exclusive else native_logits.sigmoid()
+    return mask, _placed(shares.half(), restoration)
+
+
+def _placed(found: torch.Tensor, restoration: Restoration) -> np.ndarray:
+    """What lies in the box that the network saw, last axes spatial, on the native grid; 0 outside."""
+    inside = found.cpu().numpy()
+    lead = inside.shape[: inside.ndim - len(restoration.box)]
+    whole = np.zeros((*lead, *(restoration.native.shape[axis] for axis in restoration.turn.permutation)), inside.dtype)
+    whole[(..., *restoration.box)] = inside
+    return np.ascontiguousarray(restoration.turn.undo(whole))

@@ -50,8 +50,8 @@ def predict(
     Args:
         model: A model folder, the folder of its run, or an opened model.
         inputs: One or several paths.
-        out: Gets `<case>/mask.nii.gz` (or .png), `<case>/preview.png`, `regions.csv`, `cases.csv`, `timings.csv`
-            and `run.json`.
+        out: Gets `<case>/mask.nii.gz` (or .png; of labels that overlap `mask_LABEL.nii.gz`), `<case>/preview.png`,
+            `regions.csv`, `cases.csv`, `timings.csv` and `run.json`.
         part: Only this part ("test", "validation", "train") of the split that the model was trained with.
         portable: Predict exactly as the bundle does in plain MONAI.
         min_voxels: Regions with fewer voxels are left out of the table.

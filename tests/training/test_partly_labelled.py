@@ -1,18 +1,22 @@
 """Training on cases in which not every label was looked for, and by splits that a user fixes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import medseg
 from medseg.case import Case
 from medseg.datasets import open_dataset
-from medseg.errors import ConfigError, DatasetError, LabelError
+from medseg.errors import ConfigError, DatasetError
 from medseg.io import read_case_image
 from medseg.labels import IGNORE_INDEX, Labels
-from medseg.training.cases import read_indices, read_targets, require_whole
+from medseg.training.batch import Batch
+from medseg.training.cases import read_indices, read_targets, require_judged
+from medseg.training.losses import LOSSES, LossSettings, build_loss
 
 LABELS = Labels.from_config({"low": 1, "high": 4})
 
@@ -39,29 +43,73 @@ def config(partly: Path, blob_config: Path) -> Path:
     return blob_config
 
 
-def test_cases_that_nobody_annotated_wholly_teach_no_background(partly: Path) -> None:
+def test_a_label_that_nobody_looked_for_is_refused_before_time_is_wasted(partly: Path) -> None:
     cases = open_dataset(partly).cases
-    require_whole(cases, LABELS)
-    with pytest.raises(DatasetError, match=r"any of the 5 training cases \(low in 5, high in 0\)"):
-        require_whole(cases[1::2], LABELS)
+    require_judged(cases, LABELS)
+    apart = [replace(case, annotated=(name,)) for case, name in zip(cases, ["low", "high"] * 5, strict=True)]
+    require_judged(apart, LABELS)  # not one case was looked through for both
+    with pytest.raises(DatasetError, match=r"nobody looked for all of them in the 5 .* \(low in 5, high in 0\)"):
+        require_judged(cases[1::2], LABELS)
 
 
-def test_the_background_of_a_partly_labelled_case_is_not_learnt_from(partly: Path) -> None:
+def test_what_nobody_looked_for_is_background_of_a_partly_labelled_case(partly: Path) -> None:
     full, part = open_dataset(partly).cases[:2]
     image = read_case_image(part)
     indices, targets = read_indices(part, LABELS, image), read_targets(part, LABELS, image)
     assert set(np.unique(indices)) == {0, 1, 2}
-    np.testing.assert_array_equal(targets == IGNORE_INDEX, indices == 0)
-    np.testing.assert_array_equal(targets[indices > 0], indices[indices > 0])
+    np.testing.assert_array_equal(targets, np.where(indices == 2, 0, indices))
     image = read_case_image(full)
     np.testing.assert_array_equal(read_targets(full, LABELS, image), read_indices(full, LABELS, image))
 
 
-def test_overlapping_labels_are_refused_before_training(partly: Path) -> None:
-    case = open_dataset(partly).cases[0]
+def test_where_labels_overlap_what_nobody_looked_for_is_ignored(partly: Path) -> None:
+    case = open_dataset(partly).cases[1]
+    image = read_case_image(case)
     overlapping = Labels.from_config({"low": 1, "high": 4, "overlapping": True})
-    with pytest.raises(LabelError, match="gives each voxel one label"):
-        read_indices(case, overlapping, read_case_image(case))
+    indices, targets = read_indices(case, LABELS, image), read_targets(case, overlapping, image)
+    assert targets.dtype == np.uint8
+    np.testing.assert_array_equal(targets[0], indices == 1)
+    assert (targets[1] == IGNORE_INDEX).all()
+
+
+def _loss(logits: torch.Tensor, targets: torch.Tensor, judged: list[list[bool]], name: str = "dice_ce") -> torch.Tensor:
+    batch = Batch(torch.empty(0), targets.to(torch.uint8), torch.tensor(judged))
+    return build_loss(LABELS, LossSettings(name=name))([logits], batch)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_background_of_a_partly_labelled_case_takes_in_what_nobody_looked_for(name: str) -> None:
+    torch.manual_seed(0)
+    logits, targets = torch.randn(2, 3, 6, 6, 6), torch.randint(0, 2, (2, 6, 6, 6))
+    # The same network with one label less, whose background is the sum of both: Fidon 2021's marginal loss.
+    merged = torch.stack([torch.logsumexp(logits[:, [0, 2]], 1), logits[:, 1]], 1)
+    batch = Batch(torch.empty(0), targets.to(torch.uint8), torch.ones(2, 1, dtype=torch.bool))
+    expected = build_loss(Labels.from_config({"low": 1}), LossSettings(name=name))([merged], batch)
+    found = _loss(logits, targets, [[True, False]] * 2, name)
+    assert found.item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_how_background_and_the_unjudged_label_share_voxels_is_left_open(name: str) -> None:
+    torch.manual_seed(0)
+    logits, targets = torch.randn(1, 3, 6, 6), torch.randint(0, 2, (1, 6, 6))
+    swapped = logits[:, [2, 1, 0]]
+    assert _loss(logits, targets, [[True, False]], name).item() == pytest.approx(
+        _loss(swapped, targets, [[True, False]], name).item(), abs=1e-5
+    )
+
+
+def test_a_batch_may_mix_wholly_and_partly_labelled_cases() -> None:
+    torch.manual_seed(0)
+    logits, targets = torch.randn(2, 3, 6, 6), torch.randint(0, 3, (2, 6, 6))
+    targets[1][targets[1] == 2] = 0
+    both = _loss(logits, targets, [[True, True], [True, False]], "ce")
+    whole = _loss(logits[:1], targets[:1], [[True, True]], "ce")
+    part = _loss(logits[1:], targets[1:], [[True, False]], "ce")
+    assert both.item() == pytest.approx((whole.item() + part.item()) / 2, abs=1e-6)
+    nobody = logits.clone().requires_grad_()
+    _loss(nobody, targets * 0, [[False, False]] * 2).backward()
+    assert nobody.grad.abs().max() < 1e-6
 
 
 def test_a_run_on_partly_labelled_cases_learns_validates_and_is_scored(

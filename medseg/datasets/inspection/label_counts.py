@@ -27,7 +27,8 @@ def counted(mask: np.ndarray, labels: Labels | None, ndim: int, structure: str =
     """
     if mask.ndim > ndim:
         names = labels.names if labels else [str(n) for n in range(1, len(mask) + 1)]
-        return {n: int(k) for n, channel in zip(names, mask, strict=True) if (k := np.count_nonzero(channel))}, set()
+        drawn = {name: np.count_nonzero(channel == 1) for name, channel in zip(names, mask, strict=True)}
+        return {name: int(count) for name, count in drawn.items() if count}, set()
     values, counts = tallied(mask, 0) if mask.dtype == np.uint8 else np.unique(mask, return_counts=True)
     if structure:
         return _of_structure(structure, int(counts[values != 0].sum()), labels), set()

@@ -152,8 +152,8 @@ def _thumbnail(image: Image, found: LabelMap | None, labels: Labels | None, heig
         return montage(image.voxels[0], image.geometry, height=height)
     labels = labels or labels_of(found.mask)
     stack = found.mask.ndim > image.geometry.ndim
-    channels = found.mask if stack else (np.isin(found.mask, label.values) for label in labels.labels)
+    channels = found.mask == 1 if stack else (np.isin(found.mask, label.values) for label in labels.labels)
     indices = np.zeros(image.geometry.shape, np.uint8)
     for index, channel in enumerate(channels, start=1):
-        indices[channel != 0] = index
+        indices[channel] = index
     return montage(image.voxels[0], image.geometry, indices, labels, height)

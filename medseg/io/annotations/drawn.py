@@ -11,7 +11,7 @@ from medseg.geometry import Geometry
 from medseg.image import Image
 from medseg.io.annotations import coco, inbreast, mini_mias, tables
 from medseg.io.annotations.shapes import Drawing, Shape
-from medseg.io.label_map import LabelMap, exclusive_map
+from medseg.io.label_map import LabelMap, exclusive_map, overlapping_map
 from medseg.labels import Labels
 
 __all__ = ["FORMATS", "Format", "holds", "read"]
@@ -82,7 +82,7 @@ def read(path: Path, inside: str, on: Image | Geometry | None, labels: Labels | 
             spare[shape.name] += 1
     notes = (*drawing.notes, *_left_out(spare), *_cut(drawing.shapes, grid))
     if not named.exclusive:
-        return LabelMap(channels.astype(np.uint8), grid, notes)
+        return LabelMap(overlapping_map(channels, ignored), grid, notes)
     return LabelMap(exclusive_map(channels, ignored, named, where), grid, notes)
 
 
