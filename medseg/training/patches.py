@@ -46,9 +46,9 @@ class PatchSource:
         leading = first.targets.shape[: first.targets.ndim - len(self.patch_size)]
         images = torch.empty(self.batch_size, len(first.voxels), *self.patch_size)
         targets = torch.empty(self.batch_size, *leading, *self.patch_size, dtype=torch.uint8)
-        for number, image, indices in zip(numbers, images, targets, strict=True):
+        for number, (image, indices) in enumerate(zip(images, targets, strict=True), start=step * self.batch_size):
             self._fill(number, image, indices)
-        return Batch(images, targets, torch.tensor([self._order.case(number).judged for number in numbers]))
+        return Batch(images, targets, torch.tensor([case.judged for case in self.cases_of(step)]))
 
     def names(self, step: int) -> list[str]:
         """Ids of the cases in the batch of one step."""
@@ -92,11 +92,12 @@ def _cut(volume: np.ndarray, start: Sequence[int], into: np.ndarray) -> None:
         start: Voxel of the box's first corner along each spatial axis.
         into: Shape (..., *box).
     """
-    kept, filled = [], []
+    leading = [slice(None)] * (volume.ndim - len(start))
+    kept, filled = leading.copy(), leading.copy()
     for first, n, size in zip(start, volume.shape[-len(start) :], into.shape[-len(start) :], strict=True):
         low, high = min(max(first, 0), n), min(max(first + size, 0), n)
         kept.append(slice(low, high))
         filled.append(slice(low - first, high - first))
-    if any(part.stop - part.start < size for part, size in zip(filled, into.shape[-len(start) :], strict=True)):
+    if into[tuple(filled)].shape != into.shape:
         into[...] = 0
-    into[(..., *filled)] = volume[(..., *kept)]
+    into[tuple(filled)] = volume[tuple(kept)]
