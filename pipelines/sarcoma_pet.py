@@ -37,8 +37,9 @@ def main(dataset: Path, out: Path, overrides: list[str]) -> None:
         scores.save(out / "test" / "evaluation")
 
     print(scores.summary.to_string(index=False))
-    uptake = predictions.regions[["case", "volume_ml", "mean_ch0", "max_ch0"]]
-    print(f"Tumours found, mean and maximal uptake (SUV):\n{uptake.to_string(index=False)}")
+    largest = predictions.regions.sort_values("volume_ml").groupby("case").tail(1).sort_values("case")
+    uptake = largest[["case", "volume_ml", "mean_ch0", "max_ch0"]]
+    print(f"The largest tumour of each patient, mean and maximal uptake (SUV):\n{uptake.to_string(index=False)}")
     print(f"Regions: {predictions.folder / 'regions.csv'}")
 
 
