@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medseg.image import Segmentation
+from medseg.labels import IGNORE_INDEX
 from medseg.regions.keeping import component_size, components_of
 
 if TYPE_CHECKING:
@@ -45,14 +46,12 @@ def component_rows(
         voxels in all. Where there is no component, a row says so with component 0.
     """
     labels = predicted.labels
-    ignored = labels.exclusive and labels.ignore is not None
-    known = reference.mask != labels.ignore if ignored else np.ones(predicted.geometry.shape, bool)
     tried = (AS_PREDICTED, *(THRESHOLDS if not labels.exclusive or len(labels.names) == 1 else ()))
     rows: list[dict[str, Any]] = []
     for place, name in enumerate(labels.names):
         if name not in judged:
             continue
-        true = reference.of(name) & known
+        true, known = _judged(reference, place, name)
         for threshold in tried if predicted.probabilities is not None else tried[:1]:
             inside = predicted.of(name)
             if threshold != AS_PREDICTED and predicted.probabilities is not None:
@@ -60,6 +59,15 @@ def component_rows(
             about = {"case": case, "label": name, "threshold": threshold, "reference": int(true.sum())}
             rows += [about | found for found in _components(inside, known, true, predicted)]
     return rows
+
+
+def _judged(reference: Segmentation, place: int, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Where the reference has a label, and where it says anything of it."""
+    labels = reference.labels
+    if not labels.exclusive:
+        return reference.mask[place] == 1, reference.mask[place] != IGNORE_INDEX
+    known = np.ones(reference.mask.shape, bool) if labels.ignore is None else reference.mask != labels.ignore
+    return reference.of(name), known
 
 
 def _components(

@@ -6,22 +6,27 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from medseg.atomic import json_text, write_csv
+from medseg.atomic import json_text, write_csv, write_text
 from medseg.case import Case
 from medseg.config import apply_overrides, check, read_yaml
 from medseg.datasets import Dataset, Split, save_folds
 from medseg.errors import ConfigError
 from medseg.evaluation import Evaluation, evaluate_pairs
 from medseg.evaluation.choosing import Choice, choose_postprocessing
+from medseg.labels import Labels
 from medseg.plan import Postprocessing
 from medseg.reporting import Reporter, Silent
 from medseg.workflow.held_out import judged_pairs, predict_held_out
 from medseg.workflow.opening import opened_dataset
 from medseg.workflow.training import train
+
+if TYPE_CHECKING:
+    from medseg.training.folding import Fold
+    from medseg.training.settings import TrainSettings
 
 __all__ = ["CrossValidation", "cross_validate"]
 
@@ -32,7 +37,7 @@ class CrossValidation:
 
     Args:
         folder: `fold0`, `fold1` ... (a run each), `out_of_fold` (masks of the cases held out, by fold), `evaluation`,
-            `folds.json`, `folds.csv`, `postprocessing.csv`, `split.json` and `model`.
+            `plan.json`, `folds.json`, `folds.csv`, `postprocessing.csv`, `split.json` and `model`.
         model: The folds as one model folder.
         folds: The folder of each fold's run.
         evaluation: Scores of all out-of-fold masks as predicted, before any post-processing.
@@ -101,6 +106,7 @@ def cross_validate(
     dataset, labels = opened_dataset(settings, reporter)
     folds = folds_of(dataset, settings)
     _keep([fold.split for fold in folds], settings.folder / "folds.json")
+    _plan(folds, dataset, labels, settings, reporter)
     runs, parts = [], []
     for number, fold in enumerate(folds):
         reporter.say(f"Fold {number} of {len(folds)}: {len(fold.held_out)} cases held out")
@@ -132,11 +138,26 @@ def _keep(splits: Sequence[Split], path: Path) -> None:
     save_folds(path, splits)
 
 
+def _plan(
+    folds: "Sequence[Fold]", dataset: Dataset, labels: Labels, settings: "TrainSettings", reporter: Reporter
+) -> None:
+    """One plan for all folds, since models are joined on one grid and in one normalisation.
+
+    It is made from all cases that take part, as nnU-Net's is: sizes, spacings and statistics of intensities of those
+    held out are in it, but nothing is learnt from them.
+    """
+    from medseg.training.plan_run import plan_training
+
+    learnt = {case for fold in folds for case in fold.held_out}
+    cases = [case for case in dataset.cases if case.id in learnt]
+    plan_training(cases, labels, dataset.channels, settings, reporter)
+
+
 def _train_fold(
     config: str | Path,
     overrides: Sequence[str],
     values: dict[str, Any],
-    settings: Any,
+    settings: "TrainSettings",
     run: Path,
     number: int,
     reporter: Reporter,
@@ -157,6 +178,8 @@ def _train_fold(
         require_same_settings(check(type(settings), given, config))
         reporter.say(f"{run} is finished already")
         return
+    if not (run / "plan.json").exists():
+        write_text(run / "plan.json", (run.parent / "plan.json").read_text(encoding="utf-8"))
     train(config, *overrides, reporter=reporter, **(values | own))
     # Prepared cases are as large as the data set; k folds of them would fill a disk, and nobody needs them any more.
     shutil.rmtree(run / "cache", ignore_errors=True)

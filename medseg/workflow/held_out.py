@@ -4,19 +4,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from medseg.atomic import write_csv
 from medseg.case import Case
 from medseg.evaluation.components import COMPONENT_COLUMNS, component_rows, components_table
-from medseg.evaluation.pairs import Pair
+from medseg.evaluation.pairs import Pair, holds_label_files
 from medseg.image import Segmentation
 from medseg.io import read_case_label_map
 from medseg.labels import Labels
 from medseg.reporting import Reporter
 from medseg.workflow.predicting import load_model, predict_with
 
-__all__ = ["judged_pairs", "predict_held_out", "reference_of"]
+__all__ = ["class_indices", "judged_pairs", "predict_held_out", "reference_of"]
 
 _COMPONENTS = "components.csv"
 
@@ -62,5 +63,15 @@ def judged_pairs(cases: Sequence[Case], masks: Path) -> list[Pair]:
         cases: Labelled cases.
         masks: What `predict_held_out` wrote.
     """
-    found = [(case, sorted((masks / case.id).glob("mask.*"))) for case in cases]
-    return [(case.id, paths[0] if paths else masks / case.id / "mask", case) for case, paths in found]
+    pairs: list[Pair] = []
+    for case in cases:
+        folder = masks / case.id
+        whole = sorted(folder.glob("mask.*"))
+        pairs.append((case.id, whole[0] if whole else folder if holds_label_files(folder) else folder / "mask", case))
+    return pairs
+
+
+def class_indices(segmentation: Segmentation) -> np.ndarray:
+    """Class indices of a mask; of labels that may overlap, its channels as they are."""
+    labels = segmentation.labels
+    return labels.to_indices(segmentation.mask) if labels.exclusive else segmentation.mask
