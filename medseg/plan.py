@@ -93,6 +93,7 @@ class Plan(Settings):
     patch_size: tuple[int, ...]
     batch_size: int
     network: NetworkPlan
+    step_mib: int | None = Field(None, description="Estimate of the MiB that one training step holds.")
     overlap: float = 0.5
     portable: bool = True
     reading: ReadOptions = ReadOptions()
@@ -104,6 +105,15 @@ class Plan(Settings):
     def label_set(self) -> Labels:
         """The labels as declared."""
         return Labels.from_config(self.labels)
+
+    @property
+    def title(self) -> str:
+        """What the network is, for people."""
+        net = self.network
+        names = {"dynunet": "U-Net", "resenc": "residual-encoder U-Net", "segresnet": "SegResNet"}
+        names["flexible"] = f"U-Net over {net.options.get('encoder', 'resnet34')}"
+        several = f" (ensemble of {self.members})" if self.members > 1 else ""
+        return f"{self.dims}D {names.get(net.name, net.name)}{several}"
 
     @property
     def outputs(self) -> int:

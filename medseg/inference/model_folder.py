@@ -1,22 +1,30 @@
-"""Read a model folder: its plan and its safetensors weights."""
+"""Read a model folder: its plan and its safetensors weights, or its exported program."""
 
 import hashlib
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
+from torch import nn
 
 from medseg.device import open_fabric
 from medseg.errors import ModelFolderError
 from medseg.inference.network_segmenter import NetworkSegmenter
 from medseg.networks import build_network
+from medseg.networks.own import find_factory, is_own
 from medseg.networks.weights import read_weights
-from medseg.plan import model_root, read_plan
+from medseg.plan import Plan, model_root, read_plan
 
-__all__ = ["load_model"]
+__all__ = ["load_model", "read_network"]
 
 
 def load_model(
-    folder: str | Path, *, device: str = "auto", precision: str = "auto", portable: bool = False
+    folder: str | Path,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    portable: bool = False,
+    trusted: bool = False,
 ) -> NetworkSegmenter:
     """Open a model folder that `medseg train` wrote.
 
@@ -25,6 +33,8 @@ def load_model(
         device: "auto", "cpu", "cuda", "mps".
         precision: "auto", "fp32", "bf16", "fp16".
         portable: Predict exactly as the bundle does in plain MONAI: fp32, no cropping.
+        trusted: Where the network is somebody's own and its code is not installed here, its exported program may
+            run. PyTorch unpickles when it opens one, so say so only of folders from whom you trust.
 
     Raises:
         ModelFolderError: A file of it is missing, or weights and plan do not belong together.
@@ -33,17 +43,58 @@ def load_model(
     if not root.is_dir():
         raise ModelFolderError(root, "is not a folder", "Pass the folder `model/` that `medseg train` wrote.")
     plan = read_plan(root / "plan.json")
-    path = root / "models" / "model.safetensors"
     fabric = open_fabric(device, "fp32" if portable else precision)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelFolderError(path, f"cannot be read ({error})", "Restore the file, or train again.") from error
+    digest = hashlib.sha256(_content(root / "models" / "model.safetensors")).hexdigest()
+    network: Any
+    if is_own(plan.network.name) and find_factory(plan.network.name) is None:
+        program = _program(root, plan, fabric.device, trusted)
+        return NetworkSegmenter(program, plan, fabric, not portable, digest, "exported program")
+    network = read_network(root, plan).eval().to(fabric.device)
+    return NetworkSegmenter(network, plan, fabric, not portable, digest)
+
+
+def read_network(root: Path, plan: Plan) -> nn.Module:
+    """The plan's network with the weights of a model folder, float32, on the CPU.
+
+    Raises:
+        ModelFolderError: The weights are missing, broken or of another network.
+        ConfigError: The network cannot be built here.
+    """
+    path = root / "models" / "model.safetensors"
     network = build_network(plan)
     try:
         read_weights(network, path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
     except (SafetensorError, ValueError) as error:
         found = f"does not fit plan.json ({error})"
         raise ModelFolderError(path, found, "Plan and weights must come from one training.") from error
-    ready = network.eval().to(fabric.device)
-    return NetworkSegmenter(ready, plan, fabric, crop=not portable, hash=hashlib.sha256(content).hexdigest())
+    return network
+
+
+def _program(root: Path, plan: Plan, device: torch.device, trusted: bool) -> nn.Module:
+    """The exported program, in eval mode for good, on the device."""
+    from torch.export.passes import move_to_device_pass
+
+    path = root / "models" / "model.pt2"
+    where = f"{plan.network.name} is not installed here"
+    if not path.exists():
+        raise ModelFolderError(root, f"its network {where}", "Install its package, or put its folder on PYTHONPATH.")
+    if not trusted:
+        mend = "Install its package; or, where you trust who made the folder, load it with trusted=True (--trusted)."
+        raise ModelFolderError(root, f"its network {where}, only as the exported program {path.name}", mend)
+    try:
+        return move_to_device_pass(torch.export.load(path), device).module()
+    except Exception as error:  # torch.export names no errors of its own for a damaged file
+        raise _unreadable(path, error) from error
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ModelFolderError:
+    return ModelFolderError(path, f"cannot be read ({error})", "Restore the file, or train again.")

@@ -1,7 +1,9 @@
 """A trained network as a `Segmenter`."""
 
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from lightning_fabric import Fabric
@@ -29,6 +31,8 @@ class NetworkSegmenter:
         fabric: Device and precision.
         crop: Look only at the box round the body; off in portable mode, which plain MONAI repeats exactly.
         hash: SHA-256 of the weights, for the record of a run.
+        origin: What runs: the plan's network with its "weights", or the "exported program" of one whose code is not
+            installed here.
     """
 
     network: nn.Module
@@ -36,6 +40,7 @@ class NetworkSegmenter:
     fabric: Fabric
     crop: bool = True
     hash: str = ""
+    origin: Literal["weights", "exported program"] = "weights"
     labels: Labels = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,6 +97,6 @@ class NetworkSegmenter:
     def _repr_html_(self) -> str:
         plan = self.plan
         return (
-            f"<b>{plan.dims}D {plan.network.name}</b>: {', '.join(self.labels.names)}; patch {plan.patch_size}, "
-            f"weights {self.hash[:12]}"
+            f"<b>{escape(plan.title)}</b>: {escape(', '.join(self.labels.names))}; patch {plan.patch_size}, "
+            f"{self.origin} {self.hash[:12]}"
         )

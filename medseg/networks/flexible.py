@@ -6,6 +6,7 @@ weights. Nothing is ever downloaded.
 
 from typing import Any
 
+import torch
 from monai.networks.layers.factories import Conv, Norm
 from monai.networks.nets import FlexibleUNet
 from monai.networks.nets.flexible_unet import FLEXUNET_BACKBONE
@@ -18,11 +19,12 @@ from medseg.plan import Plan
 __all__ = ["flexible", "flexible_arguments", "is_plain_monai"]
 
 _HALVINGS = 5
+_PADDED = ("resnet18", "resnet34")  # whose shortcuts MONAI pads with zeros
 
 
 def is_plain_monai(plan: Plan) -> bool:
     """Whether it is MONAI's network as it comes; see `flexible`."""
-    return plan.dims == 3 or _encoder(plan) not in ("resnet18", "resnet34")
+    return plan.dims == 3 or _encoder(plan) not in _PADDED
 
 
 def flexible_arguments(plan: Plan) -> dict[str, Any]:
@@ -44,8 +46,8 @@ def flexible_arguments(plan: Plan) -> dict[str, Any]:
 def flexible(plan: Plan) -> nn.Module:
     """MONAI's FlexibleUNet; of the plan's levels it takes the first one's features, for the finest of its decoder.
 
-    The 2D ResNet-18 and -34 get the shortcuts of the paper and of ImageNet's weights, a convolution with a norm;
-    MONAI pads with zeros there, as MedicalNet's 3D weights want it, which stays so in 3D.
+    The 2D ResNet-18 and -34 get the shortcuts that ImageNet's weights have, a convolution with a norm; the 3D ones
+    are padded with zeros, as MedicalNet's weights want it and MONAI has it in both.
 
     Raises:
         ConfigError: There is no such encoder, or the patch is not a multiple of 32.
@@ -57,8 +59,8 @@ def flexible(plan: Plan) -> nn.Module:
         raise ConfigError("plan.network.options.encoder", f"{encoder!r} is not known", "Choose one of these.", known)
     require_divisible(plan, [2**_HALVINGS] * plan.dims)
     network = FlexibleUNet(**flexible_arguments(plan))
-    if not is_plain_monai(plan):
-        _convolve_shortcuts(network.encoder)
+    if encoder in _PADDED:
+        _mend_shortcuts(network.encoder, plan.dims)
     return network
 
 
@@ -66,10 +68,29 @@ def _encoder(plan: Plan) -> str:
     return str(plan.network.options.get("encoder", "resnet34"))
 
 
-def _convolve_shortcuts(encoder: nn.Module) -> None:
+class _PaddedShortcut(nn.Module):
+    """Every second voxel, and zeros for the features that are new (option A of He et al. 2015), in 3D.
+
+    What MONAI does there, but that the gradient flows through it.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.features = features
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        kept = features[..., ::2, ::2, ::2]
+        empty = kept.new_zeros(kept.shape[0], self.features - kept.shape[1], *kept.shape[2:])
+        return torch.cat((kept, empty), dim=1)
+
+
+def _mend_shortcuts(encoder: nn.Module, dims: int) -> None:
     for layer in ("layer2", "layer3", "layer4"):
         block: Any = encoder.get_submodule(f"{layer}.0")
         before, after = block.conv1.in_channels, block.conv1.out_channels
+        if dims == 3:
+            block.downsample = _PaddedShortcut(after)
+            continue
         conv = Conv[Conv.CONV, 2](before, after, kernel_size=1, stride=2, bias=False)
         nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
         block.downsample = nn.Sequential(conv, Norm[Norm.BATCH, 2](after))
