@@ -45,7 +45,6 @@ def load_model(
     plan = read_plan(root / "plan.json")
     fabric = open_fabric(device, "fp32" if portable else precision)
     digest = hashlib.sha256(_content(root / "models" / "model.safetensors")).hexdigest()
-    network: Any
     if is_own(plan.network.name) and find_factory(plan.network.name) is None:
         program = _program(root, plan, fabric.device, trusted)
         return NetworkSegmenter(program, plan, fabric, not portable, digest, "exported program")

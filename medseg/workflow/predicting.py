@@ -25,12 +25,17 @@ __all__ = ["load_model", "predict", "predict_with"]
 
 
 def load_model(
-    folder: str | Path, *, device: str = "auto", precision: str = "auto", portable: bool = False
+    folder: str | Path,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    portable: bool = False,
+    trusted: bool = False,
 ) -> "NetworkSegmenter":
     """Open a model folder; see `medseg.inference.model_folder.load_model`."""
     from medseg.inference.model_folder import load_model as open_folder
 
-    return open_folder(folder, device=device, precision=precision, portable=portable)
+    return open_folder(folder, device=device, precision=precision, portable=portable, trusted=trusted)
 
 
 def predict(
@@ -40,6 +45,7 @@ def predict(
     *,
     part: str | None = None,
     portable: bool = False,
+    trusted: bool = False,
     min_voxels: int = 0,
     reading: Mapping[str, Any] | None = None,
     command: str = "",
@@ -54,6 +60,7 @@ def predict(
             `regions.csv`, `cases.csv`, `timings.csv` and `run.json`.
         part: Only this part ("test", "validation", "train") of the split that the model was trained with.
         portable: Predict exactly as the bundle does in plain MONAI.
+        trusted: Run the exported program of a network whose code is not installed here.
         min_voxels: Regions with fewer voxels are left out of the table.
         reading: Fields of `ReadOptions` that are to be other than in training.
         command: The command line, for `run.json`.
@@ -62,7 +69,7 @@ def predict(
     Raises:
         MedsegError: An input does not exist, or `out` cannot be written. A case that fails is a row of `cases`.
     """
-    opened = load_model(model, portable=portable) if isinstance(model, (str, Path)) else model
+    opened = load_model(model, portable=portable, trusted=trusted) if isinstance(model, (str, Path)) else model
     listed = [inputs] if isinstance(inputs, (str, Path)) else inputs
     cases = cases_from_inputs([Path(path) for path in listed], reporter)
     if part is not None:
