@@ -14,8 +14,9 @@ from medseg.training.batch import Batch
 from medseg.training.cache import CachedCase
 from medseg.training.sampling import CaseOrder, choose_centre
 from medseg.transforms.augmentation.drawing import Augmentation
+from medseg.transforms.augmentation.variation import Variation
 
-__all__ = ["PatchSource"]
+__all__ = ["PatchSource", "fill_patch"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,25 +64,39 @@ class PatchSource:
         return CaseOrder(self.cases, self.lesion_cases, self.seed)
 
     def _fill(self, number: int, image: torch.Tensor, targets: torch.Tensor) -> None:
-        """Write one patch into its place in the batch."""
         rng = np.random.default_rng([self.seed, number])
         case = self._order.case(number)
         centre = choose_centre(case, self.foreground, rng)
-        variation = self.augment.draw(rng)
-        start, source, marks = [], image, targets
-        for middle, size, n, reach in zip(centre, self.patch_size, case.voxels.shape[1:], variation.reach, strict=True):
-            # Kept inside the volume, one that is smaller than the patch in its middle; the reach goes beyond.
-            inside = min(max(middle - size // 2, 0), n - size) if n > size else -((size - n) // 2)
-            start.append(inside - (reach - size) // 2)
-        if variation.reach != self.patch_size:
-            source = torch.empty(len(image), *variation.reach)
-            marks = torch.empty(*targets.shape[: targets.ndim - len(start)], *variation.reach, dtype=torch.uint8)
-        _cut(case.voxels, start, source.numpy())
-        _cut(case.targets, start, marks.numpy())
-        seen, indices = variation.apply(source, marks)
-        if seen is not image:
-            image.copy_(seen)
-            targets.copy_(indices)
+        fill_patch(case, centre, self.augment.draw(rng), image, targets)
+
+
+def fill_patch(
+    case: CachedCase, centre: Sequence[int], variation: Variation, image: torch.Tensor, targets: torch.Tensor
+) -> None:
+    """Cut a patch, let its variation happen, and write it where it shall lie, such as into a batch.
+
+    Args:
+        case: What it is cut from. A patch is kept inside the volume, and one larger than the volume has it in its
+            middle; outside all is 0.
+        centre: Voxel round which it lies.
+        variation: What happens to it.
+        image: float32, shape (C, *patch).
+        targets: uint8, shape ([labels,] *patch).
+    """
+    patch, reach, start = image.shape[1:], variation.reach, []
+    for middle, size, n, far in zip(centre, patch, case.voxels.shape[1:], reach, strict=True):
+        inside = min(max(middle - size // 2, 0), n - size) if n > size else -((size - n) // 2)
+        start.append(inside - (far - size) // 2)
+    source, marks = image, targets
+    if reach != tuple(patch):
+        source = torch.empty(len(image), *reach)
+        marks = torch.empty(*targets.shape[: targets.ndim - len(patch)], *reach, dtype=torch.uint8)
+    _cut(case.voxels, start, source.numpy())
+    _cut(case.targets, start, marks.numpy())
+    seen, indices = variation.apply(source, marks)
+    if seen is not image:
+        image.copy_(seen)
+        targets.copy_(indices)
 
 
 def _cut(volume: np.ndarray, start: Sequence[int], into: np.ndarray) -> None:
