@@ -197,4 +197,4 @@ def _config(finished: FinishedRun, manifest: Path, cases: Sequence[Case]) -> str
     if not any(case.split == "test" for case in cases):
         told["test"] = 0
     note = f"# Made by `medseg review {finished.folder} --corrected`: the settings of that run, on corrected masks.\n"
-    return note + yaml.safe_dump(told, sort_keys=True, allow_unicode=True)
+    return note + yaml.safe_dump(told, sort_keys=False, allow_unicode=True)

@@ -11,6 +11,7 @@ from medseg.config import check
 from medseg.datasets import Dataset, Split
 from medseg.errors import ConfigError
 from medseg.labels import Labels
+from medseg.plan import read_plan
 from medseg.reporting import Reporter
 from medseg.workflow.opening import opened_dataset
 
@@ -68,7 +69,9 @@ def open_run(folder: str | Path, reporter: Reporter) -> FinishedRun:
         mend = "Pass the folder that `medseg train` or `medseg cross-validate` wrote, and let it finish."
         raise ConfigError(root, "is not the folder of a finished run", mend)
     settings = check(TrainSettings, json.loads(record.read_text(encoding="utf-8")), record)
-    dataset, labels = opened_dataset(settings, reporter)
+    dataset, _ = opened_dataset(settings, reporter)
+    # The plan keeps the order of the labels, which is that of the model's classes; the record of settings is sorted.
+    labels = read_plan(root / "model" / "plan.json").label_set
     split = Split.load(root / "split.json")
     judged = _of_folds(runs, root, split, dataset) if runs else _of_parts(root, split, dataset)
     return FinishedRun(root, settings, dataset, labels, split, len(runs), tuple(one for one in judged if one.cases))
