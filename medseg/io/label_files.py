@@ -1,6 +1,8 @@
 """Masks of labels that may overlap as files: one for each, `mask_LABEL.nii.gz`, 1 where the label is and else 0."""
 
+import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,15 +26,15 @@ _PREFIX = "mask_"
 def label_file_stems(names: Sequence[str]) -> tuple[str, ...]:
     """Names of the files of labels without their ending, safe on any file system and told apart in any case.
 
-    What is neither letter, digit, '.', '_' nor '-' becomes '_'; of labels that are alike then, the later ones have
-    their number added.
+    What is neither letter, digit, '.', '_' nor '-' becomes '_'. Labels that are alike then get a mark of their own,
+    which does not depend on their order.
     """
-    stems: list[str] = []
-    for number, name in enumerate(names, start=1):
-        stem = _PREFIX + re.sub(r"[^A-Za-z0-9._-]", "_", name)
-        taken = {other.casefold() for other in stems}
-        stems.append(f"{stem}-{number}" if stem.casefold() in taken else stem)
-    return tuple(stems)
+    safe = [_PREFIX + re.sub(r"[^A-Za-z0-9._-]", "_", name) for name in names]
+    count = Counter(stem.casefold() for stem in safe)
+    return tuple(
+        stem if count[stem.casefold()] == 1 else f"{stem}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        for stem, name in zip(safe, names, strict=True)
+    )
 
 
 def write_label_files(folder: Path, segmentation: Segmentation, ending: str) -> tuple[Path, ...]:

@@ -15,6 +15,7 @@ from medseg.networks import build_network
 from medseg.networks.weights import read_weights
 from medseg.plan import Plan, model_root
 from medseg.reporting import Reporter
+from medseg.training.balance import weighed
 from medseg.training.cache import cache_cases
 from medseg.training.fit import Row, Trained, fit
 from medseg.training.losses import build_loss
@@ -56,9 +57,11 @@ def learn(
         ConfigError: The settings of the loss do not fit the labels.
         MedsegError: A case cannot be read, or the loss is not finite.
     """
-    build_loss(plan.label_set, settings.loss)  # a mistake in it is told before the cases are prepared
+    # A mistake in the loss is told before the cases are prepared.
+    build_loss(plan.label_set, settings.loss.balanced((1.0,) * plan.outputs))
     fabric = open_fabric(settings.learning.device, settings.learning.precision)
     cached = cache_cases(training, plan, settings.folder / "cache", reporter, settings.seed)
+    settings = weighed(settings, cached, plan)
     augment = augmentation(plan, settings.augment)
     source = PatchSource(cached, plan.patch_size, plan.batch_size, settings.learning.foreground, augment, settings.seed)
     reporter.say(
