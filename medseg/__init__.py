@@ -39,7 +39,17 @@ if TYPE_CHECKING:
     from medseg.options import ReadOptions
     from medseg.outputs.progress import RichReporter
     from medseg.segmenter import Segmenter
-    from medseg.workflow import convert, evaluate, load_model, measure, predict, train
+    from medseg.workflow import (
+        convert,
+        cross_validate,
+        evaluate,
+        load_model,
+        measure,
+        predict,
+        read_corrections,
+        review,
+        train,
+    )
 
 __version__ = "0.1.0"
 
@@ -71,7 +81,17 @@ _MODULES = {
     "options": ("ReadOptions",),
     "outputs.progress": ("RichReporter",),
     "segmenter": ("Segmenter",),
-    "workflow": ("convert", "evaluate", "load_model", "measure", "predict", "train"),
+    "workflow": (
+        "convert",
+        "cross_validate",
+        "evaluate",
+        "load_model",
+        "measure",
+        "predict",
+        "read_corrections",
+        "review",
+        "train",
+    ),
 }
 _HOMES = {name: f"medseg.{module}" for module, names in _MODULES.items() for name in names}
 
@@ -101,6 +121,7 @@ __all__ = [
     "UnreadableFileError",
     "__version__",
     "convert",
+    "cross_validate",
     "demonstrate",
     "evaluate",
     "inspect_dataset",
@@ -108,11 +129,13 @@ __all__ = [
     "measure",
     "open_dataset",
     "predict",
+    "read_corrections",
     "read_geometry",
     "read_image",
     "read_mask",
     "read_segmentation",
     "reader_agreement",
+    "review",
     "scan_dicom",
     "train",
     "write_image",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from medseg.commands import data, models
+from medseg.commands import data, learning, models
 from medseg.errors import MedsegError
 
 __all__ = ["app", "main"]
@@ -24,6 +24,8 @@ for _command in (
     data.scan,
     data.split,
     models.train,
+    learning.cross_validate,
+    learning.review,
     models.predict,
     data.convert,
     models.measure,

@@ -1,18 +1,27 @@
 """The newcomer's way in: inspect, train, predict, evaluate and measure, each as the stages it consists of."""
 
+from medseg.workflow.corrections import Corrections, read_corrections
+from medseg.workflow.cross_validation import CrossValidation, cross_validate
 from medseg.workflow.data import convert, convert_dataset, inspect
 from medseg.workflow.measuring import evaluate, measure
 from medseg.workflow.predicting import load_model, predict
+from medseg.workflow.reviewing import Review, review
 from medseg.workflow.training import TrainedModel, train
 
 __all__ = [
+    "Corrections",
+    "CrossValidation",
+    "Review",
     "TrainedModel",
     "convert",
     "convert_dataset",
+    "cross_validate",
     "evaluate",
     "inspect",
     "load_model",
     "measure",
     "predict",
+    "read_corrections",
+    "review",
     "train",
 ]
