@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from medseg.commands import data, learning, models
+from medseg.commands import augmenting, data, learning, models, planning
 from medseg.errors import MedsegError
 
 __all__ = ["app", "main"]
@@ -23,6 +23,8 @@ for _command in (
     data.inspect,
     data.scan,
     data.split,
+    planning.plan,
+    augmenting.augment_preview,
     models.train,
     learning.cross_validate,
     learning.review,

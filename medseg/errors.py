@@ -18,6 +18,7 @@ Each says where, what was found, what was expected and how to mend it, on one li
 """
 
 from pathlib import Path
+from typing import Any
 
 __all__ = [
     "ConfigError",
@@ -51,6 +52,17 @@ class MedsegError(Exception):
         super().__init__(" ".join(f"{where}: {found}{wanted}. {mend}".split()))
         self.where = str(where)
         self.mend = " ".join(mend.split())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it comes out of another process: by its text, as it is not made of its parts again."""
+        return _raised_elsewhere, (type(self), str(self), {**self.__dict__})
+
+
+def _raised_elsewhere(kind: type[MedsegError], text: str, state: dict[str, Any]) -> MedsegError:
+    error = kind.__new__(kind, text)
+    error.args = (text,)
+    error.__dict__.update(state)
+    return error
 
 
 class InputError(MedsegError):

@@ -1,50 +1,117 @@
-"""What the training images are like: grids, and intensities under the labels."""
+"""What the training images are like: grids, labels and their sizes, and intensities under them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from medseg.atomic import write_json
 from medseg.case import Case
 from medseg.errors import DatasetError
-from medseg.image import Image
-from medseg.io import read_case_image
-from medseg.labels import IGNORE_INDEX, Labels
+from medseg.labels import Labels
 from medseg.options import ReadOptions
 from medseg.reporting import Reporter
-from medseg.training.cases import read_indices
-from medseg.transforms.prepare import apply_preparation
+from medseg.training.case_facts import CaseFacts, body_threshold, facts_of
+from medseg.training.each_case import CaseWork, for_each_case
 
 __all__ = ["Fingerprint", "take_fingerprint"]
-
-_SAMPLES = 5000  # labelled voxels kept of each case and channel
 
 
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
-    """Of the labelled training cases.
+    """Of the labelled training cases that could be read.
 
     Args:
-        shapes: Canonical (RAS) voxels along each axis, shape (cases, dims).
-        spacings_mm: Canonical voxel sizes, shape (cases, dims), or None where any is unknown.
-        channels: Number of channels of every case.
-        modality: DICOM's word, empty where the files do not say.
-        intensities: Labelled voxels of each channel, up to 5000 a case.
-        zero_border: Share of cases whose border voxels are mostly 0 or air, so that cropping to the body pays.
+        facts: Of each case.
+        modality: DICOM's word, empty where neither the config nor the files say.
+        left_out: Why other cases were left out, by their ids.
     """
 
-    shapes: np.ndarray
-    spacings_mm: np.ndarray | None
-    channels: int
+    facts: tuple[CaseFacts, ...]
     modality: str
-    intensities: tuple[np.ndarray, ...]
-    zero_border: float
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def dims(self) -> int:
         """2 or 3."""
-        return int(self.shapes.shape[1])
+        return len(self.facts[0].shape)
+
+    @property
+    def channels(self) -> int:
+        """Of every case."""
+        return self.facts[0].channels
+
+    @cached_property
+    def shapes(self) -> np.ndarray:
+        """Voxels along each canonical (RAS) axis, after the crop to the body where there is one: (cases, dims)."""
+        return np.array([one.shape if self.crop_above is None else one.body for one in self.facts])
+
+    @cached_property
+    def spacings_mm(self) -> np.ndarray | None:
+        """Canonical voxel sizes, shape (cases, dims), or None where any is unknown."""
+        known = [one.spacing_mm for one in self.facts if one.spacing_mm is not None]
+        return np.array(known) if len(known) == len(self.facts) else None
+
+    @cached_property
+    def intensities(self) -> tuple[np.ndarray, ...]:
+        """Labelled voxels of each channel, up to 5000 a case, float32."""
+        samples = zip(*(one.intensities for one in self.facts), strict=True)
+        return tuple(np.concatenate([np.float32(sample) for sample in channel]) for channel in samples)
+
+    @property
+    def zero_border(self) -> float:
+        """Share of cases whose border voxels are mostly 0 or air, so that cropping to the body pays."""
+        return float(np.mean([one.dark_border for one in self.facts]))
+
+    @property
+    def crop_above(self) -> float | None:
+        """Voxels above this are body, where most volumes show it with nothing around."""
+        return None if self.dims == 2 or self.zero_border < 0.5 else body_threshold(self.modality)
+
+    @property
+    def anisotropy(self) -> float | None:
+        """Largest of the median spacings over the smallest; None where any is unknown."""
+        if self.spacings_mm is None:
+            return None
+        median = np.median(self.spacings_mm, axis=0)
+        return float(median.max() / median.min())
+
+    def components(self, label: str) -> np.ndarray:
+        """Sizes of all connected components of a label, in ml, or in pixels in 2D or where spacing is unknown."""
+        return np.array([size for one in self.facts for size in one.labels[label].components])
+
+    def summary(self) -> dict[str, Any]:
+        """The same in a few numbers that people read."""
+        in_ml = self.dims == 3 and self.spacings_mm is not None
+        return {
+            "cases": len(self.facts),
+            "left_out": dict(self.left_out),
+            "dims": self.dims,
+            "channels": self.channels,
+            "modality": self.modality,
+            "median_shape": np.median(self.shapes, axis=0),
+            "median_spacing_mm": None if self.spacings_mm is None else np.median(self.spacings_mm, axis=0),
+            "anisotropy": self.anisotropy,
+            "dark_border": self.zero_border,
+            "size_unit": "ml" if in_ml else "px",
+            "labels": {name: self._label_summary(name) for name in self.facts[0].labels},
+        }
+
+    def _label_summary(self, name: str) -> dict[str, Any]:
+        judged = [one.labels[name] for one in self.facts if one.labels[name].judged]
+        held = [one for one in judged if one.components]
+        sizes = self.components(name)
+        return {
+            "judged_cases": len(judged),
+            "share_of_cases": len(held) / max(len(judged), 1),
+            "median_size": np.median([one.size for one in held]) if held else None,
+            "components": len(sizes),
+            "median_components_per_case": np.median([len(one.components) for one in held]) if held else None,
+            "component_size_percentiles_5_50_95": np.percentile(sizes, [5, 50, 95]) if len(sizes) else None,
+        }
 
 
 def take_fingerprint(
@@ -55,72 +122,65 @@ def take_fingerprint(
     seed: int = 0,
     reading: ReadOptions | None = None,
     preparation: Sequence[Mapping[str, Mapping[str, Any]]] = (),
+    *,
+    folder: Path | None = None,
+    work: CaseWork | None = None,
 ) -> Fingerprint:
-    """Read every training case once; shapes and intensities are those after the steps of preparation.
+    """Look at every training case once, by several processes where that pays; what was seen before is kept.
+
+    Args:
+        cases: The training part, and nothing else.
+        labels: What the masks can contain.
+        reporter: Told of the progress.
+        modality: DICOM's word, where the files do not say.
+        seed: Of the choice of voxels.
+        reading: How files become images.
+        preparation: Steps before normalisation; facts are those after them.
+        folder: Where the facts are kept, a JSON file a case and `summary.json`.
+        work: Processes, and what an unreadable case does.
 
     Raises:
-        MedsegError: A case cannot be read, or the cases differ in dimensions or channels.
+        DatasetError: There is no case, the cases differ in dimensions or channels, or none of them shows a label.
+        MedsegError: A case cannot be read, and `work` does not leave it out.
     """
-    rng = np.random.default_rng(seed)
-    shapes: list[tuple[int, ...]] = []
-    spacings: list[tuple[float, ...] | None] = []
-    samples: list[list[np.ndarray]] = []
-    found: list[str] = []
-    borders = []
-    first: Image | None = None
-    for case in reporter.track(cases, "Looking at the training cases", len(cases)):
-        image = read_case_image(case, reading)
-        first = first or image
-        _require_alike(case, image, first)
-        indices = read_indices(case, labels, image, reading)
-        if preparation:
-            image, indices = _prepared(image, indices, preparation)
-        canonical = image.geometry.reoriented(image.geometry.to_canonical)
-        shapes.append(canonical.shape)
-        spacings.append(canonical.spacing_mm if canonical.spacing_known else None)
-        found.append(image.modality)
-        borders.append(_dark_border(image.voxels[0], modality or image.modality))
-        samples.append(_labelled_voxels(image, indices, rng))
-    if first is None:
+    if not cases:
         raise DatasetError("training part", "no labelled case", "Lower `test` and `validation`, or label more cases.")
-    known = [spacing for spacing in spacings if spacing is not None]
-    return Fingerprint(
-        np.array(shapes),
-        np.array(known) if len(known) == len(spacings) else None,
-        first.channels,
-        modality or (found[0] if len(set(found)) == 1 else ""),
-        tuple(np.concatenate(channel) for channel in zip(*samples, strict=True)),
-        float(np.mean(borders)),
+    look = partial(
+        facts_of,
+        labels=labels,
+        modality=modality,
+        seed=seed,
+        reading=reading,
+        preparation=preparation,
+        folder=folder,
     )
+    done = for_each_case(look, cases, work or CaseWork("Looking at the training cases"), reporter)
+    found = {facts.modality for facts in done.results}
+    fingerprint = Fingerprint(tuple(done.results), modality or (found.pop() if len(found) == 1 else ""), done.left_out)
+    _require_alike(fingerprint)
+    _require_shown(fingerprint)
+    if folder is not None:
+        write_json(folder / "summary.json", fingerprint.summary())
+    return fingerprint
 
 
-def _prepared(
-    image: Image, indices: np.ndarray, steps: Sequence[Mapping[str, Mapping[str, Any]]]
-) -> tuple[Image, np.ndarray]:
-    """What is left of an image and its class indices after the steps, on the grid that is left."""
-    applied = apply_preparation(image, steps)
-    turned = image.geometry.reoriented(applied.turn)
-    kept = turned.cropped([side.start for side in applied.box], applied.voxels.shape[1:])
-    return replace(image, voxels=applied.voxels.numpy(), geometry=kept), applied.turn.apply(indices)[applied.box]
+def _require_alike(fingerprint: Fingerprint) -> None:
+    for one in fingerprint.facts:
+        if len(one.shape) != fingerprint.dims or one.channels != fingerprint.channels:
+            raise DatasetError(
+                one.id,
+                f"is {len(one.shape)}D with {one.channels} channel(s)",
+                "Train on one kind of image at a time.",
+                f"{fingerprint.dims}D with {fingerprint.channels} as in the first case",
+            )
 
 
-def _labelled_voxels(image: Image, indices: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-    (inside,) = np.nonzero(((indices > 0) & (indices != IGNORE_INDEX)).reshape(-1))
-    chosen = rng.choice(inside, min(_SAMPLES, inside.size), replace=False) if inside.size else inside
-    return [channel.reshape(-1)[chosen].astype(np.float32) for channel in image.voxels]
-
-
-def _dark_border(voxels: np.ndarray, modality: str) -> bool:
-    """Whether most voxels of the outermost faces are air (CT) or exactly 0."""
-    faces = np.concatenate([voxels.take(i, axis).reshape(-1) for axis in range(voxels.ndim) for i in (0, -1)])
-    return bool((faces < -500 if modality == "CT" else faces == 0).mean() > 0.5)
-
-
-def _require_alike(case: Case, image: Image, first: Image) -> None:
-    if image.geometry.ndim != first.geometry.ndim or image.channels != first.channels:
+def _require_shown(fingerprint: Fingerprint) -> None:
+    """Refuse a label that no training case shows: there would be nothing to learn it from."""
+    absent = [name for name in fingerprint.facts[0].labels if not len(fingerprint.components(name))]
+    if absent:
         raise DatasetError(
-            case.id,
-            f"is {image.geometry.ndim}D with {image.channels} channel(s)",
-            "Train on one kind of image at a time.",
-            f"{first.geometry.ndim}D with {first.channels} as in the first case",
+            "labels",
+            f"{', '.join(absent)} in none of the {len(fingerprint.facts)} training cases",
+            "Take it out of `labels`, correct its file value, or draw the split with another `seed` or `stratify`.",
         )

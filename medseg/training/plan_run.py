@@ -1,21 +1,41 @@
 """The plan of a run: computed from its training cases, or an earlier model's."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
 
 from medseg.atomic import write_text
 from medseg.case import Case
 from medseg.config import check
 from medseg.device import pick_device
-from medseg.errors import LabelError
+from medseg.errors import ConfigError, DatasetError, LabelError
 from medseg.labels import Labels
 from medseg.plan import Plan, model_root, read_plan
 from medseg.reporting import Reporter
 from medseg.training.cases import require_judged
+from medseg.training.each_case import CaseWork
 from medseg.training.fingerprint import take_fingerprint
-from medseg.training.planning import make_plan
+from medseg.training.memory import bytes_of
+from medseg.training.planning import compute_plan, overridden
 from medseg.training.settings import TrainSettings
 
 __all__ = ["plan_training"]
+
+_ASIDE = {
+    "name",
+    "out",
+    "minutes",
+    "epochs",
+    "jobs",
+    "augment",
+    "loss",
+    "log",
+    "learning",
+    "memory",
+}  # no say in a plan
 
 
 def plan_training(
@@ -27,31 +47,88 @@ def plan_training(
 
     Raises:
         LabelError: The labels are not those of the model that training starts from.
-        DatasetError: A label was looked for in no case.
+        DatasetError: A label was looked for in no case or shown in none, or the cases do not fit one another.
+        ConfigError: The folder holds a plan of other settings, or an override does not fit.
     """
     require_judged(cases, labels)
     path = settings.folder / "plan.json"
     if path.exists():
+        _require_same(settings)
         return read_plan(path)
     if settings.init is not None:
-        earlier = read_plan(model_root(settings.init) / "plan.json")
-        if earlier.label_set.names != labels.names:
-            names = ", ".join(earlier.label_set.names)
-            raise LabelError(
-                "labels", ", ".join(labels.names), "Fine-tune on the same structures.", f"{names} as in init"
-            )
-        merged = {**earlier.model_dump(), "labels": labels.to_config(), "reading": settings.reading}
-        if settings.preparation:
-            merged |= {"preparation": settings.preparation, "portable": False}
-        merged |= settings.plan
-        merged["network"] = {**earlier.network.model_dump(), **settings.plan.get("network", {})}
-        plan = check(Plan, merged, "plan")
+        plan = _plan_of(settings.init, labels, channels, settings)
     else:
-        fingerprint = take_fingerprint(
-            cases, labels, reporter, settings.modality, settings.seed, settings.reading, settings.preparation
-        )
-        gpu = pick_device(settings.learning.device).type != "cpu"
-        given = {"reading": settings.reading, "preparation": settings.preparation, **settings.plan}
-        plan = make_plan(fingerprint, labels, channels, given, gpu=gpu)
+        plan = _computed(cases, labels, channels, settings, reporter)
+    write_text(_record(settings), json.dumps(_said(settings), indent=2, sort_keys=True) + "\n")
     write_text(path, plan.model_dump_json(indent=2) + "\n")
     return plan
+
+
+def _computed(
+    cases: Sequence[Case], labels: Labels, channels: Sequence[str], settings: TrainSettings, reporter: Reporter
+) -> Plan:
+    fingerprint = take_fingerprint(
+        cases,
+        labels,
+        reporter,
+        settings.modality,
+        settings.seed,
+        settings.reading,
+        settings.preparation,
+        folder=settings.folder / "fingerprint",
+        work=CaseWork(
+            "Looking at the training cases", settings.jobs, settings.unreadable, settings.folder / "left_out.csv"
+        ),
+    )
+    device = pick_device(settings.learning.device)
+    given = {"reading": settings.reading, "preparation": settings.preparation, **settings.plan}
+    memory = bytes_of(settings.memory) if settings.memory is not None else _memory_of(device)
+    return compute_plan(fingerprint, labels, channels, given, gpu=device.type != "cpu", memory=memory)
+
+
+def _memory_of(device: torch.device) -> int | None:
+    """Bytes that a step may take on a device; None on a CPU, which is bound by time."""
+    if device.type != "cuda":
+        return None
+    return int(0.9 * torch.cuda.get_device_properties(device).total_memory)
+
+
+def _plan_of(model: Path, labels: Labels, channels: Sequence[str], settings: TrainSettings) -> Plan:
+    """The plan of the model that training starts from."""
+    earlier = read_plan(model_root(model) / "plan.json")
+    if earlier.label_set.names != labels.names:
+        names = ", ".join(earlier.label_set.names)
+        raise LabelError("labels", ", ".join(labels.names), "Fine-tune on the same structures.", f"{names} as in init")
+    if len(earlier.channels) != len(channels):
+        wanted = f"{len(earlier.channels)} ({', '.join(earlier.channels)}) as in init"
+        raise DatasetError(
+            "channels", f"{len(channels)} ({', '.join(channels)})", "Fine-tune on the same images.", wanted
+        )
+    merged = {**earlier.model_dump(), "labels": labels.to_config(), "reading": settings.reading}
+    if settings.preparation:
+        merged |= {"preparation": settings.preparation, "portable": False}
+    merged |= settings.plan
+    merged["network"] = {**earlier.network.model_dump(), **settings.plan.get("network", {})}
+    return check(Plan, merged | {"reasons": overridden(earlier.reasons, settings.plan)}, "plan")
+
+
+def _record(settings: TrainSettings) -> Path:
+    return settings.folder / "planned.json"
+
+
+def _said(settings: TrainSettings) -> dict[str, Any]:
+    """The settings that a plan depends on."""
+    return json.loads(settings.model_dump_json(exclude=_ASIDE)) | {"memory": settings.memory}
+
+
+def _require_same(settings: TrainSettings) -> None:
+    """Refuse a plan that was made with other settings; who says nothing of memory takes the plan as it is."""
+    path = _record(settings)
+    if not path.exists():
+        return
+    before, now = json.loads(path.read_text(encoding="utf-8")), _said(settings)
+    ignored = set() if now["memory"] is not None else {"memory"}
+    changed = sorted(key for key in (now.keys() | before.keys()) - ignored if now.get(key) != before.get(key))
+    if changed:
+        mend = "Make it again by `medseg plan` with this config, delete it, or choose another out=..."
+        raise ConfigError(settings.folder / "plan.json", f"was made with other settings ({', '.join(changed)})", mend)

@@ -1,9 +1,11 @@
 """The newcomer's way in: inspect, train, predict, evaluate and measure, each as the stages it consists of."""
 
+from medseg.workflow.augmenting import augment_preview
 from medseg.workflow.corrections import Corrections, read_corrections
 from medseg.workflow.cross_validation import CrossValidation, cross_validate
 from medseg.workflow.data import convert, convert_dataset, inspect
 from medseg.workflow.measuring import evaluate, measure
+from medseg.workflow.planning import make_plan
 from medseg.workflow.predicting import load_model, predict
 from medseg.workflow.reviewing import Review, review
 from medseg.workflow.training import TrainedModel, train
@@ -13,12 +15,14 @@ __all__ = [
     "CrossValidation",
     "Review",
     "TrainedModel",
+    "augment_preview",
     "convert",
     "convert_dataset",
     "cross_validate",
     "evaluate",
     "inspect",
     "load_model",
+    "make_plan",
     "measure",
     "predict",
     "read_corrections",
