@@ -67,7 +67,7 @@ class Demonstration:
         return {
             "Generated studies": self.folder / "data",
             "Model folder": self.trained.folder,
-            "Learning curves": self.trained.run / "curves.png",
+            "Learning curves": self.trained.run / "progress.png",
             "Masks and previews": self.predictions.folder,
             "Region table": self.predictions.folder / "regions.csv",
             "Scores": self.predictions.folder / "evaluation" / "scores.csv",

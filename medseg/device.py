@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
+from medseg.errors import ConfigError
+
 __all__ = ["open_fabric", "pick_device"]
 
 # glibc's <malloc.h>: M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD.
@@ -20,8 +22,13 @@ def open_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
     Args:
         device: "auto", "cpu", "cuda" or "mps".
         precision: "auto", "fp32", "bf16" or "fp16"; `auto` is bf16 where the processor computes in it.
+
+    Raises:
+        ConfigError: fp16 is asked of a CPU.
     """
     chosen = pick_device(device)
+    if chosen.type == "cpu" and precision == "fp16":
+        raise ConfigError("precision", "fp16 on a CPU", "Use bf16, or auto.", "fp32 or bf16")
     if chosen.type == "cpu":
         _tune_allocator()
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces each choice otherwise

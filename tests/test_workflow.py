@@ -69,7 +69,7 @@ def test_an_unseen_part_is_segmented_scored_and_measured(run, blobs, tmp_path):
 
 
 def test_training_leaves_curves_a_split_and_its_settings(run):
-    assert {"history.csv", "curves.png", "split.json", "settings.json", "plan.json", "model"} <= {
+    assert {"history.csv", "progress.png", "split.json", "settings.json", "plan.json", "model"} <= {
         path.name for path in run.run.iterdir()
     }
     table = pd.read_csv(run.run / "history.csv")

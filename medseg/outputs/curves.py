@@ -1,46 +1,21 @@
-"""Learning curves of a training as one picture, and the log that draws them while it runs."""
+"""Learning curves of a training as one picture: loss, validation Dice of each label, learning rate."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medseg.atomic import atomic_path, write_csv
+from medseg.atomic import atomic_path
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["HistoryLog", "draw_curves", "write_curves"]
+__all__ = ["draw_curves", "write_curves"]
 
 _DICE = "val_dice"
 _SMOOTH = 15  # epochs from which on a running mean is drawn over the loss
-
-
-class HistoryLog:
-    """Writes `history.csv` after every epoch and `curves.png` after every validation.
-
-    Args:
-        folder: The folder of the run.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __call__(self, history: Sequence[dict[str, float]]) -> None:
-        """Write the epochs so far, a row an epoch.
-
-        Raises:
-            OutputError: A file cannot be written.
-        """
-        import pandas as pd
-
-        table = pd.DataFrame(history)
-        write_csv(self._folder / "history.csv", table)
-        if _DICE in history[-1]:
-            write_curves(self._folder / "curves.png", table)
 
 
 def write_curves(path: str | Path, history: "pd.DataFrame") -> None:
@@ -64,36 +39,36 @@ def draw_curves(history: "pd.DataFrame") -> "Figure":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4), layout="constrained")
+    figure = Figure(figsize=(13, 4), layout="constrained")
     FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2, sharex=True)
+    left, middle, right = figure.subplots(1, 3, sharex=True, width_ratios=(4, 4, 3))
     epochs = history["epoch"].to_numpy() if "epoch" in history else np.arange(1, len(history) + 1)
     _loss(left, epochs, history)
-    _dice(right, epochs, history)
+    _dice(middle, epochs, history)
+    _rate(right, epochs, history)
     return figure
 
 
 def _loss(axes: "Axes", epochs: np.ndarray, history: "pd.DataFrame") -> None:
     axes.set(title="Training", xlabel="epoch", ylabel="loss")
-    if "loss" in history:
-        loss = history["loss"]
-        axes.plot(epochs, loss, color="tab:blue", alpha=0.45 if len(loss) >= _SMOOTH else 1, label="loss")
-        if len(loss) >= _SMOOTH:
-            axes.plot(
-                epochs,
-                loss.rolling(_SMOOTH // 3, min_periods=1, center=True).mean(),
-                color="tab:blue",
-                label="running mean",
-            )
+    axes.grid(alpha=0.3)
+    if "loss" not in history:
+        return
+    loss = history["loss"]
+    axes.plot(epochs, loss, color="tab:blue", alpha=0.45 if len(loss) >= _SMOOTH else 1, label="loss")
+    if len(loss) >= _SMOOTH:
+        mean = loss.rolling(_SMOOTH // 3, min_periods=1, center=True).mean()
+        axes.plot(epochs, mean, color="tab:blue", label="running mean")
+    axes.legend(loc="upper right")
+
+
+def _rate(axes: "Axes", epochs: np.ndarray, history: "pd.DataFrame") -> None:
+    axes.set(title="Learning rate", xlabel="epoch")
     axes.grid(alpha=0.3)
     if "learning_rate" in history:
-        rate = axes.twinx()
-        rate.plot(epochs, history["learning_rate"], color="tab:grey", linestyle="--", label="learning rate")
-        rate.set_ylabel("learning rate")
-        rate.set_ylim(bottom=0)
-        rate.legend(loc="upper right")
-    if axes.lines:
-        axes.legend(loc="upper center")
+        axes.plot(epochs, history["learning_rate"], color="tab:grey")
+        axes.set_ylim(bottom=0)
+        axes.ticklabel_format(axis="y", scilimits=(-2, 2))
 
 
 def _dice(axes: "Axes", epochs: np.ndarray, history: "pd.DataFrame") -> None:

@@ -23,15 +23,35 @@ class Progress:
         total_steps: The budget in steps; from minutes once the speed was measured.
         step: Steps done.
         seconds: Time that these steps and their validations took.
+        waiting: Part of them that steps waited for their batches.
+        validating: Part of them that validations took.
+        step_seconds: What a step takes now, with what it waits.
+        validation_seconds: What the last validation took.
         best: Highest mean validation Dice so far.
+        left_out: Why cases could not be read in the middle of training, by their ids.
         history: A row an epoch: epoch, step, loss, learning_rate, val_dice, val_dice_LABEL.
     """
 
     total_steps: int
     step: int = 0
     seconds: float = 0.0
+    waiting: float = 0.0
+    validating: float = 0.0
+    step_seconds: float = 0.0
+    validation_seconds: float = 0.0
     best: float = -1.0
+    left_out: dict[str, str] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def dices(self) -> list[float]:
+        """Mean validation Dice of every validation so far."""
+        return [row["val_dice"] for row in self.history if "val_dice" in row]
+
+    @property
+    def epoch_step(self) -> int:
+        """Steps done when the last epoch ended."""
+        return int(self.history[-1]["step"]) if self.history else 0
 
 
 class RunningMean:

@@ -8,35 +8,12 @@ from pydantic import Field, field_validator, model_validator
 from medseg.config import Settings
 from medseg.datasets import CaseTable
 from medseg.options import ReadOptions
+from medseg.training.learning_settings import LearningSettings, LogSettings
 from medseg.training.losses.settings import LossSettings
-from medseg.transforms.augment import AugmentSettings
+from medseg.training.memory import bytes_of
+from medseg.transforms.augmentation.settings import AugmentSettings
 
-__all__ = ["LearningSettings", "LogSettings", "TrainSettings"]
-
-
-class LearningSettings(Settings):
-    """How the weights are learnt."""
-
-    learning_rate: float = Field(1e-3, gt=0, description="Peak of AdamW's learning rate.")
-    weight_decay: float = Field(1e-2, ge=0)
-    warmup: float = Field(0.03, ge=0, lt=1, description="Share of the steps in which the rate rises from 0.")
-    ema: float = Field(
-        0.995, ge=0, lt=1, description="Decay of the running mean of the weights, which is what is kept."
-    )
-    gradient_clip: float = Field(5.0, gt=0, description="Largest norm of the gradient.")
-    foreground: float = Field(0.5, ge=0, le=1, description="Share of patches centred on a labelled voxel.")
-    steps_per_epoch: int = Field(50, ge=1)
-    validations: int = Field(10, ge=1, description="How often the validation cases are predicted, evenly spread.")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    device: str = "auto"
-
-
-class LogSettings(Settings):
-    """Where else than in the run's own files a training is logged."""
-
-    tensorboard: bool = Field(False, description="TensorBoard events in RUN/tensorboard.")
-    mlflow: bool = Field(False, description="MLflow, in the SQLite file RUN/../mlflow.db.")
-    samples: int = Field(4, ge=0, description="Validation cases whose predictions are drawn at each validation.")
+__all__ = ["TrainSettings"]
 
 
 class TrainSettings(Settings):
@@ -73,6 +50,7 @@ class TrainSettings(Settings):
     )
     memory: str | None = Field(None, description="What one step may take, such as 8GiB; what the device has.")
     unreadable: Literal["stop", "leave_out"] = Field("stop", description="What a case does that cannot be read.")
+    jobs: int | None = Field(None, ge=1, description="Processes that prepare cases; one a processor.")
     plan: dict[str, Any] = Field(default_factory=dict)
     augment: AugmentSettings = AugmentSettings()
     loss: LossSettings = LossSettings()
@@ -88,6 +66,13 @@ class TrainSettings(Settings):
         from medseg.transforms.preparation.steps import checked_steps
 
         return checked_steps(listed)
+
+    @field_validator("memory")
+    @classmethod
+    def _an_amount(cls, memory: str | None) -> str | None:
+        if memory is not None:
+            bytes_of(memory)
+        return memory
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:

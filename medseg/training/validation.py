@@ -1,7 +1,7 @@
 """Dice of the running mean of the weights on the validation cases, each on its native grid."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from lightning_fabric import Fabric
@@ -14,6 +14,7 @@ from medseg.io import read_case_image
 from medseg.plan import Plan
 from medseg.training.cases import read_indices
 from medseg.training.checkpoint import RunningMean
+from medseg.training.observer import Judged
 from medseg.transforms.prepare import prepare
 from medseg.transforms.restore import restore
 
@@ -21,12 +22,17 @@ __all__ = ["validate"]
 
 
 def validate(
-    network: nn.Module, mean: RunningMean, cases: Sequence[Case], plan: Plan, fabric: Fabric
+    network: nn.Module,
+    mean: RunningMean,
+    cases: Sequence[Case],
+    plan: Plan,
+    fabric: Fabric,
+    shown: Callable[[Judged], None] | None = None,
 ) -> dict[str, float]:
     """Mean Dice over cases of each label (`val_dice_LABEL`) and their mean (`val_dice`, 0 where undefined).
 
     A label that nobody looked for in a case (`Case.annotated`) has no score there.
-    Cases are read afresh each time, so that memory does not grow with their number.
+    Cases are read afresh each time, so that memory does not grow with their number; `shown` sees each as it is judged.
     """
     judged = copy.deepcopy(network).eval()
     mean.copy_into(judged)
@@ -38,9 +44,12 @@ def validate(
         with fabric.autocast():
             logits = window_logits(judged, fabric.to_device(prepared.voxels), plan)
         predicted, _ = restore(logits, prepared.restoration, exclusive=labels.exclusive)
-        agreement = overlaps(predicted, read_indices(case, labels, image, plan.reading), labels, case.id)
+        reference = read_indices(case, labels, image, plan.reading)
+        agreement = overlaps(predicted, reference, labels, case.id)
         judged_labels = labels.judged(case.annotated)
         scores.append([label.dice if label.label in judged_labels else np.nan for label in agreement])
+        if shown is not None:
+            shown(Judged(case, image, reference, predicted, labels, scores[-1]))
     by_label = np.array(scores)
     known = ~np.isnan(by_label)
     means = np.where(known, by_label, 0).sum(0) / np.maximum(known.sum(0), 1)

@@ -21,7 +21,7 @@ class TrainedModel:
 
     Args:
         folder: The model folder.
-        run: The folder of the run, with `split.json`, `history.csv` and `curves.png`.
+        run: The folder of the run, with `split.json`, `history.csv`, `progress.png`, `samples` and `summary.json`.
         history: A row an epoch.
         split: Which case was in which part.
         validation_dice: Mean Dice of the validation part with the kept weights.
@@ -59,7 +59,7 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
     dataset, labels = opened_dataset(settings, reporter)
     # Torch is loaded only now, so that a mistake in the config is told at once.
     from medseg.export.bundle import write_bundle
-    from medseg.outputs.curves import HistoryLog
+    from medseg.outputs.run_log import open_run_log
     from medseg.training.plan_run import plan_training
     from medseg.training.splitting import chosen_split
     from medseg.training.stages import learn, require_same_settings
@@ -70,17 +70,17 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
     by_id = {case.id: case for case in dataset.cases}
     training, validation = ([by_id[i] for i in part] for part in (split.train, split.validation))
     plan = plan_training(training, labels, dataset.channels, settings, reporter)
-    log = HistoryLog(settings.folder)
-    trained = learn(training, validation, plan, settings, reporter, log)
+    with open_run_log(settings, validation) as log:
+        trained = learn(training, validation, plan, settings, reporter, log)
     card = {
         "name": settings.name,
         "cases": f"{len(split.train)} training, {len(split.validation)} validation, {len(split.test)} test",
         "validation Dice": round(trained.best, 4),
         "seed": settings.seed,
     }
-    write_bundle(model_folder, plan, trained.network, card)
+    saved = write_bundle(model_folder, trained.plan, trained.network, card)
     return TrainedModel(
-        model_folder, settings.folder, pd.DataFrame(trained.history), split, trained.best, plan.portable
+        model_folder, settings.folder, pd.DataFrame(trained.history), split, trained.best, saved.portable
     )
 
 

@@ -13,13 +13,9 @@ import pandas as pd
 import pytest
 import torch
 
-from medseg.config import check, read_yaml
 from medseg.errors import ConfigError, LabelError, ModelFolderError, TrainingError, UnreadableFileError
 from medseg.reporting import Silent
-from medseg.training.checkpoint import Progress, RunningMean, load_checkpoint
-from medseg.training.fit import _keep_to_minutes
-from medseg.training.learner import learning_rate
-from medseg.training.settings import LearningSettings, TrainSettings
+from medseg.training.checkpoint import load_checkpoint
 from medseg.workflow import train
 
 
@@ -46,8 +42,14 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_losses_and_weights(blob_confi
 
 
 def test_a_killed_process_is_resumed_by_the_same_command(blob_config, tmp_path):
-    command = [sys.executable, "-W", "ignore", "-m", "medseg", "train", str(blob_config), "epochs=6"]
-    whole = train(blob_config, out=tmp_path / "whole", epochs=6)
+    # All that depends on earlier validations: the rate and the end. The first validation stays the best.
+    words = ["epochs=9", "learning.schedule=plateau", "learning.plateau=1", "learning.patience=5",
+             "learning.validations=9", "learning.ema=0", "learning.learning_rate=1e-12"]  # fmt: skip
+    command = [sys.executable, "-W", "ignore", "-m", "medseg", "train", str(blob_config), *words]
+    whole = train(blob_config, *words, out=tmp_path / "whole")
+    assert len(whole.history) == 6
+    assert json.loads((whole.run / "summary.json").read_text())["ended"].startswith("early: 5 validations")
+    assert whole.history["learning_rate"].iloc[-1] < 0.1 * whole.history["learning_rate"].iloc[1]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     history = tmp_path / "run" / "history.csv"
     deadline = time.monotonic() + 120
@@ -58,7 +60,9 @@ def test_a_killed_process_is_resumed_by_the_same_command(blob_config, tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     subprocess.run(command, check=True, capture_output=True)
-    assert np.allclose(pd.read_csv(history)["loss"], whole.history["loss"], rtol=1e-9)
+    resumed = pd.read_csv(history)
+    assert np.allclose(resumed["loss"], whole.history["loss"], rtol=1e-9)
+    assert list(resumed["learning_rate"]) == pytest.approx(list(whole.history["learning_rate"]))
 
 
 def test_a_finished_run_is_left_as_it_is(blob_config):
@@ -142,38 +146,3 @@ def test_splits_keep_patients_together_and_parts_apart(blob_config):
     split = train(blob_config).split
     parts = [{int(case[4:]) // 2 for case in part} for part in (split.train, split.validation, split.test)]
     assert sum(len(part) for part in parts) == len(set.union(*parts)) == 5
-
-
-def test_the_rate_rises_then_falls_to_zero():
-    settings = LearningSettings(warmup=0.1)
-    rates = [learning_rate(step, 100, settings) for step in range(100)]
-    assert rates[0] == pytest.approx(1e-4)
-    assert max(rates) == rates[10] == pytest.approx(1e-3)
-    assert rates[-1] < 1e-5
-
-
-def test_the_running_mean_follows_quickly_at_first():
-    layer = torch.nn.Linear(1, 1)
-    mean = RunningMean(layer, 0.999)
-    with torch.no_grad():
-        layer.weight.fill_(5.0)
-    for step in range(50):
-        mean.update(layer, step)
-    assert mean.weights["weight"].item() == pytest.approx(5.0, abs=1e-2)
-
-
-@pytest.mark.parametrize(
-    ("step", "total", "seconds", "corrected"),
-    [
-        (15, 15, 10.0, 180),  # measured while something else had the processor: most of the time is left
-        (40, 400, 60.0, 80),  # slower than measured
-        (90, 95, 110.0, 95),  # the end is near: the rate has gone down by a plan that is kept
-    ],
-)
-def test_a_budget_in_minutes_is_kept_whatever_speed_was_measured_first(
-    blob_config, step: int, total: int, seconds: float, corrected: int
-) -> None:
-    settings = check(TrainSettings, read_yaml(blob_config) | {"epochs": None, "minutes": 2}, blob_config)
-    progress = Progress(step=step, total_steps=total, seconds=seconds)
-    _keep_to_minutes(progress, settings)
-    assert progress.total_steps == corrected
