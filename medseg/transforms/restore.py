@@ -39,5 +39,5 @@ def _placed(found: torch.Tensor, restoration: Restoration) -> np.ndarray:
     inside = found.cpu().numpy()
     lead = inside.shape[: inside.ndim - len(restoration.box)]
     whole = np.zeros((*lead, *(restoration.native.shape[axis] for axis in restoration.turn.permutation)), inside.dtype)
-    whole[(..., *restoration.box)] = inside
+    whole[(slice(None),) * len(lead) + restoration.box] = inside
     return np.ascontiguousarray(restoration.turn.undo(whole))
