@@ -141,7 +141,7 @@ def _trainer(dataset: str, options: argparse.Namespace) -> Any:
     from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-    class FittedTrainer(nnUNetTrainer):  # type: ignore[misc]
+    class FittedTrainer(nnUNetTrainer):
         """One epoch of all iterations; the learning rate falls at each of them to the end of the last."""
 
         ended: list[float]
