@@ -30,7 +30,7 @@ def compiled(model: Any, plan: Plan, fabric: Fabric, reporter: Reporter) -> Any:
         with random.fork_rng(), warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # torch's compiler imports what torch has deprecated
             fast = torch.compile(model, dynamic=False)
-            fast.train()
+            model.train()
             images = torch.zeros(plan.batch_size, len(plan.channels), *plan.patch_size, device=fabric.device)
             fabric.backward(torch.stack([logits.square().mean() for logits in fast(images)]).sum())
     except RuntimeError as error:
