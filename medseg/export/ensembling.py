@@ -12,7 +12,7 @@ from medseg.plan import Plan, Postprocessing, model_root, read_plan
 
 __all__ = ["write_ensemble"]
 
-_OF_ITS_OWN = ("reasons", "postprocessing", "batch_size")  # what folds need not share
+_OF_ITS_OWN = ("reasons", "postprocessing", "batch_size", "step_mib")  # what folds need not share
 
 
 def write_ensemble(

@@ -49,9 +49,9 @@ _CHECKPOINT = {
     "load_path": "$@bundle_root + '/models/model.pt'",
     "load_dict": {"model": "@network"},
 }
-_PROGRAM_IMPORTS = ["$from torch.export import passes"]
+_PROGRAM_IMPORTS = ["$from torch.export.passes import move_to_device_pass"]
 _PROGRAM_NETWORK = {
-    "network_def": f"$passes.move_to_device_pass(torch.export.load(@bundle_root + '/{PROGRAM}'), @device).module()",
+    "network_def": f"$move_to_device_pass(torch.export.load(@bundle_root + '/{PROGRAM}'), @device).module()",
     # A function, since MONAI's evaluator calls eval() on modules, which exported ones, always in eval mode, refuse.
     "network": "$lambda windows: @network_def(windows)",
 }

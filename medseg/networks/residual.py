@@ -60,7 +60,7 @@ class ResidualUNet(nn.Module):
         widths = [features[0], *features]
         levels = zip(widths[:-1], widths[1:], kernels, strides, blocks, strict=True)
         self.encoder_stages = nn.ModuleList(_encoder_stage(dims, *level, layers) for level in levels)
-        ups = list(zip(features[1:], features[:-1], kernels[1:], strides[1:], strict=True))
+        ups = list(zip(features[1:], features[:-1], kernels[:-1], strides[1:], strict=True))
         self.decoder_stages = nn.ModuleList(_DecoderStage(dims, *up, layers) for up in reversed(ups))
         self.head = UnetOutBlock(dims, features[0], outputs)
         self.apply(DynUNet.initialize_weights)

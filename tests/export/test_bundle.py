@@ -2,14 +2,13 @@
 
 import json
 import shlex
-import subprocess
-import sys
 
 import nibabel
 import numpy as np
 import pytest
 import torch
 from PIL import Image as Picture
+from plain_monai import in_plain_monai
 from plans import plan_2d, plan_3d, untrained_model
 from safetensors.torch import load_file
 
@@ -18,30 +17,9 @@ from medseg.errors import ModelFolderError
 from medseg.export.bundle import bundle_command
 from medseg.plan import Normalisation
 
-BLOCKED = """
-import sys
-
-class Blocked:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == "medseg":
-            raise ImportError("medseg is not installed here")
-
-sys.meta_path.insert(0, Blocked())
-"""
-
 
 def run_in_plain_monai(model, image, out, tmp_path):
-    (tmp_path / "site").mkdir(exist_ok=True)
-    (tmp_path / "site" / "sitecustomize.py").write_text(BLOCKED)
-    words = shlex.split(bundle_command(model, str(image), str(out)))
-    done = subprocess.run(
-        [sys.executable, *words[1:]],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(tmp_path / "site"), "PATH": "", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    in_plain_monai(shlex.split(bundle_command(model, str(image), str(out)))[1:], tmp_path)
     (written,) = out.iterdir()
     return written
 
