@@ -1,5 +1,6 @@
 """Every number that preprocessing, patching, the network and restoring need; saved with the model."""
 
+import math
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -44,6 +45,16 @@ class NetworkPlan(Settings):
     dropout: float = Field(0.0, ge=0, lt=1)
     deep_supervision: bool = Field(True, description="Whether coarser levels of the decoder are trained too.")
     options: dict[str, Any] = Field(default_factory=dict, description="What else the factory takes, such as encoder.")
+
+    @property
+    def factors(self) -> tuple[int, ...]:
+        """What each axis of a patch must be a multiple of, so that every halving is whole."""
+        axes = tuple(zip(*self.strides, strict=True))
+        if self.name == "segresnet":  # halves every axis at every level
+            return (2 ** (len(self.features) - 1),) * len(axes)
+        if self.name == "flexible":  # as ImageNet's encoders do, five times
+            return (32,) * len(axes)
+        return tuple(math.prod(strides) for strides in axes)
 
     @model_validator(mode="after")
     def _levels_agree(self) -> Self:

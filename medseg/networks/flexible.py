@@ -18,7 +18,6 @@ from medseg.plan import Plan
 
 __all__ = ["flexible", "flexible_arguments", "is_plain_monai"]
 
-_HALVINGS = 5
 _PADDED = ("resnet18", "resnet34")  # whose shortcuts MONAI pads with zeros
 
 
@@ -35,7 +34,7 @@ def flexible_arguments(plan: Plan) -> dict[str, Any]:
         "out_channels": plan.outputs,
         "backbone": _encoder(plan),
         "pretrained": False,
-        "decoder_channels": [width * 2**level for level in reversed(range(_HALVINGS))],
+        "decoder_channels": [width * 2**level for level in (4, 3, 2, 1, 0)],
         "spatial_dims": plan.dims,
         "norm": norm(plan, (width,)),
         "act": activation(plan),
@@ -57,7 +56,7 @@ def flexible(plan: Plan) -> nn.Module:
     if encoder not in FLEXUNET_BACKBONE.register_dict:
         known = ", ".join(FLEXUNET_BACKBONE.register_dict)
         raise ConfigError("plan.network.options.encoder", f"{encoder!r} is not known", "Choose one of these.", known)
-    require_divisible(plan, [2**_HALVINGS] * plan.dims)
+    require_divisible(plan)
     network = FlexibleUNet(**flexible_arguments(plan))
     if encoder in _PADDED:
         _mend_shortcuts(network.encoder, plan.dims)

@@ -30,13 +30,13 @@ def activation(plan: Plan) -> list[Any]:
     return [plan.network.activation, dict(_ACTIVATIONS[plan.network.activation])]
 
 
-def require_divisible(plan: Plan, factors: Sequence[int]) -> None:
+def require_divisible(plan: Plan) -> None:
     """Refuse a patch that the network's levels would not halve evenly.
 
     Raises:
-        ConfigError: It is not a multiple of `factors`; the next one that is, is named.
+        ConfigError: It is not a multiple of `plan.network.factors`; the next one that is, is named.
     """
-    patch = plan.patch_size
+    patch, factors = plan.patch_size, plan.network.factors
     fitting = [math.ceil(size / factor) * factor for size, factor in zip(patch, factors, strict=True)]
     if list(patch) != fitting:
         found = f"{list(patch)} does not fit the levels of {plan.network.name}"

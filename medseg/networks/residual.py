@@ -7,7 +7,6 @@ shortcut a strided 1×1 convolution stands where nnU-Net pools and convolves.
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from monai.networks.blocks.dynunet_block import UnetOutBlock, UnetResBlock, get_conv_layer
 from monai.networks.nets import DynUNet
@@ -89,7 +88,7 @@ def residual_unet(plan: Plan) -> nn.Module:
     """
     net = plan.network
     require_options(plan)
-    require_divisible(plan, np.prod(net.strides, axis=0).tolist())
+    require_divisible(plan)
     layers = {"norm_name": norm(plan, net.features), "act_name": activation(plan), "dropout": net.dropout or None}
     blocks = net.blocks or BLOCKS[: len(net.features)]
     return ResidualUNet(

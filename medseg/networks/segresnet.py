@@ -37,5 +37,5 @@ def segresnet(plan: Plan) -> nn.Module:
         ConfigError: The patch cannot be halved so often.
     """
     require_options(plan)
-    require_divisible(plan, [2 ** (len(plan.network.features) - 1)] * plan.dims)
+    require_divisible(plan)
     return SegResNet(**segresnet_arguments(plan))

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 from monai.networks.nets import DynUNet
 from torch import nn
 
@@ -36,7 +35,7 @@ def dynunet(plan: Plan) -> nn.Module:
         ConfigError: The patch is not divisible by the strides.
     """
     require_options(plan)
-    require_divisible(plan, np.prod(plan.network.strides, axis=0).tolist())
+    require_divisible(plan)
     network = DynUNet(**dynunet_arguments(plan))
     if plan.network.dropout:
         del network.output_block.conv.adn  # MONAI drops logits too; what is learned has nothing behind it to make up

@@ -162,11 +162,8 @@ def _step(
         "blocks": blocks,
     }
     batch = int(np.clip(round(voxels / math.prod(patch)), *_BATCHES))
-    return _Step(
-        divisible(patch, strides),
-        overrides.get("batch_size", batch),
-        check(NetworkPlan, {**computed, **network, "strides": strides}, "plan.network"),
-    )
+    planned = check(NetworkPlan, {**computed, **network, "strides": strides}, "plan.network")
+    return _Step(divisible(patch, planned.factors), overrides.get("batch_size", batch), planned)
 
 
 def _why_step(step: _Step, median: np.ndarray, gpu: bool, memory: int | None, lowered: bool) -> dict[str, str]:

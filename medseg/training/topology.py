@@ -51,7 +51,6 @@ def kernels_for(strides: Sequence[Sequence[int]], steps: Sequence[float]) -> tup
     return tuple(kernels)
 
 
-def divisible(patch: Sequence[int], strides: Sequence[Sequence[int]]) -> tuple[int, ...]:
-    """The patch rounded up so that every halving is whole."""
-    factors = np.prod(np.array(strides), axis=0)
+def divisible(patch: Sequence[int], factors: Sequence[int]) -> tuple[int, ...]:
+    """The patch rounded up to multiples of the factors of its axes."""
     return tuple(int(math.ceil(n / f) * f) for n, f in zip(patch, factors, strict=True))

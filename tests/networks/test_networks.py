@@ -164,3 +164,17 @@ def test_what_there_is_not_is_refused_by_name(change, message):
 def test_blocks_need_one_number_a_level():
     with pytest.raises(ValueError, match="blocks needs one entry a level"):
         NetworkPlan(features=(4, 8, 8), kernels=((3, 3),) * 3, strides=((1, 1), (2, 2), (2, 2)), blocks=(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "multiples"),
+    [("dynunet", (4, 4, 2)), ("resenc", (4, 4, 2)), ("segresnet", (4, 4, 4)), ("flexible", (32,) * 3)],
+)
+def test_a_plan_knows_what_its_patch_must_be_a_multiple_of(name, multiples):
+    levels = NetworkPlan(
+        name=name, features=(4, 8, 8), kernels=((3, 3, 3),) * 3, strides=((1, 1, 1), (2, 2, 1), (2, 2, 2))
+    )
+    assert levels.factors == multiples
+    patch = tuple(2 * factor for factor in multiples)
+    network = build_network(plan_3d(network=levels, patch_size=patch)).eval()
+    assert network(torch.zeros(1, 1, *patch)).shape[2:] == patch

@@ -198,3 +198,11 @@ def test_regions_lost_on_the_grid_are_told():
     reason = compute_plan(tiny, LABELS, ("image",), {}).reasons["longest_side"]
     assert "less than 4 voxels across (lesion 2." in reason
     assert "across" not in compute_plan(CUBE, LABELS, ("t1",), {}).reasons["spacing_mm"]
+
+
+@pytest.mark.parametrize("name", ["segresnet", "flexible", "resenc"])
+def test_the_patch_suits_the_network_that_is_asked_for(name):
+    thick = fingerprint([(200, 180, 21)] * 3, [(0.8, 0.8, 6.0)] * 3)
+    plan = compute_plan(thick, LABELS, ("t1",), {"network": {"name": name}})
+    assert all(size % factor == 0 for size, factor in zip(plan.patch_size, plan.network.factors, strict=True))
+    build_network(plan)
