@@ -39,7 +39,8 @@ def train(
     split), modality, reading (how files become images), name, out, minutes or epochs, seed, init (model folder to
     fine-tune), test and validation (shares of the patients), stratify (columns), folds and fold (cross-validation),
     split (a file, see `medseg split`), preparation (steps before normalisation: remove_labels, crop_to_breast,
-    clahe: {clip_limit: 0.02} ...), plan (overrides of the computed plan), augment, learning.
+    clahe: {clip_limit: 0.02} ...), memory (8GiB, see `medseg plan`), jobs (processes), unreadable (stop or leave_out),
+    plan (overrides of the computed plan), augment, learning.
     Inner keys are written with dots: learning.learning_rate=0.0005.
     """
     from medseg.export.bundle import bundle_command
@@ -48,7 +49,7 @@ def train(
     with bars() as reporter:
         trained = run(config, *(overrides or []), reporter=reporter)
     typer.echo(f"Model folder: {trained.folder} (mean validation Dice {trained.validation_dice:.3f})")
-    typer.echo(f"Learning curves: {trained.run / 'curves.png'}, {trained.run / 'history.csv'}")
+    typer.echo(f"Learning curves: {trained.run / 'progress.png'}, {trained.run / 'history.csv'}")
     if trained.portable:
         typer.echo(f"In plain MONAI: {bundle_command(trained.folder)}")
 
@@ -59,6 +60,9 @@ def predict(
     out: OutFolder,
     part: Annotated[str | None, typer.Option(help="Only this part of its split: train, validation, test.")] = None,
     portable: Annotated[bool, typer.Option("--portable", help="As the bundle in MONAI: fp32, no crop.")] = False,
+    trusted: Annotated[
+        bool, typer.Option("--trusted", help="Run the model's exported program where its network is not installed.")
+    ] = False,
     min_voxels: Annotated[int, typer.Option(min=0, help="Leave smaller regions out of the table.")] = 0,
     frame: Frame = None,
     untilt: Untilt = False,
@@ -80,6 +84,7 @@ def predict(
             out,
             part=part,
             portable=portable,
+            trusted=trusted,
             min_voxels=min_voxels,
             reading=reading_changes(reading, frame, untilt),
             command=command,
