@@ -109,8 +109,7 @@ def overlaps(prediction: np.ndarray, reference: np.ndarray, labels: Labels, wher
 def _overlap(name: str, prediction: np.ndarray, reference: np.ndarray) -> Overlap:
     """Of one of several labels that may overlap."""
     said, true, judged = prediction == 1, reference == 1, reference != IGNORE_INDEX
-    both, predicted = np.count_nonzero(said & true), np.count_nonzero(said & judged)
-    of_reference, known = np.count_nonzero(true), np.count_nonzero(judged)
+    both, predicted, of_reference, known = (int(mask.sum()) for mask in (said & true, said & judged, true, judged))
     return Overlap(name, both, predicted - both, of_reference - both, known - predicted - of_reference + both)
 
 
