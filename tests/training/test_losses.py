@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from monai.losses.cldice import soft_skel
 from monai.networks.utils import one_hot
+from pydantic import ValidationError
 
 from medseg.errors import ConfigError
 from medseg.labels import IGNORE_INDEX, Labels
@@ -261,6 +262,18 @@ def test_targets_are_brought_down_as_torch_does_it() -> None:
 def test_settings_that_do_not_fit_are_told_before_training(labels: Labels, settings: dict, found: str) -> None:
     with pytest.raises(ConfigError, match=found):
         build_loss(labels, LossSettings(**settings))
+
+
+@pytest.mark.parametrize("name", get_args(LossSettings.model_fields["name"].annotation))
+def test_class_weights_are_refused_where_they_would_change_nothing(name: str) -> None:
+    logits, indices = example()
+    found = []
+    for weights in ((1, 1, 1), (1, 5, 1)):
+        try:
+            found.append(loss_of(logits, indices, name=name, class_weights=weights).item())
+        except ValidationError as error:
+            found.append("has no class weights" in str(error))
+    assert found == [True, True] or found[0] != found[1]
 
 
 def test_every_loss_can_be_named_in_a_config() -> None:

@@ -1,13 +1,15 @@
 """What a config says of the loss."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from medseg.config import Settings
 
 __all__ = ["LossSettings"]
+
+_WEIGHTED = ("dice_ce", "dice_focal", "ce", "hausdorff")  # losses with a term that class weights are of
 
 
 class LossSettings(Settings):
@@ -43,6 +45,12 @@ class LossSettings(Settings):
     cl_dice_steps: int = Field(3, ge=1, description="Erosions of the soft skeleton: half the widest vessel in voxels.")
     hausdorff_weight: float = Field(1.0, ge=0, description="Of the distance term; 1 counts it like Dice + CE.")
     hausdorff_power: float = Field(2.0, gt=0, description="Power of the distances, alpha.")
+
+    @model_validator(mode="after")
+    def _weights_count(self) -> Self:
+        if self.class_weights is not None and self.name not in _WEIGHTED:
+            raise ValueError(f"{self.name} has no class weights, which are for {', '.join(_WEIGHTED)}: leave them away")
+        return self
 
     def balanced(self, volumes: Sequence[float]) -> "LossSettings":
         """These settings with numbers for "balanced" weights: inversely proportional to the volumes, 1 on average.
