@@ -1,6 +1,5 @@
 """Memory that does not suffice: recognised, explained, and mended by a smaller batch."""
 
-import math
 from pathlib import Path
 
 import torch
@@ -25,8 +24,8 @@ def is_shortage(error: BaseException) -> bool:
 def shortage(error: BaseException, plan: Plan, device: torch.device) -> TrainingError:
     """The error to raise, with the numbers that can be lowered."""
     patch = ", ".join(map(str, plan.patch_size))
-    halvings = [math.prod(strides) for strides in zip(*plan.network.strides, strict=True)]
-    smaller = ", ".join(str(max(n // 2 // f, 1) * f) for n, f in zip(plan.patch_size, halvings, strict=True))
+    factors = zip(plan.patch_size, plan.network.factors, strict=True)
+    smaller = ", ".join(str(max(n // 2 // factor, 1) * factor) for n, factor in factors)
     first = (str(error).splitlines() or [type(error).__name__])[0]
     lower = f"plan.batch_size={max(1, plan.batch_size // 2)}, " if plan.batch_size > 1 else ""
     mend = (

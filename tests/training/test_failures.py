@@ -14,8 +14,9 @@ from medseg.training.batch import Batch
 from medseg.training.batches import batches_ahead
 from medseg.training.learner import Learner
 from medseg.training.patches import PatchSource
-from medseg.training.shortage import is_shortage
+from medseg.training.shortage import is_shortage, shortage
 from medseg.workflow import train
+from tests.plans import LEVELS_2D, plan_2d
 
 
 class DamageAfter(Silent):
@@ -75,6 +76,12 @@ def test_a_batch_of_one_that_does_not_fit_is_an_error_even_so(blob_config, steps
     steps_that_need(0)
     with pytest.raises(TrainingError, match="does not suffice for batches of 1"):
         train(blob_config, "plan.batch_size=2", "learning.lower_batch=true")
+
+
+def test_the_smaller_patch_that_is_told_suits_the_network():
+    network = LEVELS_2D.model_copy(update={"name": "flexible"})
+    plan = plan_2d(patch_size=(96, 160), network=network)
+    assert "plan.patch_size=[32, 64]" in str(shortage(MemoryError(), plan, torch.device("cpu")))
 
 
 def test_shortages_are_recognised():
