@@ -1,5 +1,6 @@
 """What the files of a case hold, as a short name: the same for the same bytes, wherever and however old they are."""
 
+import glob
 import hashlib
 from functools import lru_cache
 from pathlib import Path
@@ -34,7 +35,7 @@ def _files(path: Path) -> list[Path]:
     if path.is_dir():
         return sorted(file for file in path.rglob("*") if file.is_file())
     if path.suffix in _HEADERS:
-        return sorted(path.parent.glob(f"{path.stem}.*"))
+        return sorted(path.parent.glob(f"{glob.escape(path.stem)}.*"))
     return [path] if path.is_file() else []
 
 

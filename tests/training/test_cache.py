@@ -70,13 +70,13 @@ def test_the_key_is_what_the_files_hold_and_how_they_are_prepared(cases, tmp_pat
 
 
 def test_a_folder_of_slices_and_a_header_with_its_voxels_are_hashed_whole(tmp_path):
-    for name in ("series/1.dcm", "series/deep/2.dcm", "scan.mhd", "scan.raw"):
+    for name in ("series/1.dcm", "series/deep/2.dcm", "scan[1].mhd", "scan[1].raw"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(name.encode())
-    cases = [Case("a", "a", (tmp_path / "series",)), Case("a", "a", (tmp_path / "scan.mhd",))]
+    cases = [Case("a", "a", (tmp_path / "series",)), Case("a", "a", (tmp_path / "scan[1].mhd",))]
     before = [case_content(case) for case in cases]
     (tmp_path / "series/deep/2.dcm").write_bytes(b"other")
-    (tmp_path / "scan.raw").write_bytes(b"other")
+    (tmp_path / "scan[1].raw").write_bytes(b"other")
     assert all(now != then for now, then in zip(map(case_content, cases), before, strict=True))
 
 
