@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from medseg.io.dicom.headers import RADIOGRAPHS
 from medseg.plan import Normalisation
 from medseg.training.fingerprint import Fingerprint
 
 __all__ = ["median_shape", "normalisation_of", "small_lesions", "working_grid"]
 
-_RADIOGRAPHY = {"CR", "DX", "MG", "RG", "RF", "XA"}
 _ANISOTROPIC = 3.0  # a spacing this many times the finest counts as thick slices, as in nnU-Net
 _SMALL = 4.0  # pixels: what is smaller than this across is easily lost
 Grid = tuple[tuple[float, ...] | None, int | None, str]
@@ -79,7 +79,7 @@ def small_lesions(fingerprint: Fingerprint, spacing: Sequence[float] | None, lon
 def normalisation_of(fingerprint: Fingerprint, channel: int) -> tuple[Normalisation, str]:
     """How a channel's intensities become numbers around 0, and why."""
     modality = fingerprint.modality
-    if fingerprint.dims == 2 and (modality in _RADIOGRAPHY or not modality):
+    if fingerprint.dims == 2 and (modality in RADIOGRAPHS or not modality):
         why = "radiographs differ in exposure: each is scaled by its own percentiles"
         return Normalisation(method="percentile", lower=1.0, upper=99.0), why
     if modality != "CT":

@@ -9,6 +9,7 @@ from fingerprints import fingerprint
 
 from medseg.config import check
 from medseg.errors import ConfigError
+from medseg.io.dicom.headers import RADIOGRAPHS
 from medseg.labels import Labels
 from medseg.networks import build_network
 from medseg.training.memory import bytes_of, step_bytes
@@ -56,6 +57,12 @@ def test_radiographs_without_spacing_are_planned_in_pixels():
     assert plan.longest_side == 256
     assert plan.patch_size == (224, 224) or plan.patch_size == (256, 256)
     assert plan.normalisation[0].method == "percentile"
+
+
+def test_every_kind_of_radiograph_is_scaled_by_its_own_percentiles():
+    for modality in RADIOGRAPHS:
+        plan = compute_plan(fingerprint([(64, 64)], None, modality), LABELS, ("image",), {})
+        assert plan.normalisation[0].method == "percentile"
 
 
 def test_radiographs_with_spacing_are_planned_in_millimetres():
