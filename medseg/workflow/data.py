@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from medseg.atomic import write_csv
 from medseg.datasets import (
@@ -24,10 +23,6 @@ from medseg.labels import Labels
 from medseg.options import ReadOptions
 from medseg.reporting import Reporter, Silent
 from medseg.resample import moved, respaced
-
-if TYPE_CHECKING:
-    pass
-
 
 __all__ = ["convert", "convert_dataset", "inspect"]
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -16,10 +16,6 @@ from medseg.labels import Labels
 from medseg.options import ReadOptions
 from medseg.regions import labels_of, measure_regions, measure_segmentation
 from medseg.reporting import Reporter, Silent
-
-if TYPE_CHECKING:
-    pass
-
 
 __all__ = ["evaluate", "measure"]
 
