@@ -11,6 +11,7 @@ FAST = {
     "01_quickstart": {"STUDIES, HELD_BACK, MINUTES = 16, 4, 2.5": "STUDIES, HELD_BACK, MINUTES = 4, 1, 0.1"},
     "02_reading": {},  # takes seconds as it is
     "03_data": {},
+    "04_training": {"STUDIES, EPOCHS, STEPS = 24, 12, 12": "STUDIES, EPOCHS, STEPS = 12, 1, 2"},
 }
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 

@@ -17,6 +17,7 @@ __all__ = ["SheetRow", "sheet_row", "write_sheet"]
 
 _HEIGHT = {2: 260, 3: 170}
 _GAP, _STRIP, _TEXT = 10, 24, 14
+_TITLE, _KEY = 130, 40  # columns that a title of the legend and a coloured square take
 _WHITE, _DIM = (255, 255, 255), (170, 170, 170)
 _DIFFERENCE = Labels(
     (
@@ -56,9 +57,9 @@ def write_sheet(path: Path, rows: Sequence[SheetRow], labels: Labels) -> None:
     font = ImageFont.load_default(_TEXT)
     columns = [max((row.pictures[n].shape[1] for row in rows if len(row.pictures) > n), default=0) for n in (0, 1)]
     legends = [labels, *([_DIFFERENCE] if columns[1] else [])]
-    texts = [row.text for row in rows] + [" ".join(legend.names) + " " * 6 * len(legend.names) for legend in legends]
-    needed = max(round(font.getlength(text)) for text in texts) + 2 * _GAP
-    width = max(sum(columns) + 3 * _GAP, needed)
+    texts = [font.getlength(row.text) for row in rows]
+    keys = [_TITLE + sum(_KEY + font.getlength(name) for name in legend.names) for legend in legends]
+    width = max(sum(columns) + 3 * _GAP, round(max(texts + keys)) + 2 * _GAP)
     height = _STRIP * (1 + len(legends)) + sum(_STRIP + row.pictures[0].shape[0] + _GAP for row in rows)
     sheet = Picture.new("RGB", (width, height))
     draw = ImageDraw.Draw(sheet)
@@ -79,11 +80,11 @@ def _legend(draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.
     top = 4
     for title, labels in zip(("left: prediction", "right: difference"), shown, strict=False):
         draw.text((_GAP, top + _STRIP // 2), title, _DIM, font, anchor="lm")
-        left = _GAP + 130
+        left = _GAP + _TITLE
         for label in labels.labels:
             draw.rectangle((left, top + 6, left + 12, top + 18), fill=label.colour)
             draw.text((left + 18, top + _STRIP // 2), label.name, _WHITE, font, anchor="lm")
-            left += 40 + round(font.getlength(label.name))
+            left += _KEY + round(font.getlength(label.name))
         top += _STRIP
     return top + _GAP
 
