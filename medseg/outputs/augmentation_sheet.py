@@ -11,6 +11,7 @@ from PIL import ImageDraw, ImageFont
 from medseg.atomic import atomic_path
 from medseg.geometry import Geometry
 from medseg.labels import IGNORE_INDEX, Labels
+from medseg.outputs.sample_sheet import painted
 from medseg.picture import display_range, panels
 
 __all__ = ["SheetRow", "ShownPatch", "draw_sheet", "write_sheet"]
@@ -84,7 +85,7 @@ def draw_sheet(rows: Sequence[SheetRow], labels: Labels, step: Sequence[float]) 
 
 
 def _cell(patch: ShownPatch, row: SheetRow, labels: Labels, step: Sequence[float]) -> Picture.Image:
-    voxels, mask = patch.image[0], _painted(patch.targets, patch.image.ndim - 1)
+    voxels, mask = patch.image[0], painted(patch.targets, patch.image.ndim - 1)
     geometry = Geometry.from_spacing(voxels.shape, tuple(step))
     window = display_range(row.patches[0].image[0])
     axis = None
@@ -98,16 +99,6 @@ def _cell(patch: ShownPatch, row: SheetRow, labels: Labels, step: Sequence[float
         voxels, mask, geometry = voxels[box], mask[box], geometry.cropped(start, shape)
     shown = panels(voxels, geometry, mask, labels, _HEIGHT, window)
     return Picture.fromarray(next(panel.rgb for panel in shown if panel.axis == axis))
-
-
-def _painted(targets: np.ndarray, ndim: int) -> np.ndarray:
-    """One map of class indices; of labels that overlap, later ones over earlier ones."""
-    if targets.ndim == ndim:
-        return targets
-    painted = np.zeros(targets.shape[1:], np.uint8)
-    for index, one in enumerate(targets, start=1):
-        painted[one == 1] = index
-    return painted
 
 
 def _wrapped(caption: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:

@@ -15,7 +15,7 @@ from medseg.labels import IGNORE_INDEX
 from medseg.picture import Panel, display_range, panels
 from medseg.training.observer import Judged, Row
 
-__all__ = ["SampleSheet", "draw_sample", "sheet_path"]
+__all__ = ["SampleSheet", "draw_sample", "painted", "sheet_path"]
 
 _HEIGHT, _GAP, _STRIP, _TEXT = 240, 6, 24, 14
 _TITLES = ("image", "reference", "prediction")
@@ -32,12 +32,12 @@ class SampleSheet:
 
     def __init__(self, folder: Path, cases: Sequence[str]) -> None:
         self._folder, self._cases = folder, frozenset(cases)
-        self._rows: list[PillowImage.Image] = []
+        self._rows: dict[str, PillowImage.Image] = {}  # by case, since a validation that failed is repeated
 
     def case(self, epoch: int, judged: Judged) -> None:
         """Draw a case, if it is one of those."""
         if judged.case.id in self._cases:
-            self._rows.append(draw_sample(judged))
+            self._rows[judged.case.id] = draw_sample(judged)
 
     def epoch(self, history: Sequence[Row]) -> None:
         """Write what was collected.
@@ -48,8 +48,8 @@ class SampleSheet:
         if not self._rows:
             return
         with atomic_path(sheet_path(self._folder, int(history[-1]["epoch"]))) as unfinished:
-            _below(self._rows).save(unfinished, format="PNG")
-        self._rows = []
+            _below(list(self._rows.values())).save(unfinished, format="PNG")
+        self._rows = {}
 
 
 def sheet_path(folder: Path, epoch: int) -> Path:
@@ -91,7 +91,7 @@ class _Plane:
 
 def _plane(judged: Judged) -> _Plane:
     voxels, geometry = judged.image.voxels[0], judged.image.geometry
-    reference, predicted = (_painted(mask, geometry.ndim) for mask in (judged.reference, judged.predicted))
+    reference, predicted = (painted(mask, geometry.ndim) for mask in (judged.reference, judged.predicted))
     window = display_range(voxels)
     if geometry.ndim == 2:
         return _Plane(voxels, reference, predicted, geometry, judged, None, window)
@@ -105,7 +105,7 @@ def _plane(judged: Judged) -> _Plane:
     return _Plane(voxels[box], reference[box], predicted[box], geometry.cropped(start, size), judged, axis, window)
 
 
-def _painted(mask: np.ndarray, ndim: int) -> np.ndarray:
+def painted(mask: np.ndarray, ndim: int) -> np.ndarray:
     """One map of class indices; of labels that overlap, later ones over earlier ones."""
     if mask.ndim == ndim:
         return mask
