@@ -63,5 +63,5 @@ def _require_whole(case: CachedCase) -> None:
         path = Path(array.filename)
         found = path.stat().st_size if path.exists() else 0
         if found < array.offset + array.nbytes:
-            mend = f"Delete {path.parent}: the same command prepares it anew; unreadable=leave_out goes on without it."
+            mend = "The same command prepares it anew and goes on; with unreadable=leave_out it goes on without it."
             raise UnreadableFileError(case.id, f"its prepared file {path} has been cut to {found} bytes", mend)

@@ -8,10 +8,12 @@ renamed into place. Images are float32: float16 would halve the disk but has to 
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from zipfile import BadZipFile
 from zlib import crc32
 
 import numpy as np
@@ -33,6 +35,7 @@ _PREPARATION = {
     "reading",
 }  # fmt: skip
 _PLACES = 10_000  # voxels of each class whose place is kept, to centre patches on
+_STALE = 3600.0  # seconds after which nobody can be at work on a case any more
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +77,7 @@ def cache_cases(
     Raises:
         MedsegError: A case cannot be read or does not fit the plan, and `work` does not leave it out; it is named.
     """
+    _remove_leftovers(folder)
     done = for_each_case(
         partial(_place_of, plan=plan, folder=folder, seed=seed),
         cases,
@@ -88,6 +92,8 @@ def _place_of(case: Case, plan: Plan, folder: Path, seed: int) -> Path:
     """The folder of a prepared case."""
     how = plan.model_dump_json(include=_PREPARATION)
     place = folder / f"{case.id}-{short_key(how, case_content(case), str(seed))}"
+    if place.exists() and not _is_whole(case, plan, place):
+        shutil.rmtree(place)
     if not place.exists():
         _prepare_one(case, plan, place, np.random.default_rng([seed, crc32(case.id.encode())]))
     return place
@@ -125,10 +131,26 @@ def _places(targets: np.ndarray, plan: Plan, rng: np.random.Generator) -> list[n
     return places
 
 
+def _is_whole(case: Case, plan: Plan, place: Path) -> bool:
+    """Whether what was prepared can still be opened: files are cut where a disk was full or a machine went down."""
+    try:
+        _open(case, plan, place)
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile):
+        return False
+    return True
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what killed runs left half-way; what is younger may be another process at work."""
+    for path in folder.glob(".*"):
+        if path.is_dir() and time.time() - path.stat().st_mtime > _STALE:
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def _open(case: Case, plan: Plan, place: Path) -> CachedCase:
     labels = plan.label_set
     looked_for = labels.judged(case.annotated)
-    with np.load(place / "places.npz") as archive:
+    with (place / "places.npz").open("rb") as stream, np.load(stream) as archive:
         places = tuple(archive[f"arr_{index}"] for index in range(labels.classes))
     return CachedCase(
         case.id,

@@ -1,6 +1,8 @@
 """Prepared cases: by memory map, named by what the files hold, never half-written."""
 
+import os
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,6 +55,21 @@ def test_what_is_prepared_is_not_prepared_again_and_what_died_half_way_is(cases,
     cache_cases(cases[:2], PLAN, tmp_path, Silent())
     assert places[0].stat().st_mtime_ns == times[0]
     assert places[1].is_dir()
+
+
+def test_what_was_cut_off_is_prepared_again_and_old_leftovers_go(cases, tmp_path):
+    cache_cases(cases[:2], PLAN, tmp_path, Silent())
+    damaged = sorted(tmp_path.iterdir())
+    for place, name in zip(damaged, ("label.npy", "places.npz"), strict=True):
+        (place / name).write_bytes((place / name).read_bytes()[:100])
+    old, young = tmp_path / ".case7-0.1-dead", tmp_path / ".case8-0.1-busy"
+    for folder, age in ((old, 7200), (young, 60)):
+        folder.mkdir()
+        os.utime(folder, (time.time() - age,) * 2)
+    again = cache_cases(cases[:2], PLAN, tmp_path, Silent())
+    assert [one.targets.shape for one in again.results] == [one.voxels.shape[1:] for one in again.results]
+    assert young.exists()
+    assert not old.exists()
 
 
 def test_the_key_is_what_the_files_hold_and_how_they_are_prepared(cases, tmp_path):
