@@ -70,7 +70,12 @@ def compute_plan(
     _require_axes(overrides, fingerprint.dims)
     patch_budget = _BUDGETS["gpu" if gpu else "cpu", fingerprint.dims][0]
     spacing, longest, why_grid = working_grid(fingerprint, patch_budget)
+    if overrides.get("longest_side") is not None:  # pixels are asked for, whether or not the spacing is known
+        spacing = None
     spacing, longest = overrides.get("spacing_mm", spacing), overrides.get("longest_side", longest)
+    if spacing is not None and longest is not None:
+        found = f"{longest}, and spacing_mm {list(spacing)}"
+        raise ConfigError("plan.longest_side", found, "Give one of them: the grid is in mm or in pixels.")
     median = median_shape(fingerprint, spacing, longest)
     step, why_step = _fitted(median, spacing or (1.0,) * fingerprint.dims, overrides, gpu, memory)
     normalised = [normalisation_of(fingerprint, channel) for channel in range(fingerprint.channels)]

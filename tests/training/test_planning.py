@@ -71,6 +71,14 @@ def test_radiographs_with_spacing_are_planned_in_millimetres():
     assert not plan.portable
 
 
+def test_pixels_asked_for_are_taken_where_the_spacing_is_known():
+    data = fingerprint([(1024, 512)], [(0.2, 0.2)], "MG")
+    plan = compute_plan(data, LABELS, ("image",), {"longest_side": 512})
+    assert (plan.spacing_mm, plan.longest_side) == (None, 512)
+    with pytest.raises(ConfigError, match="Give one of them"):
+        compute_plan(data, LABELS, ("image",), {"longest_side": 512, "spacing_mm": (0.4, 0.4)})
+
+
 def test_several_files_a_case_are_more_than_the_bundle_takes():
     plan = compute_plan(fingerprint([(64, 64, 64)], [(1, 1, 1)], channels=2), LABELS, ("t1", "t2"), {})
     assert not plan.portable
