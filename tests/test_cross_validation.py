@@ -66,6 +66,11 @@ def test_too_few_patients_are_told_before_anything(blob_config, overrides, reaso
     assert not (blob_config.parent / "run").exists()
 
 
+def test_a_post_processing_that_the_folds_would_replace_is_refused(blob_config):
+    with pytest.raises(ConfigError, match="is what the folds are there to choose"):
+        medseg.cross_validate(blob_config, "plan.postprocessing.largest=[low]", *FOLDS)
+
+
 @pytest.fixture(scope="module")
 def done(blobs, tmp_path_factory):
     """A cross-validation that was killed in the middle of its second fold, and went on."""

@@ -103,6 +103,9 @@ def cross_validate(
     given = apply_overrides(read_yaml(Path(config)), overrides) | values
     given |= {"fold": 0} if given.get("split") else {"fold": 0, "folds": given.get("folds") or FOLDS}
     settings = check(TrainSettings, given, config)
+    if settings.plan.get("postprocessing"):
+        mend = "Leave it away, or set it in the model's plan.json afterwards."
+        raise ConfigError("plan.postprocessing", "is what the folds are there to choose", mend)
     dataset, labels = opened_dataset(settings, reporter)
     folds = folds_of(dataset, settings)
     _keep([fold.split for fold in folds], settings.folder / "folds.json")
