@@ -11,14 +11,14 @@ from medseg.atomic import write_text
 from medseg.case import Case
 from medseg.config import check
 from medseg.device import pick_device
-from medseg.errors import ConfigError, DatasetError, LabelError
+from medseg.errors import ConfigError, DatasetError, LabelError, ModelFolderError
 from medseg.labels import Labels
 from medseg.plan import Plan, model_root, read_plan
 from medseg.reporting import Reporter
 from medseg.training.cases import require_judged
 from medseg.training.each_case import CaseWork
 from medseg.training.fingerprint import take_fingerprint
-from medseg.training.memory import bytes_of
+from medseg.training.memory import bytes_of, memory_text, step_bytes
 from medseg.training.planning import compute_plan, overridden
 from medseg.training.settings import TrainSettings
 
@@ -35,6 +35,7 @@ _ASIDE = {
     "log",
     "learning",
     "memory",
+    "unreadable",
 }  # no say in a plan
 
 
@@ -47,6 +48,7 @@ def plan_training(
 
     Raises:
         LabelError: The labels are not those of the model that training starts from.
+        ModelFolderError: That is an ensemble.
         DatasetError: A label was looked for in no case or shown in none, or the cases do not fit one another.
         ConfigError: The folder holds a plan of other settings, or an override does not fit.
     """
@@ -96,6 +98,9 @@ def _memory_of(device: torch.device) -> int | None:
 def _plan_of(model: Path, labels: Labels, channels: Sequence[str], settings: TrainSettings) -> Plan:
     """The plan of the model that training starts from."""
     earlier = read_plan(model_root(model) / "plan.json")
+    if earlier.members > 1:
+        mend = "Start from one of the models that it was made of, such as fold0."
+        raise ModelFolderError(model, f"is an ensemble of {earlier.members}", mend)
     if earlier.label_set.names != labels.names:
         names = ", ".join(earlier.label_set.names)
         raise LabelError("labels", ", ".join(labels.names), "Fine-tune on the same structures.", f"{names} as in init")
@@ -109,7 +114,30 @@ def _plan_of(model: Path, labels: Labels, channels: Sequence[str], settings: Tra
         merged |= {"preparation": settings.preparation, "portable": False}
     merged |= settings.plan
     merged["network"] = {**earlier.network.model_dump(), **settings.plan.get("network", {})}
-    return check(Plan, merged | {"reasons": overridden(earlier.reasons, settings.plan)}, "plan")
+    plan = check(Plan, merged | {"reasons": overridden(earlier.reasons, settings.plan)}, "plan")
+    return plan if settings.memory is None else _within(plan, bytes_of(settings.memory), "batch_size" in settings.plan)
+
+
+def _within(plan: Plan, memory: int, fixed: bool) -> Plan:
+    """The plan with a batch whose step fits the memory; patch and network are those that the weights were made for.
+
+    Args:
+        plan: Of the model that training starts from.
+        memory: Bytes that a step may take.
+        fixed: Whether the config sets the batch.
+
+    Raises:
+        ConfigError: No batch fits.
+    """
+    net = plan.network
+    for batch in range(plan.batch_size, plan.batch_size - 1 if fixed else 0, -1):
+        size = step_bytes(plan.patch_size, batch, net.features, net.kernels, net.strides, net.blocks)
+        if size <= memory:
+            why = {} if batch == plan.batch_size else {"batch_size": f"lowered until a step fits {memory_text(memory)}"}
+            told = {"step_mib": round(size / 2**20), "reasons": plan.reasons | why}
+            return plan.model_copy(update={"batch_size": batch, **told})
+    found = f"{memory_text(memory)}, but the smallest step of the model takes about {memory_text(size)}"
+    raise ConfigError("memory", found, "Give more, or set a smaller plan.patch_size or plan.batch_size.")
 
 
 def _record(settings: TrainSettings) -> Path:
@@ -127,7 +155,7 @@ def _require_same(settings: TrainSettings) -> None:
     if not path.exists():
         return
     before, now = json.loads(path.read_text(encoding="utf-8")), _said(settings)
-    ignored = set() if now["memory"] is not None else {"memory"}
+    ignored = _ASIDE if now["memory"] is None else _ASIDE - {"memory"}
     changed = sorted(key for key in (now.keys() | before.keys()) - ignored if now.get(key) != before.get(key))
     if changed:
         mend = "Make it again by `medseg plan` with this config, delete it, or choose another out=..."

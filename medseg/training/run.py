@@ -130,8 +130,9 @@ class Run:
 
     def leave_out(self, error: UnreadableFileError) -> None:
         """Go on without the case that the error is about, where the settings allow it; raise otherwise."""
-        known = {case.id for case in self.source.cases}
-        if self.settings.unreadable != "leave_out" or error.where not in known or len(known) == 1:
+        parts = [{case.id for case in cases} for cases in (self.source.cases, self.validation)]
+        part = next((names for names in parts if error.where in names), set())
+        if self.settings.unreadable != "leave_out" or len(part) < 2:  # of another file, or the last of its part
             raise error
         self.progress.left_out[error.where] = str(error)
         self._without(error.where)
@@ -139,6 +140,7 @@ class Run:
 
     def _without(self, case: str) -> None:
         self.source = replace(self.source, cases=[one for one in self.source.cases if one.id != case])
+        self.validation = [one for one in self.validation if one.id != case]
 
     def _plan_steps(self) -> None:
         progress = self.progress

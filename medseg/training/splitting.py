@@ -1,9 +1,12 @@
 """The split that the settings of a training ask for."""
 
+from pathlib import Path
+
 from medseg.datasets import Dataset, Split, k_folds, read_split, split_by_patient
+from medseg.plan import model_root
 from medseg.training.settings import TrainSettings
 
-__all__ = ["chosen_split"]
+__all__ = ["chosen_split", "learnt_before"]
 
 
 def chosen_split(dataset: Dataset, settings: TrainSettings) -> Split:
@@ -26,3 +29,11 @@ def chosen_split(dataset: Dataset, settings: TrainSettings) -> Split:
         seed=settings.seed,
         stratify=settings.stratify,
     )
+
+
+def learnt_before(model: Path, split: Split) -> tuple[str, ...]:
+    """Validation and test cases that a model folder has learnt from, as far as the split beside it tells."""
+    path = model_root(model).parent / "split.json"
+    if not path.is_file():
+        return ()
+    return tuple(sorted({*Split.load(path).train} & {*split.validation, *split.test}))

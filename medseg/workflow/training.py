@@ -61,12 +61,19 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
     from medseg.export.bundle import write_bundle
     from medseg.outputs.run_log import open_run_log
     from medseg.training.plan_run import plan_training
-    from medseg.training.splitting import chosen_split
+    from medseg.training.splitting import chosen_split, learnt_before
     from medseg.training.stages import learn, require_same_settings
 
     require_same_settings(settings)
     split = chosen_split(dataset, settings)
     _keep(split, settings.folder / "split.json")
+    taught = learnt_before(settings.init, split) if settings.init is not None else ()
+    if taught:
+        listed = ", ".join(taught[:3]) + (" ..." if len(taught) > 3 else "")
+        reporter.say(
+            f"Warning: init has learnt from {len(taught)} of the cases held out here ({listed}), if by the "
+            "same names it means the same: their scores are too good"
+        )
     by_id = {case.id: case for case in dataset.cases}
     training, validation = ([by_id[i] for i in part] for part in (split.train, split.validation))
     plan = plan_training(training, labels, dataset.channels, settings, reporter)
@@ -85,7 +92,7 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
 
 
 def _keep(split: Split, path: Path) -> None:
-    """Save the split; a run that goes on must go on with the same cases."""
-    if path.exists() and Split.load(path) != split:
+    """Save the split; a run that has begun must go on with the same cases."""
+    if path.exists() and path.with_name("settings.json").exists() and Split.load(path) != split:
         raise ConfigError(path, "the data set has other cases than when this run began", "Choose another out=...")
     split.save(path)

@@ -1,6 +1,7 @@
 """What fails in the middle of a training: memory, prepared files, workers. It is named, or mended where asked for."""
 
 import json
+import shutil
 import traceback
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from medseg.datasets import CaseTable, open_dataset, split_by_patient
 from medseg.errors import ConfigError, TrainingError, UnreadableFileError
 from medseg.reporting import Silent
 from medseg.training.batch import Batch
@@ -108,6 +110,46 @@ def test_a_prepared_case_that_is_cut_off_is_left_out_where_asked_for(blob_config
     told = json.loads((trained.run / "summary.json").read_text())
     assert list(told["left_out"]) == [damage.case]
     assert any(f"left out from here on: {damage.case}" in text for text in damage.said)
+
+
+@pytest.fixture
+def own_config(blob_config, blobs, tmp_path):
+    """The same on a copy of the data set, whose files may be damaged."""
+    shutil.copytree(blobs, tmp_path / "data")
+    blob_config.write_text(blob_config.read_text().replace(str(blobs), str(tmp_path / "data")))
+    return blob_config
+
+
+class LoseValidationCase(Silent):
+    """Cuts the image of the first validation case when a step is done."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def advance(self, text: str, done: float, total: float, note: str = "") -> None:
+        if text == "Training" and done == 1:
+            split = json.loads((self.folder / "run" / "split.json").read_text())
+            (self.folder / "data" / "images" / f"{split['validation'][0]}.nii.gz").write_bytes(b"")
+
+
+def test_a_validation_case_that_is_lost_in_training_is_left_out_where_asked_for(own_config, tmp_path):
+    lose = LoseValidationCase(tmp_path)
+    with pytest.raises(UnreadableFileError, match=r"case\d: cannot be validated on"):
+        train(own_config, reporter=lose)
+    # It was asked for too late, but the run goes on.
+    trained = train(own_config, unreadable="leave_out")
+    (lost,) = json.loads((trained.run / "summary.json").read_text())["left_out"]
+    assert lost in trained.split.validation
+    assert trained.history["val_dice"].notna().all()
+
+
+def test_a_validation_case_that_cannot_be_read_is_named_before_the_first_step(own_config, tmp_path):
+    table = CaseTable(file="cases.csv", id="name", patient="person")
+    split = split_by_patient(open_dataset(tmp_path / "data", table=table).cases)
+    (tmp_path / "data" / "images" / f"{split.validation[0]}.nii.gz").write_bytes(b"")
+    with pytest.raises(UnreadableFileError, match=f"{split.validation[0]}: cannot be validated on"):
+        train(own_config)
+    assert not (tmp_path / "run" / "checkpoints").exists()
 
 
 def test_an_error_in_a_worker_keeps_its_traceback_and_names_step_and_cases(blob_config, monkeypatch):

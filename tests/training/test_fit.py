@@ -13,10 +13,14 @@ import pandas as pd
 import pytest
 import torch
 
-from medseg.errors import ConfigError, LabelError, ModelFolderError, TrainingError, UnreadableFileError
+from medseg.datasets import Split
+from medseg.errors import ConfigError, DatasetError, LabelError, ModelFolderError, TrainingError, UnreadableFileError
+from medseg.plan import read_plan
 from medseg.reporting import Silent
 from medseg.training.checkpoint import load_checkpoint
 from medseg.workflow import train
+from tests.plans import LEVELS_3D, plan_3d, untrained_model
+from tests.reporters import Listener
 
 
 class StopAfter(Silent):
@@ -79,6 +83,16 @@ def test_a_run_with_other_settings_is_not_overwritten(blob_config):
         train(blob_config, "seed=1")
 
 
+def test_a_run_that_failed_before_it_began_can_be_mended_in_its_folder(blob_config, tmp_path):
+    with pytest.raises(DatasetError, match="third in none"):
+        train(blob_config, labels={"low": 1, "high": 4, "third": 9})
+    with pytest.raises(KeyboardInterrupt):
+        train(blob_config, "learning.workers=2", test=0.3, reporter=StopAfter(5))
+    assert len(train(blob_config, test=0.3, jobs=1, unreadable="leave_out").history) == 2
+    with pytest.raises(ConfigError, match=r"other settings \(test\)"):
+        train(blob_config)
+
+
 def test_a_run_whose_data_set_has_changed_is_not_continued(blob_config, blobs, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(blobs, data)
@@ -119,6 +133,25 @@ def test_fine_tuning_starts_from_the_earlier_model(blob_config, tmp_path):
     before, after = (torch.load(run.folder / "models" / "model.pt", weights_only=True) for run in (first, second))
     assert all(torch.allclose(before[name], after[name], atol=1e-5) for name in before)
     assert json.loads((second.folder / "plan.json").read_text()) == json.loads((first.folder / "plan.json").read_text())
+
+
+def test_fine_tuning_keeps_to_the_memory_and_tells_what_it_cannot_learn_or_judge(blob_config, tmp_path):
+    network = LEVELS_3D.model_copy(update={"features": (8, 16, 16)})
+    plan = plan_3d(labels={"low": 1, "high": 4}, network=network, batch_size=8)
+    model = untrained_model(tmp_path / "earlier" / "model", plan)
+    listener = Listener()
+    given = {"init": model, "labels": {"low": [1, 4], "high": 9}, "memory": "12MiB", "epochs": 1, "reporter": listener}
+    Split(tuple(f"case{number}" for number in range(10)), (), ()).save(tmp_path / "earlier" / "split.json")
+    trained = train(blob_config, **given)
+    assert 1 <= read_plan(trained.folder / "plan.json").batch_size < 8
+    assert any("high is in none of the" in text for text in listener.said)
+    held_out = len(trained.split.validation) + len(trained.split.test)
+    assert any(f"has learnt from {held_out} of the cases held out" in text for text in listener.said)
+    with pytest.raises(ConfigError, match="the smallest step of the model takes"):
+        train(blob_config, **given | {"memory": "1MiB", "out": tmp_path / "small"})
+    several = untrained_model(tmp_path / "several", plan.model_copy(update={"members": 2}))
+    with pytest.raises(ModelFolderError, match="is an ensemble of 2"):
+        train(blob_config, **given | {"init": several, "out": tmp_path / "of_several"})
 
 
 def test_fine_tuning_on_other_structures_is_refused(blob_config, tmp_path):
