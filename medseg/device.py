@@ -20,11 +20,11 @@ def open_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
     """Lightning Fabric on one device.
 
     Args:
-        device: "auto", "cpu", "cuda" or "mps".
+        device: "auto", "cpu", "cuda", "mps", or one of several such as "cuda:1".
         precision: "auto", "fp32", "bf16" or "fp16"; `auto` is bf16 where the processor computes in it.
 
     Raises:
-        ConfigError: fp16 is asked of a CPU.
+        ConfigError: There is no such device, or fp16 is asked of a CPU.
     """
     chosen = pick_device(device)
     if chosen.type == "cpu" and precision == "fp16":
@@ -32,16 +32,24 @@ def open_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
     if chosen.type == "cpu":
         _tune_allocator()
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces each choice otherwise
-    return Fabric(accelerator=chosen.type, devices=1, precision=_pick_precision(chosen, precision))
+    which: Any = 1 if chosen.type == "cpu" else [chosen.index or 0]
+    return Fabric(accelerator=chosen.type, devices=which, precision=_pick_precision(chosen, precision))
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
-    """The device asked for; `auto` is the first of CUDA, MPS and CPU that is there."""
-    if wanted != "auto":
-        return torch.device(wanted)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    """The device asked for; `auto` is the first of CUDA, MPS and CPU that is there.
+
+    Raises:
+        ConfigError: There is no such device here.
+    """
+    counts = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}
+    if wanted == "auto":
+        return torch.device(next(kind for kind, count in counts.items() if count))
+    kind, _, index = wanted.partition(":")
+    if not (index or "0").isdigit() or int(index or 0) >= counts.get(kind, 0):
+        here = ", ".join(f"{kind} ({count})" if count > 1 else kind for kind, count in counts.items() if count)
+        raise ConfigError("device", f"no device {wanted!r} here", "Use auto, or one that is here.", here)
+    return torch.device(wanted)
 
 
 def _pick_precision(device: torch.device, wanted: str) -> Any:

@@ -86,7 +86,7 @@ class Plan(Settings):
     `None`, and `longest_side` pixels are used instead.
     """
 
-    version: int = 1
+    version: Literal[1] = 1
     dims: Literal[2, 3]
     channels: tuple[str, ...]
     modality: str
