@@ -40,7 +40,7 @@ def train(
     fine-tune), test and validation (shares of the patients), stratify (columns), folds and fold (cross-validation),
     split (a file, see `medseg split`), preparation (steps before normalisation: remove_labels, crop_to_breast,
     clahe: {clip_limit: 0.02} ...), memory (8GiB, see `medseg plan`), jobs (processes), unreadable (stop or leave_out),
-    plan (overrides of the computed plan), augment, learning.
+    plan (overrides of the computed plan), augment, loss, learning, log.
     Inner keys are written with dots: learning.learning_rate=0.0005.
     """
     from medseg.export.bundle import bundle_command

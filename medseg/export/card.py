@@ -97,9 +97,7 @@ def _facts(card: Mapping[str, Any]) -> str:
 
 def _plain_monai(plan: Plan) -> str:
     if not plan.portable:
-        steps = ", ".join(name for step in plan.preparation for name in step)
-        lacking = f"the preparation {steps}" if steps else "spacing of a picture, or several files a case"
-        return f"It runs in medseg only: {plan.reasons.get('portable', f'plain MONAI lacks {lacking}')}."
+        return f"It runs in medseg only: {plan.reasons.get('portable', 'plain MONAI lacks a part of its plan')}."
     cleaned = " before their cleaning" if plan.postprocessing != Postprocessing() else ""
     return f"""In plain MONAI, without medseg, likewise:
 

@@ -80,8 +80,7 @@ def compute_plan(
     step, why_step = _fitted(median, spacing or (1.0,) * fingerprint.dims, overrides, gpu, memory)
     normalised = [normalisation_of(fingerprint, channel) for channel in range(fingerprint.channels)]
     volumes = fingerprint.dims == 3
-    # Plain MONAI reads no spacing from a PNG and lacks our preparation; the bundle's call takes one file a case.
-    portable = fingerprint.channels == 1 and (volumes or spacing is None) and not overrides.get("preparation")
+    lacking = _lacking(fingerprint.channels, None if volumes else spacing, overrides.get("preparation", ()))
     lost = small_lesions(fingerprint, spacing, longest)
     grid = f"{why_grid}; {lost}" if lost else why_grid
     reasons = {
@@ -92,9 +91,7 @@ def compute_plan(
         "normalisation": "; ".join(dict.fromkeys(why for _, why in normalised)),
         "crop_above": _why_cropped(fingerprint),
         **why_step,
-        "portable": "plain MONAI can do all of it"
-        if portable
-        else "plain MONAI lacks our preparation, spacing of pictures, and cases of several files",
+        "portable": f"plain MONAI lacks {', '.join(lacking)}" if lacking else "plain MONAI can do all of it",
     }
     computed = {
         "dims": fingerprint.dims,
@@ -108,10 +105,22 @@ def compute_plan(
         "crop_above": fingerprint.crop_above,
         "batch_size": step.batch,
         "step_mib": round(step.bytes / 2**20),
-        "portable": portable,
+        "portable": not lacking,
     }
     decided = {"patch_size": step.patch, "network": step.network, "reasons": overridden(reasons, overrides)}
     return check(Plan, {**computed, **overrides, **decided}, "plan")
+
+
+def _lacking(
+    channels: int, picture_spacing_mm: Sequence[float] | None, preparation: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """What plain MONAI lacks: our steps, the spacing of pictures, and in the bundle's call cases of several files."""
+    steps = ", ".join(name for step in preparation for name in step)
+    return [
+        *([f"the preparation {steps}"] if steps else []),
+        *(["the spacing of pictures"] if picture_spacing_mm is not None else []),
+        *(["cases of several files"] if channels > 1 else []),
+    ]
 
 
 def overridden(reasons: Mapping[str, str], overrides: Mapping[str, Any]) -> dict[str, str]:

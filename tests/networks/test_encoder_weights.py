@@ -65,7 +65,9 @@ def test_weights_of_another_encoder_are_refused_by_the_first_that_lacks(classifi
     torch.save(classifier.state_dict(), tmp_path / "resnet18.pth")
     with pytest.raises(ConfigError, match=r"does not fit.*weights of the encoder lack"):
         started(planned(tmp_path / "resnet18.pth", "resnet34"))
-    network = planned(tmp_path / "resnet18.pth").network.model_copy(update={"kernels": ((3, 3, 3),) * 3})
+    network = planned(tmp_path / "resnet18.pth").network.model_copy(
+        update={"kernels": ((3, 3, 3),) * 3, "strides": ((1, 1, 1), (2, 2, 2), (2, 2, 2))}
+    )
     volume = plan_3d(patch_size=(32, 32, 32), network=network)
     with pytest.raises(ConfigError, match=r"is \(64, 3, 7, 7\), not \(64, 1, 7, 7, 7\)"):
         started(volume)
