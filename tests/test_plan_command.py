@@ -36,3 +36,12 @@ def test_json_is_the_plan_itself_and_a_plan_is_made_anew_with_other_words(blob_c
 def test_a_label_in_no_training_case_is_refused_before_time_is_wasted(blob_config: Path) -> None:
     with pytest.raises(DatasetError, match="third in none of the"):
         medseg.make_plan(blob_config, labels={"low": 1, "high": 4, "third": 9})
+
+
+@pytest.mark.parametrize("word", ["learning.device=gpu", "memory=many"])
+def test_a_device_or_a_memory_that_cannot_be_is_refused_before_a_case_is_read(
+    blob_config: Path, tmp_path: Path, word: str
+) -> None:
+    with pytest.raises(ConfigError):
+        medseg.make_plan(blob_config, word, out=tmp_path / "planned")
+    assert not (tmp_path / "planned" / "fingerprint").exists()

@@ -69,6 +69,9 @@ def plan_training(
 def _computed(
     cases: Sequence[Case], labels: Labels, channels: Sequence[str], settings: TrainSettings, reporter: Reporter
 ) -> Plan:
+    # Before the cases are read, so that a mistake is told at once.
+    device = pick_device(settings.learning.device)
+    memory = bytes_of(settings.memory) if settings.memory is not None else _memory_of(device)
     fingerprint = take_fingerprint(
         cases,
         labels,
@@ -82,9 +85,7 @@ def _computed(
             "Looking at the training cases", settings.jobs, settings.unreadable, settings.folder / "left_out.csv"
         ),
     )
-    device = pick_device(settings.learning.device)
     given = {"reading": settings.reading, "preparation": settings.preparation, **settings.plan}
-    memory = bytes_of(settings.memory) if settings.memory is not None else _memory_of(device)
     return compute_plan(fingerprint, labels, channels, given, gpu=device.type != "cpu", memory=memory)
 
 
