@@ -1,11 +1,13 @@
 """What everything that segments has in common: a network, an ensemble, a bundle or a threshold is a `Segmenter`."""
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
 from medseg.image import Image, Segmentation
 from medseg.labels import Labels
+from medseg.options import ReadOptions
 
-__all__ = ["Segmenter"]
+__all__ = ["Model", "Segmenter"]
 
 
 @runtime_checkable
@@ -36,3 +38,28 @@ class Segmenter(Protocol):
         Returns:
             The mask on the image's native grid.
         """
+
+
+@runtime_checkable
+class Model(Segmenter, Protocol):
+    """A segmenter that came from a folder or file: what a batch needs to know of it, whoever trained it."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels of its images, in order."""
+
+    @property
+    def reading(self) -> ReadOptions:
+        """How files become the images that it was trained on."""
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of its weights."""
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """What it is (its plan), as JSON can hold it, for the record of a run."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """How it is run here (precision, backend, windows), as JSON can hold it, for the record of a run."""
