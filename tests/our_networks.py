@@ -37,6 +37,22 @@ def branching(plan: Plan) -> nn.Module:
     return Branching(len(plan.channels), plan.outputs)
 
 
+def solid(plan: Plan) -> nn.Module:
+    return nn.Conv3d(len(plan.channels), plan.outputs, 3, padding=1)
+
+
+def raising(plan: Plan) -> nn.Module:
+    raise KeyError("depth")
+
+
+def asserting(plan: Plan) -> nn.Module:
+    class Asserting(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            raise AssertionError
+
+    return Asserting()
+
+
 def halving(plan: Plan) -> nn.Module:
     return nn.Conv2d(len(plan.channels), plan.outputs, 2, 2)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from medseg.commands.options import Json, bars, show, show_failures
+from medseg.commands.options import Json, Trusted, bars, show, show_failures
 
 if TYPE_CHECKING:
     from medseg.workflow.corrections import Corrections
@@ -67,6 +67,7 @@ def review(
     take_unchanged: Annotated[
         bool, typer.Option("--take-unchanged", help="With --corrected: take masks as predicted too.")
     ] = False,
+    trusted: Trusted = False,
     as_json: Json = False,
 ) -> None:
     """List the worst and the least certain cases that did not teach the model, laid out for correction; read it back.
@@ -83,12 +84,21 @@ def review(
         raise typer.BadParameter("--corrected and --to belong together")
     if corrected is not None and to is not None:
         with bars() as reporter:
-            back = read_corrections(run, corrected, to, take_unchanged=take_unchanged, reporter=reporter)
+            back = read_corrections(
+                run, corrected, to, take_unchanged=take_unchanged, trusted=trusted, reporter=reporter
+            )
         _show_corrections(back, as_json)
         return
     with bars() as reporter:
         done = look(
-            run, worst=worst, uncertain=uncertain, out=out, viewer=viewer, inputs=inputs or (), reporter=reporter
+            run,
+            worst=worst,
+            uncertain=uncertain,
+            out=out,
+            viewer=viewer,
+            inputs=inputs or (),
+            trusted=trusted,
+            reporter=reporter,
         )
     if as_json:
         typer.echo(done.to_json())

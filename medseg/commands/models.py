@@ -15,6 +15,7 @@ from medseg.commands.options import (
     Label,
     OutFolder,
     Reading,
+    Trusted,
     Untilt,
     bars,
     labels_of_words,
@@ -60,9 +61,7 @@ def predict(
     out: OutFolder,
     part: Annotated[str | None, typer.Option(help="Only this part of its split: train, validation, test.")] = None,
     portable: Annotated[bool, typer.Option("--portable", help="As the bundle in MONAI: fp32, no crop.")] = False,
-    trusted: Annotated[
-        bool, typer.Option("--trusted", help="Run the model's exported program where its network is not installed.")
-    ] = False,
+    trusted: Trusted = False,
     min_voxels: Annotated[int, typer.Option(min=0, help="Leave smaller regions out of the table.")] = 0,
     frame: Frame = None,
     untilt: Untilt = False,

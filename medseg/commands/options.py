@@ -23,6 +23,7 @@ __all__ = [
     "OutFolder",
     "Reading",
     "Table",
+    "Trusted",
     "Untilt",
     "bars",
     "case_table_of_words",
@@ -50,6 +51,13 @@ Reading = Annotated[
 ]
 Frame = Annotated[int | None, typer.Option(min=0, help="Which volume of files with four axes, from 0.")]
 Untilt = Annotated[bool, typer.Option("--untilt", help="Resample CT with gantry tilt onto an orthogonal grid.")]
+Trusted = Annotated[
+    bool,
+    typer.Option(
+        "--trusted",
+        help="You trust who made the model: its network may be code of theirs (package.module:factory), which runs.",
+    ),
+]
 OutFolder = Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")]
 DatasetPath = Annotated[Path, typer.Argument(help="Folder of a data set, its manifest, or an HDF5 file.")]
 # Written out, because looking them up would load every reader before the help is shown.

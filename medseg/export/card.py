@@ -10,6 +10,7 @@ import torch
 from medseg.export.inference_config import bundle_command
 from medseg.io.label_files import label_file_stems
 from medseg.plan import Plan, Postprocessing
+from medseg.trust import is_own
 
 __all__ = ["metadata", "readme"]
 
@@ -76,7 +77,7 @@ Research only: not a medical device.
 
 With medseg, from this folder:
 
-    medseg predict . IMAGES --out OUT
+    medseg predict . IMAGES --out OUT{_trust(plan)}
 
 {_plain_monai(plan)}
 
@@ -93,6 +94,16 @@ def _facts(card: Mapping[str, Any]) -> str:
         inner = value if isinstance(value, Mapping) else {}
         lines += [f"- {key}:{'' if inner else f' {value}'}", *(f"    - {name}: {one}" for name, one in inner.items())]
     return "\n".join(lines)
+
+
+def _trust(plan: Plan) -> str:
+    """What the command needs where the network is somebody's code."""
+    if not is_own(plan.network.name):
+        return ""
+    return f""" --trusted
+
+Its network `{plan.network.name}` is code of whoever made this folder, which runs: say `--trusted` only where you trust
+them."""
 
 
 def _plain_monai(plan: Plan) -> str:

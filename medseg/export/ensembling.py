@@ -20,6 +20,8 @@ def write_ensemble(
     model_folders: Sequence[Path],
     card: Mapping[str, Any],
     postprocessing: Postprocessing | None = None,
+    *,
+    trusted: bool = False,
 ) -> Plan:
     """Join models of one plan; together they answer with the mean of their logits.
 
@@ -28,12 +30,14 @@ def write_ensemble(
         model_folders: Two or more model folders, such as those of the folds.
         card: What the joined model is, in a few JSON values.
         postprocessing: How its masks are cleaned, where not as the first model's.
+        trusted: Their network may be somebody's own code; see `load_model`.
 
     Returns:
         The plan of the ensemble as it was saved.
 
     Raises:
-        ModelFolderError: There are fewer than two, one is incomplete or itself an ensemble, or their plans differ.
+        ModelFolderError: There are fewer than two, one is incomplete, itself an ensemble or not trusted, or their plans
+            differ.
         OutputError: Something cannot be written.
     """
     roots = [model_root(Path(path)) for path in model_folders]
@@ -42,7 +46,7 @@ def write_ensemble(
     plans = [read_plan(root / "plan.json") for root in roots]
     for root, plan in zip(roots, plans, strict=True):
         _require_joinable(root, plan, plans[0])
-    network = Ensemble(read_network(root, plan) for root, plan in zip(roots, plans, strict=True))
+    network = Ensemble(read_network(root, plan, trusted=trusted) for root, plan in zip(roots, plans, strict=True))
     changes = {"members": len(roots), "postprocessing": postprocessing or plans[0].postprocessing}
     return write_bundle(folder, plans[0].model_copy(update=changes), network, card)
 

@@ -9,11 +9,12 @@ from torch import nn
 from medseg.errors import ConfigError
 from medseg.networks.ensemble import Ensemble
 from medseg.networks.flexible import flexible, flexible_arguments, is_plain_monai
-from medseg.networks.own import is_own, own_network
+from medseg.networks.own import own_network
 from medseg.networks.residual import residual_unet
 from medseg.networks.segresnet import segresnet, segresnet_arguments
 from medseg.networks.unet import dynunet, dynunet_arguments
 from medseg.plan import Plan
+from medseg.trust import is_own
 
 __all__ = ["NETWORKS", "build_network", "monai_definition"]
 

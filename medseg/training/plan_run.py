@@ -21,6 +21,7 @@ from medseg.training.fingerprint import take_fingerprint
 from medseg.training.memory import bytes_of, memory_text, step_bytes
 from medseg.training.planning import compute_plan, overridden
 from medseg.training.settings import TrainSettings
+from medseg.trust import require_named
 
 __all__ = ["plan_training"]
 
@@ -50,13 +51,16 @@ def plan_training(
         LabelError: The labels are not those of the model that training starts from.
         ModelFolderError: That is an ensemble.
         DatasetError: A label was looked for in no case or shown in none, or the cases do not fit one another.
-        ConfigError: The folder holds a plan of other settings, or an override does not fit.
+        ConfigError: The folder holds a plan of other settings, an override does not fit, or the network of a plan
+            from a file is somebody's own code that the config does not name.
     """
     require_judged(cases, labels)
     path = settings.folder / "plan.json"
     if path.exists():
         _require_same(settings)
-        return read_plan(path)
+        kept = read_plan(path)
+        require_named(path, kept.network.name, settings.network_name)
+        return kept
     if settings.init is not None:
         plan = _plan_of(settings.init, labels, channels, settings)
     else:
@@ -116,6 +120,7 @@ def _plan_of(model: Path, labels: Labels, channels: Sequence[str], settings: Tra
     merged |= settings.plan
     merged["network"] = {**earlier.network.model_dump(), **settings.plan.get("network", {})}
     plan = check(Plan, merged | {"reasons": overridden(earlier.reasons, settings.plan)}, "plan")
+    require_named(model_root(model) / "plan.json", plan.network.name, settings.network_name)
     return plan if settings.memory is None else _within(plan, bytes_of(settings.memory), "batch_size" in settings.plan)
 
 

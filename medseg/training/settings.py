@@ -91,6 +91,13 @@ class TrainSettings(Settings):
         return self
 
     @property
+    def network_name(self) -> str | None:
+        """The network that the config itself names, if it names one."""
+        network = self.plan.get("network")
+        name = network.get("name") if isinstance(network, dict) else None
+        return name if isinstance(name, str) else None
+
+    @property
     def folder(self) -> Path:
         """Where the run is written."""
         return self.out or Path("runs") / self.name

@@ -72,6 +72,7 @@ def read_corrections(
     to: str | Path,
     *,
     take_unchanged: bool = False,
+    trusted: bool = False,
     reporter: Reporter | None = None,
 ) -> Corrections:
     """Check each corrected mask, and write a manifest of the whole data set with them in place.
@@ -85,6 +86,7 @@ def read_corrections(
         corrected: The folder that `review` wrote, perhaps moved.
         to: The CSV to write; it must not lie in the data set's own folder under a name that is taken.
         take_unchanged: Take masks that are as they were predicted too: somebody looked at them all.
+        trusted: The run's network may be somebody's own code, which the config will name; see `load_model`.
         reporter: Told of the progress.
 
     Raises:
@@ -95,7 +97,7 @@ def read_corrections(
     record = _record(folder)
     if manifest.exists() or manifest.suffix.lower() != ".csv":
         raise InputError(manifest, "is there already, or is no CSV", "Name a new file, such as corrected.csv.")
-    finished = open_run(run, reporter)
+    finished = open_run(run, reporter, trusted=trusted)
     if any(case.mask_step != 1 for case in finished.dataset.cases):
         mend = "Convert it first (`medseg convert DATASET OUT --to manifest`), and train on that."
         raise DatasetError(finished.dataset.root, "has masks drawn on smaller copies, which no manifest names", mend)

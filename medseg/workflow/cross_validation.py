@@ -117,7 +117,7 @@ def cross_validate(
         _train_fold(config, overrides, values, settings, run, number, reporter)
         cases = [case for case in dataset.cases if case.id in set(fold.held_out)]
         masks = settings.folder / "out_of_fold" / run.name
-        components = predict_held_out(run, cases, masks, labels, reporter)
+        components = predict_held_out(run, cases, masks, labels, reporter, named=settings.network_name)
         runs.append(run)
         parts.append((cases, masks, components.assign(fold=number)))
     pairs = [pair for cases, masks, _ in parts for pair in judged_pairs(cases, masks)]
@@ -219,4 +219,5 @@ def _join(done: CrossValidation, name: str, seed: int, dataset: Dataset, held_ou
         "after post-processing, chosen without the own fold": round(done.dice["honest"], 4),
         "seed": seed,
     }
-    write_ensemble(done.model, [run / "model" for run in done.folds], card, postprocessing=done.postprocessing)
+    models = [run / "model" for run in done.folds]  # whose networks are the config's: `predict_held_out` looked
+    write_ensemble(done.model, models, card, postprocessing=done.postprocessing, trusted=True)

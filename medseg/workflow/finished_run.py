@@ -13,6 +13,7 @@ from medseg.errors import ConfigError
 from medseg.labels import Labels
 from medseg.plan import read_plan
 from medseg.reporting import Reporter
+from medseg.trust import require_trust
 from medseg.workflow.opening import opened_dataset
 
 if TYPE_CHECKING:
@@ -53,10 +54,16 @@ class FinishedRun:
     judged: tuple[Judged, ...]
 
 
-def open_run(folder: str | Path, reporter: Reporter) -> FinishedRun:
+def open_run(folder: str | Path, reporter: Reporter, *, trusted: bool = False) -> FinishedRun:
     """What a run's folder says.
 
+    Args:
+        folder: Of a training or a cross-validation.
+        reporter: Told of the progress.
+        trusted: Its network may be somebody's own code; see `load_model`.
+
     Raises:
+        ModelFolderError: Its network is such code, and not trusted.
         ConfigError: It is no run, or not finished.
         DatasetError: Its data set cannot be read any more.
     """
@@ -69,12 +76,17 @@ def open_run(folder: str | Path, reporter: Reporter) -> FinishedRun:
         mend = "Pass the folder that `medseg train` or `medseg cross-validate` wrote, and let it finish."
         raise ConfigError(root, "is not the folder of a finished run", mend)
     settings = check(TrainSettings, json.loads(record.read_text(encoding="utf-8")), record)
+    plan = read_plan(root / "model" / "plan.json")
+    # The settings too: they become the config that goes on from corrections, where a name is the user's own word.
+    for name in (plan.network.name, settings.network_name or ""):
+        require_trust(root, name, trusted)
     dataset, _ = opened_dataset(settings, reporter)
-    # The plan keeps the order of the labels, which is that of the model's classes; the record of settings is sorted.
-    labels = read_plan(root / "model" / "plan.json").label_set
     split = Split.load(root / "split.json")
     judged = _of_folds(runs, root, split, dataset) if runs else _of_parts(root, split, dataset)
-    return FinishedRun(root, settings, dataset, labels, split, len(runs), tuple(one for one in judged if one.cases))
+    # The plan keeps the order of the labels, which is that of the model's classes; the record of settings is sorted.
+    return FinishedRun(
+        root, settings, dataset, plan.label_set, split, len(runs), tuple(one for one in judged if one.cases)
+    )
 
 
 def _fold_runs(root: Path) -> list[Path]:

@@ -14,7 +14,9 @@ from medseg.evaluation.pairs import Pair, holds_label_files
 from medseg.image import Segmentation
 from medseg.io import read_case_label_map
 from medseg.labels import Labels
+from medseg.plan import read_plan
 from medseg.reporting import Reporter
+from medseg.trust import require_named
 from medseg.workflow.predicting import load_model, predict_with
 
 __all__ = ["class_indices", "judged_pairs", "predict_held_out", "reference_of"]
@@ -22,17 +24,33 @@ __all__ = ["class_indices", "judged_pairs", "predict_held_out", "reference_of"]
 _COMPONENTS = "components.csv"
 
 
-def predict_held_out(run: Path, cases: Sequence[Case], out: Path, labels: Labels, reporter: Reporter) -> pd.DataFrame:
+def predict_held_out(
+    run: Path, cases: Sequence[Case], out: Path, labels: Labels, reporter: Reporter, *, named: str | None = None
+) -> pd.DataFrame:
     """Predict cases into a folder, unless all of them are there, and list the components of their masks.
+
+    Args:
+        run: The folder of the run, with its model.
+        cases: Labelled cases.
+        out: Gets a folder a case.
+        labels: What the references contain.
+        reporter: Told of the progress.
+        named: The network in the user's config: where a run's is somebody's own code, it must be this one.
 
     Returns:
         `components_table` of the cases that could be predicted; kept as `components.csv`, which is written last.
+
+    Raises:
+        ConfigError: The network is code that the config does not name.
     """
+    # A finished fold is a folder like any other: its network runs by the config's word, not by its own.
+    made = run / "model" / "plan.json"
+    require_named(made, read_plan(made).network.name, named)
     path = out / _COMPONENTS
     if path.exists():
         return pd.read_csv(path, dtype=COMPONENT_COLUMNS)
     rows: list[dict[str, Any]] = []
-    model = load_model(run)
+    model = load_model(run, trusted=True)
 
     def look(case: Case, segmentation: Segmentation) -> None:
         reference = reference_of(case, segmentation, labels, model.plan.reading)

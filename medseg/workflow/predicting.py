@@ -60,7 +60,7 @@ def predict(
             `regions.csv`, `cases.csv`, `timings.csv` and `run.json`.
         part: Only this part ("test", "validation", "train") of the split that the model was trained with.
         portable: Predict exactly as the bundle does in plain MONAI.
-        trusted: Run the exported program of a network whose code is not installed here.
+        trusted: A network that is somebody's own code, or its exported program, may run; see `load_model`.
         min_voxels: Regions with fewer voxels are left out of the table.
         reading: Fields of `ReadOptions` that are to be other than in training.
         command: The command line, for `run.json`.

@@ -75,6 +75,7 @@ def review(
     out: str | Path | None = None,
     viewer: Viewer | None = None,
     inputs: str | Path | Sequence[str | Path] = (),
+    trusted: bool = False,
     reporter: Reporter | None = None,
 ) -> Review:
     """Predict what a run's models have not learnt from, and lay out the cases that a person should look at.
@@ -90,17 +91,19 @@ def review(
         out: Folder to write to; RUN/review where left out.
         viewer: "slicer" or "itksnap"; both where left out.
         inputs: Unlabelled images to choose from too, as for `predict`; cases with a label are passed over.
+        trusted: The run's network may be somebody's own code; see `load_model`.
         reporter: Told of the progress.
 
     Raises:
         ConfigError: The folder holds no finished run.
+        ModelFolderError: Its network is somebody's own code, and not trusted.
         InputError: There is nothing to review, or the viewer is unknown.
         OutputError: The folder holds a review already.
     """
     reporter = reporter or Silent()
     if viewer is not None and viewer not in VIEWERS:
         raise InputError("viewer", f"unknown viewer {viewer!r}", "Choose one of these.", ", ".join(VIEWERS))
-    finished = open_run(run, reporter)
+    finished = open_run(run, reporter, trusted=trusted)
     folder = Path(out) if out is not None else finished.folder / "review"
     if (folder / RECORD).exists():
         mend = "Name another folder, or remove it once its corrections are read."
@@ -109,7 +112,7 @@ def review(
     groups = [*finished.judged, *_new(finished, listed, reporter)]
     if not groups:
         raise InputError(run, "has no case that did not teach its model", "Name unlabelled images as inputs.")
-    looks = [_predicted(group, finished, folder / _PREDICTIONS, reporter) for group in groups]
+    looks = [_predicted(group, finished, folder / _PREDICTIONS, reporter, trusted) for group in groups]
     table = _ranked(pd.concat([look.rows for look in looks], ignore_index=True), worst, uncertain)
     chosen: dict[str, dict[Any, Any]] = {row["case"]: row for row in table[table["why"] != ""].to_dict("records")}
     sheet, record = [], {}
@@ -164,8 +167,8 @@ def _new(finished: FinishedRun, inputs: Sequence[str | Path], reporter: Reporter
     return [Judged(finished.folder, _NEW, tuple(told_apart))] if cases else []
 
 
-def _predicted(group: Judged, finished: FinishedRun, out: Path, reporter: Reporter) -> _Look:
-    model = load_model(group.model)
+def _predicted(group: Judged, finished: FinishedRun, out: Path, reporter: Reporter, trusted: bool) -> _Look:
+    model = load_model(group.model, trusted=trusted)
     labels = plain_labels(finished.labels)
     figures: dict[str, dict[str, Any]] = {}
     masks: dict[str, tuple[bytes, str, tuple[int, ...]]] = {}

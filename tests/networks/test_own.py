@@ -32,6 +32,8 @@ def test_a_factory_of_the_users_makes_the_network():
         ("our_networks:no_function", "no function 'no_function'"),
         (":", "package.module:factory"),
         ("our_networks:listing", "gives a list"),
+        ("our_networks:raising", "our_networks:raising fails (KeyError: 'depth'). Mend the factory"),
+        ("our_networks:asserting", "fails on a patch [32, 32] (AssertionError)"),
         ("our_networks:failing", "fails on a patch [32, 32]"),
         ("our_networks:halving", "(1, 2, 16, 16), expected (1, 2, 32, 32)"),
     ],
@@ -40,6 +42,20 @@ def test_what_cannot_be_used_is_refused_with_what_is_wrong(name, message):
     with pytest.raises(ConfigError, match=r"plan\.network\.name") as error:
         build_network(planned(name))
     assert message in str(error.value)
+
+
+def test_what_a_factory_raised_stays_behind_the_error():
+    with pytest.raises(ConfigError) as error:
+        build_network(planned("our_networks:raising"))
+    assert isinstance(error.value.__cause__, KeyError)
+
+
+@pytest.mark.parametrize("text", ["def factory(:", "1 / 0", "assert False"])
+def test_a_module_that_fails_when_imported_is_refused_by_name(text, tmp_path, monkeypatch):
+    (tmp_path / "unfinished_module.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ConfigError, match=r"unfinished_module cannot be imported .*Error.* mend the module"):
+        find_factory("unfinished_module:factory")
 
 
 def test_a_package_that_lacks_another_is_not_taken_for_missing(tmp_path, monkeypatch):
