@@ -1,0 +1,1 @@
+"""What computes the network: PyTorch, or a program that the network is converted for."""
