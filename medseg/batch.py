@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,21 @@ import pandas as pd
 
 from medseg.atomic import write_csv
 from medseg.case import Case
-from medseg.errors import MedsegError, OutputError
+from medseg.errors import OutputError
 from medseg.image import Image, Segmentation
-from medseg.io import read_case_image, write_mask
-from medseg.io.label_files import write_label_files
+from medseg.line.interrupts import Interrupts
+from medseg.line.jobs import jobs_for
+from medseg.line.outcomes import Outcome, reason
+from medseg.line.stages import Setup, Stages, one_by_one
+from medseg.line.tasks import Finishing
 from medseg.options import ReadOptions
-from medseg.outputs.preview import write_preview
-from medseg.regions import empty_table, measure_segmentation
+from medseg.regions import empty_table
 from medseg.reporting import Reporter
 from medseg.segmenter import Segmenter
 
 __all__ = ["Predictions", "predict_cases"]
 
+_TEXT = "Predicting"
 CASE_COLUMNS = ["case", "patient", "status", "regions", "warnings", "error", "images"]
 
 
@@ -60,81 +64,118 @@ def predict_cases(
     channel_names: Sequence[str] | None = None,
     reading: ReadOptions | None = None,
     look: Callable[[Case, Segmentation], None] | None = None,
+    jobs: int | None = None,
 ) -> Predictions:
     """Segment and measure every case; what fails is a row with its reason.
 
-    With `look`, each segmentation has its probabilities and is shown to it before it is written.
+    Args:
+        model: What segments; always in this process.
+        cases: In the order of the tables.
+        out: Folder to write to.
+        reporter: Told of the progress.
+        min_voxels: Smaller regions are left out of the table.
+        channel_names: As in `medseg.regions.measure_regions`.
+        reading: How files become images.
+        look: Each segmentation has its probabilities and is shown to it before it is written.
+        jobs: Processes that read the next cases, and as many that measure and write the last ones, while the network
+            works; 0 does all in this process, None decides by the number and the size of the cases. Masks and tables
+            are the same in either way.
 
     Raises:
         OutputError: `out` cannot be written: then no case could end well.
+        KeyboardInterrupt: As the user wished; the cases that are finished are in the tables.
     """
-    rows, tables, timings = [], [], []
-    for case in reporter.track(cases, "Predicting", len(cases)):
-        begin = time.perf_counter()
-        row: dict[str, Any] = {
-            "case": case.id,
-            "patient": case.patient,
-            "images": " ".join(str(path) for path in case.images),
-        }
-        row = _described(row, case.columns)
+    setup = Setup(reading, Finishing(out, min_voxels, channel_names), group=1)
+    segment = _Segmenting(model, look)
+    found: list[Outcome] = []
+    progress = _Progress(reporter, len(cases))
+
+    def done(outcome: Outcome) -> None:
+        found.append(outcome)
+        progress.advance()
+
+    processes = jobs_for(cases, jobs) if look is None else 0
+    try:
+        with Interrupts() as interrupts:
+            if processes:
+                with closing(Stages(cases, replace(setup, jobs=processes), interrupts)) as stages:
+                    stages.run(segment, done)
+            else:
+                one_by_one(segment, cases, setup, done, interrupts)
+    except KeyboardInterrupt:
+        _write_tables(out, found)
+        raise
+    return _write_tables(out, found)
+
+
+class _Segmenting:
+    """The model, as the line calls it."""
+
+    def __init__(self, model: Segmenter, look: Callable[[Case, Segmentation], None] | None) -> None:
+        self._model, self._look = model, look
+
+    def __call__(self, cases: Sequence[Case], images: Sequence[Image]) -> list[Segmentation | Exception]:
+        return [self._one(case, image) for case, image in zip(cases, images, strict=True)]
+
+    def _one(self, case: Case, image: Image) -> Segmentation | Exception:
         try:
-            image = read_case_image(case, reading)
-            row = _described(row, image.facts)
-            segmentation, regions = _predict_one(model, image, case, out, min_voxels, channel_names, look)
+            segmentation = self._model.segment(image, probabilities=self._look is not None)
+            if self._look is not None:
+                self._look(case, segmentation)
         except OutputError:
             raise
-        except Exception as error:
-            # The night's run goes on whatever one study does to it; what we did not foresee is named as such.
-            reason = str(error) if isinstance(error, MedsegError) else f"unexpected {type(error).__name__}: {error}"
-            rows.append({**row, "status": "failed", "error": reason})
-            _discard(out / case.id)
-        else:
-            notes = "; ".join(segmentation.notes)
-            rows.append({**row, "status": "done", "regions": len(regions), "warnings": notes})
-            tables.append(regions)
-        timings.append({"case": case.id, "seconds": time.perf_counter() - begin})
+        except Exception as error:  # the night's run goes on whatever one study does to it
+            return error
+        return replace(segmentation, probabilities=None, image=image)
+
+
+class _Progress:
+    """How many cases are done, and how many a second."""
+
+    def __init__(self, reporter: Reporter, total: int) -> None:
+        self._reporter, self._total, self._done = reporter, total, 0
+        self._began = time.perf_counter()
+        reporter.advance(_TEXT, 0, total)
+
+    def advance(self) -> None:
+        """Another one is done."""
+        self._done += 1
+        rate = self._done / max(time.perf_counter() - self._began, 1e-9)
+        note = f"{rate:.3g} cases/s" if rate >= 1 else f"{1 / rate:.3g} s a case"
+        self._reporter.advance(_TEXT, self._done, self._total, note)
+
+
+def _write_tables(out: Path, found: Sequence[Outcome]) -> Predictions:
+    """The three tables of what is finished, in the order of the cases."""
+    ordered = sorted(found, key=lambda outcome: outcome.number)
+    rows = [_row(outcome) for outcome in ordered]
     columns = dict.fromkeys([*CASE_COLUMNS, *(name for row in rows for name in row)])
     table = pd.DataFrame(rows, columns=list(columns)).astype({"regions": "Int64"})
-    found = [regions for regions in tables if len(regions)]
-    regions = pd.concat(found, ignore_index=True) if found else (tables or [empty_table()])[0]
+    tables = [outcome.regions for outcome in ordered if outcome.regions is not None]
+    filled = [regions for regions in tables if len(regions)]
+    regions = pd.concat(filled, ignore_index=True) if filled else (tables or [empty_table()])[0]
     write_csv(out / "cases.csv", table)
     write_csv(out / "regions.csv", regions)
-    write_csv(out / "timings.csv", pd.DataFrame(timings))
+    timings = [{"case": outcome.case.id, "seconds": outcome.seconds} for outcome in ordered]
+    write_csv(out / "timings.csv", pd.DataFrame(timings, columns=["case", "seconds"]))
     return Predictions(out, table, regions)
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    case = outcome.case
+    row: dict[str, Any] = {
+        "case": case.id,
+        "patient": case.patient,
+        "images": " ".join(str(path) for path in case.images),
+    }
+    row = _described(_described(row, case.columns), outcome.facts)
+    if outcome.error is not None:
+        return {**row, "status": "failed", "error": reason(outcome.error)}
+    assert outcome.regions is not None
+    return {**row, "status": "done", "regions": len(outcome.regions), "warnings": "; ".join(outcome.notes)}
 
 
 def _described(row: dict[str, Any], said: Mapping[str, str]) -> dict[str, Any]:
     """The row with what is known of its case; what the row has already stays, and our own columns are never taken."""
     more = {f"{name} (case)" if name in CASE_COLUMNS else name: value for name, value in said.items()}
     return {**more, **row}
-
-
-def _predict_one(
-    model: Segmenter,
-    image: Image,
-    case: Case,
-    out: Path,
-    min_voxels: int,
-    channel_names: Sequence[str] | None,
-    look: Callable[[Case, Segmentation], None] | None,
-) -> tuple[Segmentation, pd.DataFrame]:
-    segmentation = model.segment(image, probabilities=look is not None)
-    if look is not None:
-        look(case, segmentation)
-    regions = measure_segmentation(
-        image, segmentation, case=case.id, min_voxels=min_voxels, channel_names=channel_names
-    )
-    ending = ".png" if image.geometry.ndim == 2 else ".nii.gz"
-    write_preview(out / case.id / "preview.png", image, segmentation)
-    if segmentation.labels.exclusive:
-        write_mask(out / case.id / f"mask{ending}", segmentation)
-    else:
-        write_label_files(out / case.id, segmentation, ending)
-    return segmentation, regions
-
-
-def _discard(folder: Path) -> None:
-    """Remove what an earlier run left of a case, so that no old mask stands for one that failed."""
-    for pattern in ("mask.nii.gz", "mask.png", "mask_*.nii.gz", "mask_*.png", "preview.png"):
-        for path in folder.glob(pattern):
-            path.unlink()

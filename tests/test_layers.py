@@ -14,12 +14,12 @@ ROOT = Path(medseg.__file__).parent
 
 LEVELS = {
     **dict.fromkeys(("errors", "geometry", "image", "case", "labels", "config", "picture", "plan"), 0),
-    **dict.fromkeys(("segmenter", "atomic", "reporting", "options", "address", "trust"), 0),
+    **dict.fromkeys(("segmenter", "atomic", "reporting", "options", "address", "trust", "room"), 0),
     **dict.fromkeys(("io", "datasets", "resample", "demo"), 1),
     **dict.fromkeys(("transforms", "networks", "device", "regions", "evaluation", "classical"), 2),
     **dict.fromkeys(("training", "inference"), 3),
     **dict.fromkeys(("outputs", "export"), 4),
-    **dict.fromkeys(("workflow", "batch", "demonstration", "cli", "commands", "__init__", "__main__"), 5),
+    **dict.fromkeys(("workflow", "batch", "line", "demonstration", "cli", "commands", "__init__", "__main__"), 5),
 }
 TENSORS = {"transforms", "networks", "device", "training", "inference", "export"}
 MEASURING = {"regions", "evaluation", "classical"}

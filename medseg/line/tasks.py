@@ -1,0 +1,70 @@
+"""What the processes of the line do: read a case; measure and write one. No torch is loaded for it."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medseg.case import Case
+from medseg.image import Image, Segmentation
+from medseg.options import ReadOptions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Finishing", "discard", "finish", "read"]
+
+_LEFT = ("mask.nii.gz", "mask.png", "mask_*.nii.gz", "mask_*.png", "preview.png", "probabilities.npy")
+_UNFINISHED = (".mask*", ".preview*", ".probabilities*")
+
+
+@dataclass(frozen=True)
+class Finishing:
+    """What is done with a segmentation.
+
+    Args:
+        out: Folder of the batch; each case gets one in it.
+        min_voxels: Smaller regions are left out of the table.
+        channel_names: As in `medseg.regions.measure_regions`.
+    """
+
+    out: Path
+    min_voxels: int = 0
+    channel_names: Sequence[str] | None = None
+
+
+def read(options: ReadOptions | None, case: Case) -> tuple[Image, float]:
+    """The image of a case, and the seconds that it took."""
+    from medseg.io import read_case_image
+
+    began = time.perf_counter()
+    return read_case_image(case, options), time.perf_counter() - began
+
+
+def finish(how: Finishing, work: tuple[Case, Image, Segmentation]) -> tuple["pd.DataFrame", float]:
+    """Measure a segmentation, write its preview and its mask; the table of its regions, and the seconds it took."""
+    from medseg.io import write_mask
+    from medseg.io.label_files import write_label_files
+    from medseg.outputs.preview import write_preview
+    from medseg.regions import measure_segmentation
+
+    began = time.perf_counter()
+    case, image, segmentation = work
+    regions = measure_segmentation(
+        image, segmentation, case=case.id, min_voxels=how.min_voxels, channel_names=how.channel_names
+    )
+    ending = ".png" if image.geometry.ndim == 2 else ".nii.gz"
+    write_preview(how.out / case.id / "preview.png", image, segmentation)
+    if segmentation.labels.exclusive:
+        write_mask(how.out / case.id / f"mask{ending}", segmentation)
+    else:
+        write_label_files(how.out / case.id, segmentation, ending)
+    return regions, time.perf_counter() - began
+
+
+def discard(folder: Path) -> None:
+    """Remove what an earlier run, or a process that was killed, left of a case, so that no old mask stands for it."""
+    for pattern in (*_LEFT, *_UNFINISHED):
+        for path in folder.glob(pattern):
+            path.unlink()
