@@ -54,11 +54,13 @@ def write_nnunet(
         mend = "Declare them: --label lesion=255 (`medseg inspect` shows the values found)."
         raise DatasetError(dataset.root, "does not say what its label values mean", mend)
     ending, numbering = _ending(dataset, options), Numbering(own)
+    modalities: set[str] = set()
 
     def convert(case: Case) -> Case:
         if case.annotated is not None and len(own.judged(case.annotated)) < len(own.names):
             raise DatasetError(case.id, "was not searched for every label", "nnU-Net cannot leave out single labels.")
         image = _image(case, options)
+        modalities.add(image.modality)
         part = "Tr" if case.labelled and case.split != "test" else "Ts"
         images = [out / f"images{part}" / f"{case.id}_{i:04d}{ending}" for i in range(image.channels)]
         masks = [out / f"labels{part}" / f"{case.id}{ending}"] if case.labelled else []
@@ -72,8 +74,10 @@ def write_nnunet(
         done = convert_all(dataset, out, convert, reporter)
         write_table(out / nnunet.TABLE, done.cases)
         remove_others(out, done.cases, ("imagesTr", "imagesTs", "labelsTr", "labelsTs"))
+        # nnU-Net takes Hounsfield units for such by the channel's name alone.
+        channels = ("CT",) if modalities == {"CT"} and len(dataset.channels) == 1 else dataset.channels
         described = {
-            "channel_names": {str(number): name for number, name in enumerate(dataset.channels)},
+            "channel_names": {str(number): name for number, name in enumerate(channels)},
             **numbering.described,
             "numTraining": sum(case.images[0].parent.name == "imagesTr" for case in done.cases),
             "file_ending": ending,

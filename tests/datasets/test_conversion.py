@@ -104,6 +104,13 @@ def test_pictures_come_back_identical_with_their_spacing(tmp_path: Path, ending:
     assert described["file_ending"] == ending
 
 
+def test_the_one_channel_of_ct_series_has_the_name_by_which_nnunet_knows_hounsfield_units(
+    ct_studies: Path, tmp_path: Path
+) -> None:
+    convert_dataset(ct_studies, tmp_path / "Dataset001_X", "nnunet", labels=Labels.from_config({"lesion": 1}))
+    assert json.loads((tmp_path / "Dataset001_X" / "dataset.json").read_text())["channel_names"] == {"0": "CT"}
+
+
 def test_overlapping_structures_become_regions_and_come_back(tmp_path: Path, volume: Writer) -> None:
     root, grid = tmp_path / "in", Geometry((4, 5, 6), np.eye(4))
     volume(root / "images" / "a.nii.gz")
