@@ -265,7 +265,8 @@ class Labels:
     def from_indices(self, indices: np.ndarray) -> np.ndarray:
         """Class indices to the file values that are written, in the smallest unsigned or signed type.
 
-        What is ignored becomes the value of `ignore`, or background where none is declared.
+        What is ignored becomes the value of `ignore`, or background where none is declared. Where the values are the
+        indices, that is the array itself, since it may be large.
         """
         written = list(self.written_values)
         if indices.max(initial=0) == IGNORE_INDEX:
@@ -274,6 +275,8 @@ class Labels:
         values = np.array(written)
         small = np.min_scalar_type(int(values.max()))
         small = small if values.min() >= 0 else np.result_type(small, np.int16)
+        if small == indices.dtype and np.array_equal(values, np.arange(len(values))):
+            return indices
         return values.astype(small)[indices]
 
 

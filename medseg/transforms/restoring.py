@@ -6,6 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from medseg import room
 from medseg.transforms.prepare import Restoration
 from medseg.transforms.resize import resize
 
@@ -117,7 +118,8 @@ def _zeros(shape: tuple[int, ...], slowest: int, labels: int | None) -> np.ndarr
     """A mask in whose memory the native axis `slowest` comes first (after the labels), then the last of the others."""
     order = (slowest, *(i for i in reversed(range(len(shape))) if i != slowest))
     lead = () if labels is None else (labels,)
-    memory = np.zeros((*lead, *(shape[i] for i in order)), np.uint8)
+    memory = room.empty((*lead, *(shape[i] for i in order)), np.uint8)
+    memory[...] = 0
     return memory.transpose(*range(len(lead)), *(len(lead) + order.index(i) for i in range(len(shape))))
 
 

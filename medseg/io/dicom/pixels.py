@@ -14,6 +14,7 @@ import pydicom
 from pydicom.encaps import get_frame
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from medseg import room
 from medseg.errors import UnreadableFileError
 from medseg.io.dicom.content import EXPORT_AGAIN, gzipped, opened
 from medseg.io.dicom.decoding import DECODED, decoded
@@ -44,7 +45,7 @@ def stored_volume(slices: Sequence[Slice]) -> np.ndarray:
     for _path, run in groupby(slices, key=lambda one: one.path):
         pixels = _of_one_file(list(run))
         if volume is None:
-            volume = np.empty((len(slices), *pixels.shape[1:]), pixels.dtype)
+            volume = room.empty((len(slices), *pixels.shape[1:]), pixels.dtype)
         elif pixels.dtype != volume.dtype:
             volume = volume.astype(np.promote_types(volume.dtype, pixels.dtype))
         volume[done : done + len(pixels)] = pixels

@@ -8,6 +8,7 @@ from typing import IO, Any, Literal
 
 import numpy as np
 
+from medseg import room
 from medseg.errors import UnreadableFileError
 from medseg.io.volumes.stored import native
 
@@ -82,7 +83,7 @@ def inflated(where: Path, member: IO[bytes], header: Header) -> np.ndarray:
     Raises:
         UnreadableFileError: It ends early.
     """
-    flat = np.empty(math.prod(header.shape), header.dtype)
+    flat = room.empty((math.prod(header.shape),), header.dtype)
     buffer, done = flat.data.cast("B"), 0
     member.read(header.offset)
     while done < len(buffer):

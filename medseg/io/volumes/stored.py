@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from isal import igzip, isal_zlib
 
+from medseg import room
 from medseg.errors import UnreadableFileError
 
 __all__ = ["LARGEST_RATIO", "Stretch", "native", "not_finite", "opened", "scaled"]
@@ -71,7 +72,7 @@ class Stretch:
             ratio = LARGEST_RATIO if isinstance(file, (igzip.IGzipFile, _Inflater)) else 1
             if self.offset < 0 or self.offset + size * self.volumes > self.path.stat().st_size * ratio:
                 self._refuse(f"is too short for {math.prod(self.shape) * self.volumes} voxels of {self.dtype}")
-            voxels = np.empty(math.prod(self.shape), self.dtype)
+            voxels = room.empty((math.prod(self.shape),), self.dtype)
             file.seek(self.offset + volume * size)
             self._fill(file, voxels.data.cast("B"))
         return native(voxels).reshape(self.shape, order="F")
@@ -123,7 +124,7 @@ def native(array: np.ndarray) -> np.ndarray:
 
 def scaled(voxels: np.ndarray, slope: float, inter: float) -> np.ndarray:
     """`voxels * slope + inter`, reckoned in float64 and kept in float32, a block at a time; the layout stays."""
-    out = np.empty_like(voxels, dtype=np.float32)
+    out = room.empty(voxels.shape, np.float32, "F" if voxels.flags.f_contiguous else "C")
     source, target = voxels.ravel(order="K"), out.ravel(order="K")
     with np.errstate(all="ignore"):  # what overflows becomes infinite, and is noted as such
         for start in range(0, source.size, _BLOCK):

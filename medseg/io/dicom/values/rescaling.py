@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from medseg import room
 from medseg.errors import UnreadableFileError
 from medseg.io.dicom.headers import Slice, whole_header
 from medseg.io.dicom.values.lookup import lookup_table
@@ -30,12 +31,13 @@ def rescaled(volume: np.ndarray, slices: Sequence[Slice]) -> np.ndarray:
         slope, intercept = pairs[0]
         if slope.is_integer() and intercept.is_integer() and _fits(slope, intercept, volume):
             # Arithmetic modulo 2^16 is exact for results that fit, so that no larger type is needed on the way.
-            whole = volume.astype(np.int16)
+            whole = room.empty(volume.shape, np.int16)
+            np.copyto(whole, volume, casting="unsafe")
             if slope != 1:
                 whole *= np.int16(int(slope))
             whole += np.int16(int(intercept))
             return whole
-    values = np.empty(volume.shape, np.float32)
+    values = room.empty(volume.shape, np.float32)
     for i, (slope, intercept) in enumerate(pairs):
         values[i] = volume[i] * slope + intercept
     return values
