@@ -33,13 +33,14 @@ NUMPY_SCALARS: tuple[Allowed, ...] = (
 )
 
 
-def read_checkpoint(path: Path, *, allowed: Sequence[Allowed] = ()) -> Any:
+def read_checkpoint(path: Path, *, allowed: Sequence[Allowed] = (), conversion: str = "") -> Any:
     """What a checkpoint holds, on the CPU: of safetensors a dictionary of tensors, else whatever was saved.
 
     Args:
         path: A `.safetensors` file, or one of `torch.save`.
         allowed: Classes and functions that may be made or called besides PyTorch's own list (see
             `torch.serialization.safe_globals`), such as `NUMPY_SCALARS`.
+        conversion: How to convert a refused one, as the rest of a sentence, where there is a better way than any.
 
     Raises:
         ModelFolderError: The file is missing or damaged, or reading it would run code; then the message has what it
@@ -56,7 +57,8 @@ def read_checkpoint(path: Path, *, allowed: Sequence[Allowed] = ()) -> Any:
     except pickle.UnpicklingError as error:
         if not _is_pickle(path):
             raise ModelFolderError(path, "is not a checkpoint", "Pass one that `torch.save` wrote.") from error
-        raise _unsafe(path, _asked_for(path, allowed), "torch.load(FILE, weights_only=False)") from error
+        opened = "torch.load(FILE, weights_only=False)"
+        raise _unsafe(path, _asked_for(path, allowed), opened, conversion) from error
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
         first = (str(error).strip() or type(error).__name__).split(". ")[0].splitlines()[0]
         raise ModelFolderError(path, f"cannot be read ({first})", "Restore the file.") from error
@@ -108,12 +110,13 @@ def _is_pickle(path: Path) -> bool:
         return file.read(2)[:1] in (b"\x80", b"P")  # protocol 2 and later; PK, a zip archive
 
 
-def _unsafe(path: Path, asked: str, opened: str) -> ModelFolderError:
+def _unsafe(path: Path, asked: str, opened: str, conversion: str = "") -> ModelFolderError:
     found = f"is refused, because reading it would run code: it {asked} (SHA-256 {file_hash(path)})"
-    mend = (
-        f"Where you trust who made it, convert it once, in the environment it comes from: open it with `{opened}`, "
-        "take its state dictionary, and save that alone with `safetensors.torch.save_file` or `torch.save`."
+    plain = (
+        f"open it with `{opened}`, take its state dictionary, and save that alone with "
+        "`safetensors.torch.save_file` or `torch.save`"
     )
+    mend = f"Where you trust who made it, convert it once, in the environment it comes from: {conversion or plain}."
     return ModelFolderError(path, found, mend, "tensors in plain dictionaries")
 
 
