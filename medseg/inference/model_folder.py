@@ -1,6 +1,7 @@
-"""Read a model folder: its plan and its safetensors weights, or its exported program."""
+"""What a path to a model is, and how it is opened; our own model folder among them."""
 
-import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -9,50 +10,101 @@ from torch import nn
 
 from medseg.device import open_fabric
 from medseg.errors import ModelFolderError
+from medseg.inference.monai_bundle.metadata import config_file
 from medseg.inference.network_segmenter import NetworkSegmenter
+from medseg.inference.onnx_model import find_onnx, open_onnx
+from medseg.inference.safe_loading import file_hash
+from medseg.inference.settings import InferenceSettings
 from medseg.networks import build_network
 from medseg.networks.own import find_factory
 from medseg.networks.weights import read_weights
 from medseg.plan import Plan, model_root, read_plan
+from medseg.segmenter import Model
 from medseg.trust import is_own, require_trust
 
-__all__ = ["load_model", "read_network"]
+__all__ = ["KINDS", "Kind", "kind_of", "load_model", "read_network"]
 
 
-def load_model(
-    folder: str | Path,
-    *,
-    device: str = "auto",
-    precision: str = "auto",
-    portable: bool = False,
-    trusted: bool = False,
-) -> NetworkSegmenter:
-    """Open a model folder that `medseg train` wrote.
+@dataclass(frozen=True)
+class Kind:
+    """A kind of model.
 
     Args:
-        folder: The model folder, or the folder of the run that holds it as `model/`.
-        device: "auto", "cpu", "cuda", "mps".
-        precision: "auto", "fp32", "bf16", "fp16".
-        portable: Predict exactly as the bundle does in plain MONAI: fp32, no cropping.
-        trusted: A network that is somebody's own (`package.module:factory`) may run: that code or, where it is not
-            installed here, its exported program, which PyTorch unpickles. Say so only of folders from whom you trust.
+        name: What it is called.
+        files: By which files it is known, in words.
+        recognises: Whether a path is one, by names of files alone.
+        open: It as a segmenter.
+    """
+
+    name: str
+    files: str
+    recognises: Callable[[Path], bool]
+    open: Callable[[Path, InferenceSettings], Model]
+
+
+def load_model(path: str | Path, settings: InferenceSettings | None = None) -> Model:
+    """Open a model, whoever trained it.
+
+    Args:
+        path: A model folder, or the folder of the run that holds it as `model/`; or what another row of `KINDS` tells.
+        settings: How it is to run. Code that it brings or names (a network that is somebody's own
+            `package.module:factory`, its exported program, the config of a MONAI bundle) runs only where they say
+            `trusted`.
 
     Raises:
-        ModelFolderError: A file of it is missing, weights and plan do not belong together, or its network is
-            somebody's own and not trusted; then nothing of it has been imported.
+        ModelFolderError: It is none of the kinds, a file of it is missing, weights and plan do not belong together, or
+            it is somebody's code and not trusted; then nothing of it has run.
+        MissingExtraError: What its kind needs is not installed.
     """
-    root = model_root(Path(folder))
-    if not root.is_dir():
-        raise ModelFolderError(root, "is not a folder", "Pass the folder `model/` that `medseg train` wrote.")
+    return kind_of(Path(path)).open(Path(path), settings or InferenceSettings())
+
+
+def kind_of(path: Path) -> "Kind":
+    """What a path is.
+
+    Raises:
+        ModelFolderError: None of the kinds; what was looked for is told.
+    """
+    for kind in KINDS:
+        if kind.recognises(path):
+            return kind
+    found = "holds no model" if path.is_dir() else "is not a folder, nor a model file"
+    looked_for = "; ".join(f"{kind.name} ({kind.files})" for kind in KINDS)
+    raise ModelFolderError(path, found, "Pass the folder `model/` that `medseg train` wrote, or another.", looked_for)
+
+
+def _is_ours(path: Path) -> bool:
+    root = model_root(path)
+    return (root / "plan.json").is_file() and find_onnx(root) is None
+
+
+def _open_ours(path: Path, settings: InferenceSettings) -> NetworkSegmenter:
+    root = model_root(path)
     plan = read_plan(root / "plan.json")
-    require_trust(root, plan.network.name, trusted)
-    fabric = open_fabric(device, "fp32" if portable else precision)
-    digest = hashlib.sha256(_content(root / "models" / "model.safetensors")).hexdigest()
+    require_trust(root, plan.network.name, settings.trusted)
+    fabric = open_fabric(settings.device, "fp32" if settings.portable else settings.precision)
+    digest, crop = file_hash(root / "models" / "model.safetensors"), not settings.portable
     if is_own(plan.network.name) and find_factory(plan.network.name) is None:
-        program = _program(root, plan, fabric.device)
-        return NetworkSegmenter(program, plan, fabric, not portable, digest, "exported program")
-    network = read_network(root, plan, trusted=trusted).eval().to(fabric.device)
-    return NetworkSegmenter(network, plan, fabric, not portable, digest)
+        return NetworkSegmenter(_program(root, plan, fabric.device), plan, fabric, crop, digest, "exported program")
+    network = read_network(root, plan, trusted=settings.trusted).eval().to(fabric.device)
+    return NetworkSegmenter(network, plan, fabric, crop, digest)
+
+
+def _is_bundle(path: Path) -> bool:
+    return not (path / "plan.json").exists() and config_file(path) is not None
+
+
+def _open_bundle(path: Path, settings: InferenceSettings) -> Model:
+    from medseg.inference.monai_bundle.segmenter import open_bundle
+
+    return open_bundle(path, settings)
+
+
+KINDS = (
+    Kind("model folder of medseg", "plan.json, models/model.safetensors", _is_ours, _open_ours),
+    Kind("ONNX file", "NAME.onnx with plan.json beside it", lambda path: find_onnx(path) is not None, open_onnx),
+    Kind("MONAI bundle", "configs/inference.json or .yaml, without plan.json", _is_bundle, _open_bundle),
+)
 
 
 def read_network(root: Path, plan: Plan, *, trusted: bool = False) -> nn.Module:
@@ -86,13 +138,6 @@ def _program(root: Path, plan: Plan, device: torch.device) -> nn.Module:
     try:
         return move_to_device_pass(torch.export.load(path), device).module()
     except Exception as error:  # torch.export names no errors of its own for a damaged file
-        raise _unreadable(path, error) from error
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
         raise _unreadable(path, error) from error
 
 

@@ -1,24 +1,35 @@
 """A trained network as a `Segmenter`."""
 
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from lightning_fabric import Fabric
-from torch import nn
+import torch
 
+from medseg.atomic import atomic_path
+from medseg.errors import ConfigError
 from medseg.image import Image, Segmentation
+from medseg.inference.backends.backend import Backend
+from medseg.inference.doubts import doubts, is_constant
+from medseg.inference.engine import segment_planes
 from medseg.inference.postprocessing import postprocess
-from medseg.inference.windows import window_logits
+from medseg.inference.skipping import air_limits, windows_in_air
+from medseg.inference.streaming import Network
+from medseg.inference.views import MirroredViews
+from medseg.inference.windows import monai_tiling
 from medseg.io import read_image
 from medseg.labels import Labels
+from medseg.options import ReadOptions
 from medseg.plan import Plan, Postprocessing
-from medseg.transforms.prepare import prepare
-from medseg.transforms.restore import restore
+from medseg.transforms.planes import Planes, open_planes
 
 __all__ = ["NetworkSegmenter"]
+
+_FAST_OVERLAP = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,73 +37,127 @@ class NetworkSegmenter:
     """A network with its plan: from an image to a mask on the image's own grid.
 
     Args:
-        network: In eval mode, on Fabric's device.
+        backend: What computes the network.
         plan: What preprocessing and restoring need.
-        fabric: Device and precision.
-        crop: Look only at the box round the body; off in portable mode, which plain MONAI repeats exactly.
+        device: Where windows are cut.
+        portable: Do exactly what plain MONAI does: no cropping, nothing left out, no cleaning of masks.
+        speed: "fast": windows overlap by a quarter at most; "normal": as in the plan; "best": the mean of the views
+            that training mirrored.
         hash: SHA-256 of the weights, for the record of a run.
         origin: What runs: the plan's network with its "weights", or the "exported program" of one whose code is not
             installed here.
+
+    Raises:
+        ConfigError: The best speed is asked of a network that was trained without mirroring.
     """
 
-    network: nn.Module
+    backend: Backend
     plan: Plan
-    fabric: Fabric
-    crop: bool = True
+    device: torch.device
+    portable: bool = False
+    speed: Literal["fast", "normal", "best"] = "normal"
     hash: str = ""
     origin: Literal["weights", "exported program"] = "weights"
     labels: Labels = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", self.plan.label_set)
+        if self.speed == "best" and not self.plan.mirror_axes:
+            found = "best averages mirrored views, but the plan names no axis that training mirrored"
+            raise ConfigError("speed", found, "Use normal, which takes the overlap of the plan.", "fast or normal")
 
     @property
-    def precision(self) -> str:
-        """Lightning's name of the precision in which the network runs."""
-        return str(self.fabric.strategy.precision.precision)
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels of its images, in order."""
+        return self.plan.channels
 
-    def segment(self, image: Image | str | Path, *, probabilities: bool = False) -> Segmentation:
+    @property
+    def reading(self) -> ReadOptions:
+        """How files become the images that it was trained on."""
+        return self.plan.reading
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """The plan."""
+        return self.plan.model_dump(mode="json")
+
+    @property
+    def overlap(self) -> float:
+        """Share of a window that the next one sees again."""
+        return min(self.plan.overlap, _FAST_OVERLAP) if self.speed == "fast" else self.plan.overlap
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """How it is run here."""
+        return {
+            "backend": self.backend.name,
+            "precision": self.backend.precision,
+            "device": str(self.device),
+            "speed": self.speed,
+            "overlap": self.overlap,
+            "mirrored": list(self.plan.mirror_axes) if self.speed == "best" else [],
+            "portable": self.portable,
+        }
+
+    def segment(self, image: Image | str | Path, *, probabilities: bool | Path = False) -> Segmentation:
         """Segment an image, or the file or DICOM folder of one.
 
+        Args:
+            image: The image.
+            probabilities: Also keep those of the foreground labels, float16, shape (labels, x, y[, z]): in memory, or
+                in this .npy file, which is written slab by slab and mapped.
+
         Returns:
-            The mask in file values on the image's own grid; with `probabilities`, of the foreground labels too.
+            The mask in file values on the image's own grid. That of a constant image is empty.
 
         Raises:
             InputError: The image cannot be read, or its channels or dimensions are not the model's.
+            OutputError: The file of probabilities cannot be written.
         """
         read = image if isinstance(image, Image) else read_image(image, options=self.plan.reading)
-        prepared = prepare(read, self.plan, crop=self.crop)
-        with self.fabric.autocast():
-            logits = window_logits(self.network, self.fabric.to_device(prepared.voxels), self.plan)
+        planes = open_planes(read, self.plan, crop=not self.portable)
+        shape = (len(self.labels.names), *read.geometry.shape)
         # The bundle in plain MONAI cannot clean masks, so that a portable one is not cleaned either.
-        rules = self.plan.postprocessing if self.crop else Postprocessing()
-        indices, shares = restore(
-            logits,
-            prepared.restoration,
-            exclusive=self.labels.exclusive,
-            probabilities=probabilities or bool(rules.threshold),
-        )
-        if rules != Postprocessing():
-            indices = postprocess(indices, shares, self.labels, read.geometry, rules)
+        rules = Postprocessing() if self.portable else self.plan.postprocessing
+        with _room(probabilities) as file:
+            shares = _shares(shape, file) if probabilities or rules.threshold else None
+            indices = self._indices(read, planes, shares)
+            if rules != Postprocessing():
+                indices = postprocess(indices, shares, self.labels, read.geometry, rules)
+            if isinstance(shares, np.memmap):
+                shares.flush()
+                shares = None  # its file is renamed when the block ends
+        if isinstance(probabilities, Path):
+            shares = np.load(probabilities, mmap_mode="r")
+        empty = () if indices.any() else ("nothing was found",)
+        notes = (*read.notes, *planes.notes, *doubts(read, self.plan), *empty)
         mask = self.labels.from_indices(indices) if self.labels.exclusive else indices
-        notes = (*read.notes, *prepared.notes, *self._doubts(read))
         return Segmentation(mask, read.geometry, self.labels, shares if probabilities else None, read, notes)
 
-    def _doubts(self, image: Image) -> list[str]:
-        """What makes the result less trustworthy, in numbers."""
-        doubts = []
-        if image.modality and self.plan.modality and image.modality != self.plan.modality:
-            doubts.append(f"the image is {image.modality}, the model was trained on {self.plan.modality}")
-        if image.voxels.min() == image.voxels.max():
-            doubts.append("the image is constant")
-        if not np.isfinite(image.voxels[0].reshape(-1)[::997]).all():
-            doubts.append("non-finite voxels were taken as 0")
-        if self.plan.spacing_mm and image.geometry.spacing_known:
-            turn = image.geometry.to_canonical
-            ratios = np.array(image.geometry.reoriented(turn).spacing_mm) / np.array(self.plan.spacing_mm)
-            if ratios.max() > 4 or ratios.min() < 0.25:
-                doubts.append(f"spacing is {np.round(ratios, 2).tolist()} times that of the training images")
-        return doubts
+    def _indices(self, image: Image, planes: Planes, shares: np.ndarray | None) -> np.ndarray:
+        """Class indices on the native grid; probabilities go to `shares`."""
+        if is_constant(image) and not self.portable:
+            if shares is not None:
+                shares[...] = 0
+            lead = () if self.labels.exclusive else (len(self.labels.names),)
+            return np.zeros((*lead, *image.geometry.shape), np.uint8)
+        plan = self.plan
+        tiling = monai_tiling(planes.shape, plan.patch_size, self.overlap, plan.batch_size)
+        limits = air_limits(image, plan) if plan.air_is_background and not self.portable else None
+        skip = windows_in_air(image.voxels, limits, planes.restoration, tiling) if limits is not None else None
+        return segment_planes(
+            self._network(),
+            planes,
+            tiling,
+            outputs=plan.outputs,
+            exclusive=self.labels.exclusive,
+            shares=shares,
+            skip=skip,
+            device=self.device,
+        )
+
+    def _network(self) -> Network:
+        return MirroredViews(self.backend, self.plan.mirror_axes) if self.speed == "best" else self.backend
 
     def _repr_html_(self) -> str:
         plan = self.plan
@@ -100,3 +165,14 @@ class NetworkSegmenter:
             f"<b>{escape(plan.title)}</b>: {escape(', '.join(self.labels.names))}; patch {plan.patch_size}, "
             f"{self.origin} {self.hash[:12]}"
         )
+
+
+def _room(probabilities: bool | Path) -> AbstractContextManager[Path | None]:
+    """A temporary file that becomes the one of the probabilities when all went well, where they go to a file."""
+    return atomic_path(probabilities) if isinstance(probabilities, Path) else nullcontext()
+
+
+def _shares(shape: tuple[int, ...], file: Path | None) -> np.ndarray:
+    if file is None:
+        return np.zeros(shape, np.float16)
+    return np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)

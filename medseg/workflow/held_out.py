@@ -53,7 +53,7 @@ def predict_held_out(
     model = load_model(run, trusted=True)
 
     def look(case: Case, segmentation: Segmentation) -> None:
-        reference = reference_of(case, segmentation, labels, model.plan.reading)
+        reference = reference_of(case, segmentation, labels, model.reading)
         rows.extend(component_rows(case.id, segmentation, reference, labels.judged(case.annotated)))
 
     done = predict_with(model, cases, out, reporter, look=look)

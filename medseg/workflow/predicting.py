@@ -1,6 +1,7 @@
 """Open a model, and segment and measure what it is given."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,97 +19,114 @@ from medseg.reporting import Reporter, Silent
 if TYPE_CHECKING:
     from medseg.batch import Predictions
     from medseg.image import Segmentation
-    from medseg.inference.network_segmenter import NetworkSegmenter
-
+    from medseg.segmenter import Model
 
 __all__ = ["load_model", "predict", "predict_with"]
 
 
-def load_model(
-    folder: str | Path,
-    *,
-    device: str = "auto",
-    precision: str = "auto",
-    portable: bool = False,
-    trusted: bool = False,
-) -> "NetworkSegmenter":
-    """Open a model folder; see `medseg.inference.model_folder.load_model`."""
-    from medseg.inference.model_folder import load_model as open_folder
+def load_model(path: str | Path, **settings: Any) -> "Model":
+    """Open a model, whoever trained it; see `medseg.inference.model_folder.load_model`.
 
-    return open_folder(folder, device=device, precision=precision, portable=portable, trusted=trusted)
+    Args:
+        path: A model folder or the folder of its run, an nnU-Net results folder, a MONAI bundle, or an ONNX file with
+            its `plan.json`.
+        settings: Fields of `InferenceSettings`: device, precision, backend, speed, max_memory, portable, trusted.
+
+    Raises:
+        ConfigError: A setting is unknown or does not fit.
+        ModelFolderError: It is no model, incomplete, or needs to be trusted.
+    """
+    from medseg.inference.model_folder import load_model as open_path
+    from medseg.inference.settings import InferenceSettings
+
+    return open_path(path, check(InferenceSettings, settings, "load_model"))
 
 
 def predict(
-    model: "str | Path | NetworkSegmenter",
+    model: "str | Path | Model",
     inputs: str | Path | Sequence[str | Path],
     out: str | Path,
     *,
     part: str | None = None,
-    portable: bool = False,
-    trusted: bool = False,
     min_voxels: int = 0,
     reading: Mapping[str, Any] | None = None,
+    probabilities: bool = False,
+    jobs: int | None = None,
     command: str = "",
     reporter: Reporter | None = None,
+    **settings: Any,
 ) -> "Predictions":
     """Segment and measure files, folders of files, study folders of DICOM series, or a data set.
 
     Args:
-        model: A model folder, the folder of its run, or an opened model.
+        model: What `load_model` takes, or an opened model.
         inputs: One or several paths.
         out: Gets `<case>/mask.nii.gz` (or .png; of labels that overlap `mask_LABEL.nii.gz`), `<case>/preview.png`,
             `regions.csv`, `cases.csv`, `timings.csv` and `run.json`.
         part: Only this part ("test", "validation", "train") of the split that the model was trained with.
-        portable: Predict exactly as the bundle does in plain MONAI.
-        trusted: A network that is somebody's own code, or its exported program, may run; see `load_model`.
         min_voxels: Regions with fewer voxels are left out of the table.
         reading: Fields of `ReadOptions` that are to be other than in training.
+        probabilities: Also write `<case>/probabilities.npy`: of the labels, float16, (labels, x, y[, z]).
+        jobs: Processes that read the next cases, and as many that write the last ones, while the network works; 0 for
+            none, as is chosen for a few small cases. A script needs no `__main__` guard for it.
         command: The command line, for `run.json`.
         reporter: Told of the progress.
+        settings: How the model is to run, as in `load_model`; an opened one runs as it was opened.
 
     Raises:
+        ConfigError: A setting is unknown, does not fit, or was given for an opened model.
         MedsegError: An input does not exist, or `out` cannot be written. A case that fails is a row of `cases`.
+        KeyboardInterrupt: As the user wished; cases that are finished have their files and rows.
     """
-    opened = load_model(model, portable=portable, trusted=trusted) if isinstance(model, (str, Path)) else model
+    if settings and not isinstance(model, (str, Path)):
+        mend = "Give them to load_model, or give predict the model's folder."
+        raise ConfigError("predict", f"{', '.join(settings)} given for a model that is open", mend)
+    opened = load_model(model, **settings) if isinstance(model, (str, Path)) else model
     listed = [inputs] if isinstance(inputs, (str, Path)) else inputs
     cases = cases_from_inputs([Path(path) for path in listed], reporter)
     if part is not None:
         cases = _of_part(cases, part, model)
-    options = check(ReadOptions, opened.plan.reading.model_dump() | dict(reading or {}), "reading")
+    options = check(ReadOptions, opened.reading.model_dump() | dict(reading or {}), "reading")
     return predict_with(
-        opened, cases, Path(out), reporter or Silent(), min_voxels=min_voxels, reading=options, command=command
+        opened,
+        cases,
+        Path(out),
+        reporter or Silent(),
+        min_voxels=min_voxels,
+        reading=options,
+        probabilities=probabilities,
+        jobs=jobs,
+        command=command,
     )
 
 
 def predict_with(
-    model: "NetworkSegmenter",
+    model: "Model",
     cases: Sequence[Case],
     out: Path,
     reporter: Reporter,
     *,
     min_voxels: int = 0,
     reading: ReadOptions | None = None,
+    probabilities: bool = False,
+    jobs: int | None = None,
     command: str = "",
     look: Callable[[Case, "Segmentation"], None] | None = None,
 ) -> "Predictions":
     """Segment and measure cases by an opened model, with the record of what did it; see `predict`.
 
-    With `look`, each segmentation has its probabilities and is shown to it before it is written.
+    With `look`, each segmentation has its probabilities and is shown to it before it is written; then all is done in
+    this process.
     """
     from medseg.batch import predict_cases
     from medseg.outputs.record import write_run
 
-    plan = model.plan
-    options = reading or plan.reading
-    settings = {
-        "reading": options.model_dump(),
-        "precision": model.precision,
-        "crop": model.crop,
-        "min_voxels": min_voxels,
-    }
-    write_run(out / "run.json", plan.model_dump(mode="json"), model.hash, command, settings)
-    channels = plan.channels if len(plan.channels) > 1 else None
-    return predict_cases(
+    options = reading or model.reading
+    settings = {"reading": options.model_dump(), **model.settings, "min_voxels": min_voxels}
+    reporter.say(_how_it_runs(model.settings))
+    write_run(out / "run.json", dict(model.description), model.hash, command, settings)
+    channels = model.channels if len(model.channels) > 1 else None
+    done = predict_cases(
         model,
         cases,
         out,
@@ -117,7 +135,17 @@ def predict_with(
         channel_names=channels,
         reading=options,
         look=look,
+        jobs=jobs,
+        probabilities=probabilities,
     )
+    return replace(done, settings=settings)
+
+
+def _how_it_runs(settings: Mapping[str, Any]) -> str:
+    """In a line, what computes the network and why."""
+    told = [f"{key} {settings[key]}" for key in ("backend", "precision", "device", "speed") if settings.get(key)]
+    why = f" ({settings['why']})" if settings.get("why") else ""
+    return f"Network: {', '.join(told) or 'runs as its maker says'}{why}"
 
 
 def _of_part(cases: Sequence[Case], part: str, model: Any) -> list[Case]:

@@ -176,7 +176,7 @@ def _predicted(group: Judged, finished: FinishedRun, out: Path, reporter: Report
     def look(case: Case, segmentation: Segmentation) -> None:
         found = asdict(confidence_of(segmentation))
         if case.labelled:
-            true = reference_of(case, segmentation, finished.labels, model.plan.reading)
+            true = reference_of(case, segmentation, finished.labels, model.reading)
             judged = finished.labels.judged(case.annotated)
             agreement = overlaps(class_indices(segmentation), class_indices(true), labels, case.id)
             dice = {one.label: one.dice for one in agreement if one.label in judged}

@@ -22,6 +22,8 @@ __all__ = ["Workflow"]
 
 _RUNS = ("run", "evaluating")  # what a config is run by; the second until MONAI 1.1
 
+_LOGGERS = ("monai", "monai.bundle.workflows")  # they warn of packages that a bundle need not have
+
 
 class Workflow:
     """An opened bundle. Its config can run code: open only one whose maker is trusted.
@@ -136,10 +138,11 @@ class Workflow:
     @contextlib.contextmanager
     def _running(self) -> Iterator[None]:
         """The bundle's own modules are found, what it prints goes to standard error, and what fails is named."""
-        path, logger = sys.path.copy(), logging.getLogger("monai.bundle.workflows")
-        level = logger.level
+        path, loggers = sys.path.copy(), [logging.getLogger(name) for name in _LOGGERS]
+        levels = [logger.level for logger in loggers]
         sys.path.insert(1, str(self._root))
-        logger.setLevel(logging.ERROR)
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
         try:
             with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of MONAI's versions and optional packages: nothing a user can mend
@@ -155,7 +158,8 @@ class Workflow:
             raise ModelFolderError(self._config, f"fails as the bundle runs it ({told})", mend) from error
         finally:
             sys.path[:] = path
-            logger.setLevel(level)
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
 
 
 class _Keep:
