@@ -109,6 +109,12 @@ class Plan(Settings):
     portable: bool = True
     reading: ReadOptions = ReadOptions()
     postprocessing: Postprocessing = Postprocessing()
+    mirror_axes: tuple[int, ...] = Field(
+        (), description="Axes that training mirrored; speed=best averages those views."
+    )
+    air_is_background: bool | None = Field(
+        None, description="Whether the network finds nothing in air, so that its windows are left out; unknown if null."
+    )
     members: int = Field(1, ge=1, description="Networks whose logits are averaged; the folds of a cross-validation.")
     reasons: dict[str, str] = Field(default_factory=dict, description="Why each computed number is what it is.")
 

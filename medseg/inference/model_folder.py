@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors import SafetensorError
@@ -10,6 +11,7 @@ from torch import nn
 
 from medseg.device import open_fabric
 from medseg.errors import ModelFolderError
+from medseg.inference.backends.choosing import open_backend
 from medseg.inference.monai_bundle.metadata import config_file
 from medseg.inference.network_segmenter import NetworkSegmenter
 from medseg.inference.onnx_model import find_onnx, open_onnx
@@ -83,11 +85,23 @@ def _open_ours(path: Path, settings: InferenceSettings) -> NetworkSegmenter:
     plan = read_plan(root / "plan.json")
     require_trust(root, plan.network.name, settings.trusted)
     fabric = open_fabric(settings.device, "fp32" if settings.portable else settings.precision)
-    digest, crop = file_hash(root / "models" / "model.safetensors"), not settings.portable
-    if is_own(plan.network.name) and find_factory(plan.network.name) is None:
-        return NetworkSegmenter(_program(root, plan, fabric.device), plan, fabric, crop, digest, "exported program")
-    network = read_network(root, plan, trusted=settings.trusted).eval().to(fabric.device)
-    return NetworkSegmenter(network, plan, fabric, crop, digest)
+    digest = file_hash(root / "models" / "model.safetensors")
+    exported = is_own(plan.network.name) and find_factory(plan.network.name) is None
+    if exported:
+        network = _program(root, plan, fabric.device)
+    else:
+        network = read_network(root, plan, trusted=settings.trusted).eval().to(fabric.device)
+    backend = open_backend(
+        "torch" if settings.portable or exported else settings.backend,
+        network,
+        (len(plan.channels), *plan.patch_size),
+        fabric,
+        folder=root,
+        digest=digest,
+        exclusive=plan.label_set.exclusive,
+    )
+    origin: Literal["weights", "exported program"] = "exported program" if exported else "weights"
+    return NetworkSegmenter(backend, plan, fabric.device, settings.portable, settings.speed, digest, origin)
 
 
 def _is_bundle(path: Path) -> bool:

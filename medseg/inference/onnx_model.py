@@ -99,9 +99,8 @@ def open_onnx(path: Path, settings: InferenceSettings) -> NetworkSegmenter:
         raise ModelFolderError(path, "is not one ONNX file with plan.json beside it", "Put both into one folder.")
     file, plan_file = found
     plan = read_plan(plan_file)
-    network: Any = OnnxNetwork(file, plan)
-    fabric = open_fabric("cpu", "fp32")
-    return NetworkSegmenter(network, plan, fabric, not settings.portable, file_hash(file))
+    device = open_fabric("cpu", "fp32").device
+    return NetworkSegmenter(OnnxNetwork(file, plan), plan, device, settings.portable, settings.speed, file_hash(file))
 
 
 def _session(path: Path) -> "onnxruntime.InferenceSession":

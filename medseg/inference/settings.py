@@ -1,8 +1,8 @@
 """How a model is run: device, precision, backend, speed and memory; read before torch is loaded."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from medseg.config import Settings
 
@@ -25,3 +25,9 @@ class InferenceSettings(Settings):
     max_memory: str | None = Field(None, description="Most memory that a prediction may hold, such as 6GiB.")
     portable: bool = Field(False, description="Predict exactly as the bundle does in plain MONAI.")
     trusted: bool = Field(False, description="Code that the model folder brings or names may run.")
+
+    @model_validator(mode="after")
+    def _portable_is_plain(self) -> Self:
+        if self.portable and self.speed != "normal":
+            raise ValueError(f"portable repeats plain MONAI, which has no speed {self.speed!r}: leave one of them out")
+        return self
