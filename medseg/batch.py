@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from medseg.atomic import write_csv
+from medseg.atomic import atomic_path, write_csv
 from medseg.case import Case
 from medseg.errors import OutputError
 from medseg.image import Image, Segmentation
@@ -39,11 +40,13 @@ class Predictions:
         cases: A row a case: status "done" or "failed", warnings, error; then what its data set and its header say of it
             (scanner, kvp, patient_age_y, view ...).
         regions: A row a region; `medseg.regions.schema` says what the columns mean.
+        settings: How the model was run, as in `run.json`.
     """
 
     folder: Path
     cases: pd.DataFrame
     regions: pd.DataFrame
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def failed(self) -> pd.DataFrame:
@@ -65,6 +68,7 @@ def predict_cases(
     reading: ReadOptions | None = None,
     look: Callable[[Case, Segmentation], None] | None = None,
     jobs: int | None = None,
+    probabilities: bool = False,
 ) -> Predictions:
     """Segment and measure every case; what fails is a row with its reason.
 
@@ -80,13 +84,14 @@ def predict_cases(
         jobs: Processes that read the next cases, and as many that measure and write the last ones, while the network
             works; 0 does all in this process, None decides by the number and the size of the cases. Masks and tables
             are the same in either way.
+        probabilities: Also write those of each case, `<case>/probabilities.npy`.
 
     Raises:
         OutputError: `out` cannot be written: then no case could end well.
         KeyboardInterrupt: As the user wished; the cases that are finished are in the tables.
     """
     setup = Setup(reading, Finishing(out, min_voxels, channel_names), group=1)
-    segment = _Segmenting(model, look)
+    segment = _Segmenting(model, look, out if probabilities else None)
     found: list[Outcome] = []
     progress = _Progress(reporter, len(cases))
 
@@ -104,6 +109,7 @@ def predict_cases(
                 one_by_one(segment, cases, setup, done, interrupts)
     except KeyboardInterrupt:
         _write_tables(out, found)
+        reporter.say(f"Interrupted: {len(found)} of {len(cases)} cases are in {out / 'cases.csv'}")
         raise
     return _write_tables(out, found)
 
@@ -111,15 +117,17 @@ def predict_cases(
 class _Segmenting:
     """The model, as the line calls it."""
 
-    def __init__(self, model: Segmenter, look: Callable[[Case, Segmentation], None] | None) -> None:
-        self._model, self._look = model, look
+    def __init__(
+        self, model: Segmenter, look: Callable[[Case, Segmentation], None] | None, shares: Path | None
+    ) -> None:
+        self._model, self._look, self._shares = model, look, shares
 
     def __call__(self, cases: Sequence[Case], images: Sequence[Image]) -> list[Segmentation | Exception]:
         return [self._one(case, image) for case, image in zip(cases, images, strict=True)]
 
     def _one(self, case: Case, image: Image) -> Segmentation | Exception:
         try:
-            segmentation = self._model.segment(image, probabilities=self._look is not None)
+            segmentation = self._segmented(case, image)
             if self._look is not None:
                 self._look(case, segmentation)
         except OutputError:
@@ -127,6 +135,15 @@ class _Segmenting:
         except Exception as error:  # the night's run goes on whatever one study does to it
             return error
         return replace(segmentation, probabilities=None, image=image)
+
+    def _segmented(self, case: Case, image: Image) -> Segmentation:
+        if self._shares is None:
+            return self._model.segment(image, probabilities=self._look is not None)
+        with atomic_path(self._shares / case.id / "probabilities.npy") as unfinished:
+            segmentation = self._model.segment(image, probabilities=True)
+            assert segmentation.probabilities is not None
+            np.save(unfinished, segmentation.probabilities.astype(np.float16, copy=False))
+        return segmentation
 
 
 class _Progress:

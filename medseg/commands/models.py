@@ -1,6 +1,5 @@
 """Commands about models and masks: train, predict, measure, evaluate, demo."""
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -56,10 +55,41 @@ def train(
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="Model folder, or the folder of its run.")],
+    model: Annotated[
+        Path,
+        typer.Argument(help="Model folder or the folder of its run, nnU-Net results, MONAI bundle, or ONNX file."),
+    ],
     inputs: Annotated[list[Path], typer.Argument(help="Files, folders of files, study folders, or a data set.")],
     out: OutFolder,
     part: Annotated[str | None, typer.Option(help="Only this part of its split: train, validation, test.")] = None,
+    speed: Annotated[
+        Literal["fast", "normal", "best"],
+        typer.Option(help="fast: windows overlap less; normal: as planned; best: mirrored views are averaged."),
+    ] = "normal",
+    backend: Annotated[
+        Literal["auto", "torch", "compile", "onnx", "openvino"],
+        typer.Option(help="What computes the network; auto takes the fastest here that agrees with torch."),
+    ] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="auto: bf16 where the processor computes in it.")
+    ] = "auto",
+    max_memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Most memory that all of it may hold, such as 6GiB; else what is needed."),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Processes that read the next cases, and as many that write the last, while the network works. "
+            "0: none, all in one process. Left out: none for fewer than 16 cases of less than 64 MiB, which are done "
+            "before processes have started (1 to 3 s); else one, or more on more than 8 processors.",
+        ),
+    ] = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Also write CASE/probabilities.npy: float16, (labels, x, y[, z]).")
+    ] = False,
     portable: Annotated[bool, typer.Option("--portable", help="As the bundle in MONAI: fp32, no crop.")] = False,
     trusted: Trusted = False,
     min_voxels: Annotated[int, typer.Option(min=0, help="Leave smaller regions out of the table.")] = 0,
@@ -70,8 +100,9 @@ def predict(
 ) -> None:
     """Segment and measure studies: a mask and a preview a case, one table of regions, one of cases.
 
-    Exit code 1 where a case failed; its reason is in cases.csv.
+    Exit code 1 where a case failed; its reason is in cases.csv. Ctrl-C: code 130, finished cases keep files and rows.
     """
+    from medseg.atomic import json_text
     from medseg.outputs.console import frame_table
     from medseg.workflow import predict as run
 
@@ -82,16 +113,24 @@ def predict(
             inputs,
             out,
             part=part,
+            min_voxels=min_voxels,
+            probabilities=probabilities,
+            jobs=jobs,
+            speed=speed,
+            backend=backend,
+            device=device,
+            precision=precision,
+            max_memory=max_memory,
             portable=portable,
             trusted=trusted,
-            min_voxels=min_voxels,
             reading=reading_changes(reading, frame, untilt),
             command=command,
             reporter=reporter,
         )
     if as_json:
         failed = done.failed[["case", "error"]].to_dict("records")
-        typer.echo(json.dumps({"out": str(out), "cases": len(done.cases), "failed": failed}, indent=2))
+        told = {"out": str(out), "cases": len(done.cases), "failed": failed, "settings": dict(done.settings)}
+        typer.echo(json_text(told, sort_keys=False))
     else:
         show(frame_table(done.regions, f"Regions ({out / 'regions.csv'})", columns=SHOWN_REGIONS))
         typer.echo(f"{len(done.cases) - len(done.failed)} of {len(done.cases)} cases done: {out / 'cases.csv'}")
