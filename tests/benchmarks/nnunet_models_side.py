@@ -58,7 +58,7 @@ def _train(options: argparse.Namespace) -> None:
         (prepared / "prepared.json").write_text("{}\n")
     plans = json.loads((prepared / "nnUNetPlans.json").read_text()) | {"continue_training": False}
     described = json.loads((prepared / "dataset.json").read_text())
-    os.environ["nnUNet_n_proc_DA"] = "0"  # augment in this process; planning refuses 0
+    os.environ |= {"nnUNet_n_proc_DA": "0"}  # augment in this process; planning refuses 0
     fold: Any = "all" if options.fold == "all" else int(options.fold)
     trainer = nnUNetTrainer(plans, options.configuration, fold, described, torch.device("cpu"))
     trainer.num_epochs, trainer.num_val_iterations_per_epoch = 1, 1
@@ -107,10 +107,11 @@ def _adopt(source: Path, target: Path) -> None:
 
 
 def _predict(model: Path, images: Path, out: Path) -> None:
-    """As `nnUNetv2_predict` does on a CPU, in one process after the other."""
+    """As `nnUNetv2_predict` does on a CPU, in one process."""
     import torch
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
+    out.mkdir(parents=True, exist_ok=True)
     predictor = nnUNetPredictor(device=torch.device("cpu"), allow_tqdm=False)
     predictor.initialize_from_trained_model_folder(str(model), None)
     predictor.predict_from_files_sequential(str(images), str(out))
