@@ -86,13 +86,13 @@ def _open_ours(path: Path, settings: InferenceSettings) -> NetworkSegmenter:
     require_trust(root, plan.network.name, settings.trusted)
     fabric = open_fabric(settings.device, "fp32" if settings.portable else settings.precision)
     digest = file_hash(root / "models" / "model.safetensors")
-    exported = is_own(plan.network.name) and find_factory(plan.network.name) is None
-    if exported:
+    foreign = is_own(plan.network.name) and find_factory(plan.network.name) is None
+    if foreign:
         network = _program(root, plan, fabric.device)
     else:
         network = read_network(root, plan, trusted=settings.trusted).eval().to(fabric.device)
     backend = open_backend(
-        "torch" if settings.portable or exported else settings.backend,
+        "torch" if settings.portable or foreign else settings.backend,
         network,
         (len(plan.channels), *plan.patch_size),
         fabric,
@@ -100,8 +100,20 @@ def _open_ours(path: Path, settings: InferenceSettings) -> NetworkSegmenter:
         digest=digest,
         exclusive=plan.label_set.exclusive,
     )
-    origin: Literal["weights", "exported program"] = "exported program" if exported else "weights"
+    origin: Literal["weights", "exported program"] = "exported program" if foreign else "weights"
     return NetworkSegmenter(backend, plan, fabric.device, settings.portable, settings.speed, digest, origin)
+
+
+def _is_nnunet(path: Path) -> bool:
+    from medseg.inference.nnunet.folder import recognises
+
+    return recognises(path)
+
+
+def _open_nnunet(path: Path, settings: InferenceSettings) -> Model:
+    from medseg.inference.nnunet.opening import open_nnunet
+
+    return open_nnunet(path, settings)
 
 
 def _is_bundle(path: Path) -> bool:
@@ -118,6 +130,7 @@ KINDS = (
     Kind("model folder of medseg", "plan.json, models/model.safetensors", _is_ours, _open_ours),
     Kind("ONNX file", "NAME.onnx with plan.json beside it", lambda path: find_onnx(path) is not None, open_onnx),
     Kind("MONAI bundle", "configs/inference.json or .yaml, without plan.json", _is_bundle, _open_bundle),
+    Kind("nnU-Net v2 results", "dataset.json, plans.json, fold_*/checkpoint_*.pth", _is_nnunet, _open_nnunet),
 )
 
 
