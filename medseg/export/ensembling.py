@@ -12,7 +12,7 @@ from medseg.plan import Plan, Postprocessing, model_root, read_plan
 
 __all__ = ["write_ensemble"]
 
-_OF_ITS_OWN = ("reasons", "postprocessing", "batch_size", "step_mib")  # what folds need not share
+_OF_ITS_OWN = ("reasons", "postprocessing", "batch_size", "step_mib", "air_is_background")  # what folds need not share
 
 
 def write_ensemble(
@@ -47,7 +47,12 @@ def write_ensemble(
     for root, plan in zip(roots, plans, strict=True):
         _require_joinable(root, plan, plans[0])
     network = Ensemble(read_network(root, plan, trusted=trusted) for root, plan in zip(roots, plans, strict=True))
-    changes = {"members": len(roots), "postprocessing": postprocessing or plans[0].postprocessing}
+    changes = {
+        "members": len(roots),
+        "postprocessing": postprocessing or plans[0].postprocessing,
+        # The mean of logits whose largest is the background's has the background's as its largest, too.
+        "air_is_background": True if all(plan.air_is_background for plan in plans) else None,
+    }
     return write_bundle(folder, plans[0].model_copy(update=changes), network, card)
 
 

@@ -6,12 +6,8 @@ from functools import cached_property
 from itertools import pairwise, product
 
 import torch
-from monai.inferers import sliding_window_inference
-from torch import nn
 
-from medseg.plan import Plan
-
-__all__ = ["Tiling", "monai_tiling", "streaming_axis", "window_logits"]
+__all__ = ["Tiling", "monai_tiling", "streaming_axis"]
 
 _SIGMA = 0.125  # of the Gaussian, in patch sides; MONAI's and nnU-Net's
 _LEAST_WEIGHT = 1e-3  # MONAI's, so that corners seen by one window alone do not vanish in float16
@@ -76,22 +72,6 @@ def monai_tiling(shape: Sequence[int], patch: Sequence[int], overlap: float, bat
 def streaming_axis(shape: Sequence[int], patch: Sequence[int]) -> int:
     """The axis along which the windows had best move: the band of one patch's depth is smallest there."""
     return max(range(len(patch)), key=lambda axis: shape[axis] / patch[axis])
-
-
-def window_logits(network: nn.Module, voxels: torch.Tensor, plan: Plan) -> torch.Tensor:
-    """Logits (classes, *working shape), float32, of voxels (C, *working shape), blended by a Gaussian.
-
-    A volume smaller than the patch is padded with 0 on both sides, as in training.
-    """
-    with torch.inference_mode():
-        return sliding_window_inference(
-            voxels[None],
-            plan.patch_size,
-            plan.batch_size,
-            lambda windows: network(windows).float(),
-            overlap=plan.overlap,
-            mode="gaussian",
-        )[0]
 
 
 def _starts(n: int, side: int, overlap: float) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lightning_fabric import Fabric
 from safetensors import SafetensorError
 from torch import nn, random
 
@@ -20,6 +21,7 @@ from medseg.networks.encoder_weights import start_encoder
 from medseg.networks.weights import read_weights
 from medseg.plan import Plan, model_root
 from medseg.reporting import Reporter
+from medseg.training.air import finds_nothing_in_air
 from medseg.training.balance import weighed
 from medseg.training.cache import CachedCase, cache_cases
 from medseg.training.checkpoint import Progress
@@ -119,7 +121,19 @@ def learn(
         left_out = cached.left_out | seen.left_out | progress.left_out
         write_summary(settings.folder / "summary.json", progress, now, ended, left_out, preparing, where)
 
-    return fit(network, source, seen.cases, plan, settings, fabric, reporter, observer, note)
+    trained = fit(network, source, seen.cases, plan, settings, fabric, reporter, observer, note)
+    return replace(trained, plan=_run_best(trained, seen.cases, settings, fabric))
+
+
+def _run_best(trained: Trained, cases: Sequence[Case], settings: TrainSettings, fabric: Fabric) -> Plan:
+    """The plan with what a finished training tells of how its network may be run; what the config sets stays."""
+    nothing, why = finds_nothing_in_air(trained.network, trained.plan, cases, fabric)
+    axes = settings.augment.mirrored(trained.plan.dims)
+    learnt = {"air_is_background": nothing, "mirror_axes": axes}
+    reasons = {"air_is_background": why, "mirror_axes": "as training mirrored" if axes else "training mirrored none"}
+    open_ones = learnt.keys() - settings.plan.keys()
+    told = trained.plan.reasons | {key: why for key, why in reasons.items() if key in open_ones}
+    return trained.plan.model_copy(update={key: learnt[key] for key in open_ones} | {"reasons": told})
 
 
 def _warn_of_absent(cases: Sequence[CachedCase], plan: Plan, reporter: Reporter) -> None:

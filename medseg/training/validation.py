@@ -11,14 +11,16 @@ from medseg.case import Case
 from medseg.errors import InputError, UnreadableFileError
 from medseg.evaluation.scores import overlaps
 from medseg.image import Image
-from medseg.inference.windows import window_logits
+from medseg.inference.backends.torch_eager import TorchEager
+from medseg.inference.engine import segment_planes
+from medseg.inference.windows import monai_tiling
 from medseg.io import read_case_image
 from medseg.plan import Plan
 from medseg.training.cases import read_indices
 from medseg.training.checkpoint import RunningMean
 from medseg.training.observer import Judged
+from medseg.transforms.planes import WholePlanes
 from medseg.transforms.prepare import Prepared, prepare
-from medseg.transforms.restore import restore
 
 __all__ = ["require_readable", "validate"]
 
@@ -41,13 +43,19 @@ def validate(
     """
     judged = copy.deepcopy(network).eval()
     mean.copy_into(judged)
+    backend = TorchEager(judged, fabric, "validation")
     labels = plan.label_set
     scores = []
     for case in cases:
         image, reference, prepared = _read(case, plan)
-        with fabric.autocast():
-            logits = window_logits(judged, fabric.to_device(prepared.voxels), plan)
-        predicted, _ = restore(logits, prepared.restoration, exclusive=labels.exclusive)
+        predicted = segment_planes(
+            backend,
+            WholePlanes(prepared),
+            monai_tiling(prepared.voxels.shape[1:], plan.patch_size, plan.overlap, plan.batch_size),
+            outputs=plan.outputs,
+            exclusive=labels.exclusive,
+            device=fabric.device,
+        )
         agreement = overlaps(predicted, reference, labels, case.id)
         judged_labels = labels.judged(case.annotated)
         scores.append([label.dice if label.label in judged_labels else np.nan for label in agreement])

@@ -11,7 +11,6 @@ from medseg.errors import ModelFolderError
 from medseg.export.bundle import write_bundle
 from medseg.export.ensembling import write_ensemble
 from medseg.image import Image
-from medseg.inference.windows import window_logits
 from medseg.networks import build_network
 from medseg.plan import Postprocessing
 
@@ -34,9 +33,9 @@ def test_the_joined_model_averages_logits_and_keeps_each_members_weights(tmp_pat
     joined = medseg.load_model(tmp_path / "joined", device="cpu", precision="fp32")
     assert joined.plan == plan
     members = [medseg.load_model(folder, device="cpu", precision="fp32") for folder in folds]
-    voxels = torch.randn(1, 20, 18, 16)
-    each = torch.stack([window_logits(member.network, voxels, plan) for member in members])
-    assert torch.allclose(window_logits(joined.network, voxels, plan), each.mean(0), atol=1e-5)
+    windows = torch.randn(2, 1, 16, 16, 16)
+    each = torch.stack([member.backend(windows) for member in members])
+    assert torch.allclose(joined.backend(windows), each.mean(0), atol=1e-5)
     weights = load_file(tmp_path / "joined" / "models" / "model.safetensors")
     for number, folder in enumerate(folds):
         for name, tensor in load_file(folder / "models" / "model.safetensors").items():

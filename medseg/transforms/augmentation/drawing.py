@@ -79,15 +79,11 @@ class Augmentation:
         if _hit(rng, settings.shift):
             most_by = [round(settings.shift_share * n) for n in self.patch]
             shift = tuple(int(rng.integers(-by, by + 1)) for by in most_by)
-        flipped = tuple(axis for axis in self._may_flip() if _hit(rng, settings.flip))
+        flipped = tuple(axis for axis in settings.mirrored(len(self.patch)) if _hit(rng, settings.flip))
         elastic = None
         if _hit(rng, settings.elastic):
             elastic = Elastic(rng.uniform(*settings.elastic_spacing), settings.elastic_strength, _seed(rng))
         return Warp(self.patch, self.step, degrees, size, shift, flipped, elastic, self.thick)
-
-    def _may_flip(self) -> list[int]:
-        axes = self.settings.flip_axes
-        return [axis for axis in range(len(self.patch)) if axes == "all" or axis in axes]
 
     def _noise(self, rng: np.random.Generator) -> list[Change]:
         if not _hit(rng, self.settings.noise):

@@ -103,3 +103,9 @@ class AugmentSettings(Settings):
     def _over_the_preset(cls, given: Any) -> Any:
         chosen = given.get("preset", "full") if isinstance(given, dict) else None
         return PRESETS[chosen] | given if isinstance(chosen, str) and chosen in PRESETS else given
+
+    def mirrored(self, dims: int) -> tuple[int, ...]:
+        """Axes that are mirrored at times, of images of so many axes."""
+        if not self.flip:
+            return ()
+        return tuple(axis for axis in range(dims) if self.flip_axes == "all" or axis in self.flip_axes)
