@@ -8,6 +8,7 @@ import torch
 from medseg.image import Image
 from medseg.plan import Plan
 from medseg.transforms.prepare import Prepared, Restoration, prepare
+from medseg.transforms.slab_planes import slab_planes
 
 __all__ = ["Planes", "WholePlanes", "open_planes"]
 
@@ -89,4 +90,6 @@ def open_planes(image: Image, plan: Plan, *, crop: bool = True) -> Planes:
     Raises:
         InputError: Channels or dimensions are not the plan's, or the spacing that it needs is unknown.
     """
-    return WholePlanes(prepare(image, plan, crop=crop))
+    if plan.preparation or plan.dims == 2:  # steps look at all of an image, and a picture is small
+        return WholePlanes(prepare(image, plan, crop=crop))
+    return slab_planes(image, plan, crop=crop)

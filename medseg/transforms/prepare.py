@@ -21,7 +21,16 @@ from medseg.transforms.preparation.apply import Applied, apply_steps
 from medseg.transforms.resize import resize
 from medseg.transforms.splines import spline_orders, spline_resize
 
-__all__ = ["Prepared", "Restoration", "apply_preparation", "body_box", "prepare", "prepare_labels"]
+__all__ = [
+    "Prepared",
+    "Restoration",
+    "apply_preparation",
+    "body_box",
+    "box_of_hits",
+    "prepare",
+    "prepare_labels",
+    "require_fit",
+]
 
 _CROP_MARGIN = 4  # voxels kept round the body, so that its edge is seen with some air
 
@@ -51,7 +60,7 @@ def prepare(image: Image, plan: Plan, *, crop: bool = True) -> Prepared:
     Raises:
         InputError: Channels or dimensions are not the plan's, or the spacing that it needs is unknown.
     """
-    _require_fit(image, plan)
+    require_fit(image, plan)
     applied = apply_preparation(image, plan.preparation)
     body = body_box(applied.voxels, plan.crop_above if crop else None)
     normalised = normalise(applied.voxels, plan.normalisation)[(slice(None), *body)]
@@ -118,22 +127,34 @@ def body_box(voxels: torch.Tensor, above: float | None) -> tuple[slice, ...]:
         voxels: Shape (C, *spatial).
         above: The threshold; `None` keeps everything.
     """
-    shape = voxels.shape[1:]
-    whole = tuple(slice(0, n) for n in shape)
     if above is None:
-        return whole
+        return tuple(slice(0, n) for n in voxels.shape[1:])
     inside = (voxels > above).any(0)
+    axes = range(inside.ndim)
+    return box_of_hits([inside.amax([i for i in axes if i != axis]).numpy() for axis in axes])
+
+
+def box_of_hits(hits: Sequence[np.ndarray]) -> tuple[slice, ...]:
+    """The box round the planes that hold anything, with a margin; everything where none does.
+
+    Args:
+        hits: Along each axis which planes hold any, boolean.
+    """
+    if not all(hit.any() for hit in hits):
+        return tuple(slice(0, len(hit)) for hit in hits)
     box = []
-    for axis, n in enumerate(shape):
-        others = [i for i in range(len(shape)) if i != axis]
-        (hit,) = torch.nonzero(inside.amax(others), as_tuple=True)
-        if len(hit) == 0:
-            return whole
-        box.append(slice(max(0, int(hit[0]) - _CROP_MARGIN), min(n, int(hit[-1]) + 1 + _CROP_MARGIN)))
+    for hit in hits:
+        held = np.flatnonzero(hit)
+        box.append(slice(max(0, int(held[0]) - _CROP_MARGIN), min(len(hit), int(held[-1]) + 1 + _CROP_MARGIN)))
     return tuple(box)
 
 
-def _require_fit(image: Image, plan: Plan) -> None:
+def require_fit(image: Image, plan: Plan) -> None:
+    """Refuse what a plan cannot prepare.
+
+    Raises:
+        InputError: Channels or dimensions are not the plan's, or the spacing that it needs is unknown.
+    """
     where = image.source or "image"
     if image.geometry.ndim != plan.dims:
         raise InputError(

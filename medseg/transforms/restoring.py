@@ -5,6 +5,8 @@ smaller. Against restoring whole logits this holds a few planes of one class at 
 there are (`tests/benchmarks/resampling.py`).
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -15,6 +17,7 @@ from medseg.transforms.prepare import Restoration
 __all__ = ["SlabRestorer"]
 
 _BLOCK = 1 << 21  # native voxels of one class that are interpolated at once
+_RUN = 1 << 24  # native voxels that are done by cells at once
 
 
 class SlabRestorer:
@@ -106,11 +109,23 @@ class SlabRestorer:
 
     def _restore(self, begin: int, end: int, start: int, planes: torch.Tensor) -> None:
         """Native planes [begin, end) from working planes from `start` on, shape (outputs, s, *working plane)."""
-        if self._to_shares is None and not self._smooth and self._by_cells(begin, end, start, planes):
-            return
+        by_cells = self._to_shares is None and not self._smooth
         step = max(1, _BLOCK // int(np.prod(self._plane)))
-        for low in range(begin, end, step):
-            self._densely(low, min(end, low + step), start, planes)
+        for low, high in self._runs(begin, end):
+            if by_cells and self._by_cells(low, high, start, planes):
+                continue
+            for first in range(low, high, step):
+                self._densely(first, min(high, first + step), start, planes)
+
+    def _runs(self, begin: int, end: int) -> Iterator[tuple[int, int]]:
+        """Runs of native planes that are done by cells at once: none ends within a cell."""
+        cell = self._cells[0].cell.numpy()
+        step = max(1, _RUN // int(np.prod(self._plane)))
+        while begin < end:
+            last = cell[min(end, begin + step) - 1]
+            past = min(end, int(np.searchsorted(cell, last, side="right")))
+            yield begin, past
+            begin = past
 
     def _by_cells(self, begin: int, end: int, start: int, planes: torch.Tensor) -> bool:
         """Interpolate where neighbours disagree; whether that was done."""

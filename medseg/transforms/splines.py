@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-__all__ = ["THICK", "axis_matrix", "spline_orders", "spline_resize"]
+__all__ = ["THICK", "along_axis", "axis_matrix", "spline_orders", "spline_resize"]
 
 THICK = 3.001  # a spacing more than 3 times the finest counts as thick slices, as in nnU-Net; rounding aside
 _NOTHING = 1e-7  # weights below this are left out: less than float32 resolves
@@ -54,14 +54,17 @@ def spline_resize(voxels: torch.Tensor, shape: Sequence[int], orders: Sequence[i
         resized = channel
         # The axis that shrinks most goes first, and leaves less to do for the others.
         for axis in sorted(changed, key=lambda axis: shape[axis] / native[axis]):
-            resized = _along(resized, axis, axis_matrix(native[axis], shape[axis], orders[axis]))
+            resized = along_axis(resized, axis, axis_matrix(native[axis], shape[axis], orders[axis]))
         channels.append(resized.clamp_(low, high))
     return torch.stack(channels)
 
 
 @lru_cache(maxsize=64)
 def axis_matrix(native: int, wanted: int, order: int) -> np.ndarray:
-    """The linear map of one axis, float64, shape (wanted, native); each row sums to 1."""
+    """The linear map of one axis, float64, shape (wanted, native); each row sums to 1. Order 0 takes the nearest."""
+    if order == 0:
+        nearest = np.floor((np.arange(wanted) + 0.5) * (native / wanted)).astype(int)
+        return np.eye(native)[nearest.clip(0, native - 1)]
     from scipy.ndimage import zoom
 
     matrix = zoom(np.eye(native), (wanted / native, 1), order=order, mode="nearest", grid_mode=True)
@@ -69,8 +72,14 @@ def axis_matrix(native: int, wanted: int, order: int) -> np.ndarray:
     return matrix
 
 
-def _along(voxels: torch.Tensor, axis: int, matrix: np.ndarray) -> torch.Tensor:
-    """The product along one axis, block by block: a row of the matrix has some 30 weights that matter."""
+def along_axis(voxels: torch.Tensor, axis: int, matrix: np.ndarray) -> torch.Tensor:
+    """The product along one axis, block by block: a row of the matrix has some 30 weights that matter.
+
+    Args:
+        voxels: float32, contiguous.
+        axis: Counted from the first, leading axes too.
+        matrix: Shape (wanted, voxels along that axis).
+    """
     shape = list(voxels.shape)
     before, after = int(np.prod(shape[:axis])), int(np.prod(shape[axis + 1 :]))
     source = voxels.reshape(before, shape[axis], after)
