@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from medseg.device import open_fabric
-from medseg.errors import MissingExtraError, ModelFolderError
+from medseg.errors import ConfigError, MissingExtraError, ModelFolderError
 from medseg.inference.network_segmenter import NetworkSegmenter
 from medseg.inference.safe_loading import file_hash
 from medseg.inference.settings import InferenceSettings
@@ -92,11 +92,15 @@ def open_onnx(path: Path, settings: InferenceSettings) -> NetworkSegmenter:
 
     Raises:
         ModelFolderError: The file or its plan cannot be used.
+        ConfigError: Another backend is asked for.
         MissingExtraError: ONNX Runtime is not installed.
     """
     found = find_onnx(path)
     if found is None:
         raise ModelFolderError(path, "is not one ONNX file with plan.json beside it", "Put both into one folder.")
+    if settings.backend not in ("auto", "onnx"):
+        mend = "Leave the backend out, or set it to onnx."
+        raise ConfigError("backend", f"{settings.backend} for an ONNX file", mend)
     file, plan_file = found
     plan = read_plan(plan_file)
     device = open_fabric("cpu", "fp32").device

@@ -72,7 +72,7 @@ class BundleSegmenter:
         """How it is run here."""
         return {"engine": "MONAI bundle", "config": str(config_file(self.root)), "device": self.device}
 
-    def segment(self, image: Image | str | Path, *, probabilities: bool = False) -> Segmentation:
+    def segment(self, image: Image | str | Path, *, probabilities: bool | Path = False) -> Segmentation:
         """Segment an image, or the file or DICOM folder of one.
 
         Returns:
@@ -90,7 +90,7 @@ class BundleSegmenter:
             files = [str(path) for path in _written(read, Path(folder))]
             results = self.workflow.run(files[0] if len(files) == 1 else files)
             mask, notes = mask_of(results, self.labels, read.geometry, len(self.metadata.outputs), self.root)
-        notes = (*read.notes, *self._doubts(read, probabilities), *notes)
+        notes = (*read.notes, *self._doubts(read, bool(probabilities)), *notes)
         return Segmentation(mask, read.geometry, self.labels, None, read, notes)
 
     def _require_fit(self, image: Image) -> None:
