@@ -88,7 +88,7 @@ def along_axis(voxels: torch.Tensor, axis: int, matrix: np.ndarray) -> torch.Ten
         rows = matrix[first : first + _ROWS]
         used = np.flatnonzero(rows.any(axis=0))
         span = slice(int(used[0]), int(used[-1]) + 1)
-        block = torch.from_numpy(np.ascontiguousarray(rows[:, span])).to(voxels)
+        block = torch.from_numpy(np.array(rows[:, span], order="C")).to(voxels)
         if after == 1:  # the last axis: one product of two matrices
             torch.matmul(source[:, span, 0], block.T, out=result[:, first : first + len(rows), 0])
         else:
