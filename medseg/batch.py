@@ -90,7 +90,7 @@ def predict_cases(
         OutputError: `out` cannot be written: then no case could end well.
         KeyboardInterrupt: As the user wished; the cases that are finished are in the tables.
     """
-    setup = Setup(reading, Finishing(out, min_voxels, channel_names), group=1)
+    setup = Setup(reading, Finishing(out, min_voxels, channel_names), group=getattr(model, "together", 1))
     segment = _Segmenting(model, look, out if probabilities else None)
     found: list[Outcome] = []
     progress = _Progress(reporter, len(cases))
@@ -123,7 +123,13 @@ class _Segmenting:
         self._model, self._look, self._shares = model, look, shares
 
     def __call__(self, cases: Sequence[Case], images: Sequence[Image]) -> list[Segmentation | Exception]:
-        return [self._one(case, image) for case, image in zip(cases, images, strict=True)]
+        several = getattr(self._model, "segment_several", None)
+        if several is None or len(images) < 2 or self._look is not None or self._shares is not None:
+            return [self._one(case, image) for case, image in zip(cases, images, strict=True)]
+        return [
+            one if isinstance(one, Exception) else replace(one, image=image)
+            for one, image in zip(several(images), images, strict=True)
+        ]
 
     def _one(self, case: Case, image: Image) -> Segmentation | Exception:
         try:

@@ -1,6 +1,6 @@
 """A trained network as a `Segmenter`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from html import escape
@@ -19,8 +19,9 @@ from medseg.inference.engine import segment_planes
 from medseg.inference.postprocessing import postprocess
 from medseg.inference.skipping import air_limits, windows_in_air
 from medseg.inference.streaming import Network
+from medseg.inference.together import answers, fits_one_window, window_of
 from medseg.inference.views import MirroredViews
-from medseg.inference.windows import monai_tiling
+from medseg.inference.windows import Tiling, monai_tiling
 from medseg.io import read_image
 from medseg.labels import Labels
 from medseg.options import ReadOptions
@@ -30,6 +31,7 @@ from medseg.transforms.planes import Planes, open_planes
 __all__ = ["NetworkSegmenter"]
 
 _FAST_OVERLAP = 0.25
+_TOGETHER = {True: 8, False: 32}  # images at once on a CPU, and elsewhere
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,12 +118,55 @@ class NetworkSegmenter:
         """
         read = image if isinstance(image, Image) else read_image(image, options=self.plan.reading)
         planes = open_planes(read, self.plan, crop=not self.portable)
+        return self._segmented(read, planes, self._network(), probabilities)
+
+    @property
+    def together(self) -> int:
+        """How many images are worth segmenting at once: of small pictures, several share a call of the network."""
+        plan = self.plan
+        if plan.dims == 3 or (plan.longest_side is not None and min(plan.patch_size) < plan.longest_side):
+            return 1
+        return _TOGETHER[self.device.type == "cpu"]
+
+    def segment_several(self, images: Sequence[Image]) -> list[Segmentation | Exception]:
+        """Segment images; those that fit into one window share a call of the network.
+
+        Returns:
+            For each its segmentation, as `segment` gives it, or the error that it ends with.
+        """
+        opened = [self._attempt(open_planes, image, self.plan, crop=not self.portable) for image in images]
+        small = [n for n, planes in enumerate(opened) if not isinstance(planes, Exception) and self._is_small(planes)]
+        windows = [window_of(opened[n], self._tiling(opened[n])) for n in small]
+        networks = dict(zip(small, answers(self._network(), windows, self.device), strict=True))
+        found: list[Segmentation | Exception] = []
+        for n, (image, planes) in enumerate(zip(images, opened, strict=True)):
+            network = networks.get(n, self._network())
+            failed = isinstance(planes, Exception)
+            found.append(planes if failed else self._attempt(self._segmented, image, planes, network, False))
+        return found
+
+    @staticmethod
+    def _attempt(function: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        """What a function gives, or the error that it ends with."""
+        try:
+            return function(*given, **named)
+        except Exception as error:  # one image's, which is none of the others'
+            return error
+
+    def _is_small(self, planes: Planes) -> bool:
+        return fits_one_window(self._tiling(planes))
+
+    def _tiling(self, planes: Planes) -> Tiling:
+        return monai_tiling(planes.shape, self.plan.patch_size, self.overlap, self.plan.batch_size)
+
+    def _segmented(self, read: Image, planes: Planes, network: Network, probabilities: bool | Path) -> Segmentation:
+        """The mask of an image whose planes are open."""
         shape = (len(self.labels.names), *read.geometry.shape)
         # The bundle in plain MONAI cannot clean masks, so that a portable one is not cleaned either.
         rules = Postprocessing() if self.portable else self.plan.postprocessing
         with _room(probabilities) as file:
             shares = _shares(shape, file) if probabilities or rules.threshold else None
-            indices = self._indices(read, planes, shares)
+            indices = self._indices(read, planes, network, shares)
             if rules != Postprocessing():
                 indices = postprocess(indices, shares, self.labels, read.geometry, rules)
             if isinstance(shares, np.memmap):
@@ -134,7 +179,7 @@ class NetworkSegmenter:
         mask = self.labels.from_indices(indices) if self.labels.exclusive else indices
         return Segmentation(mask, read.geometry, self.labels, shares if probabilities else None, read, notes)
 
-    def _indices(self, image: Image, planes: Planes, shares: np.ndarray | None) -> np.ndarray:
+    def _indices(self, image: Image, planes: Planes, network: Network, shares: np.ndarray | None) -> np.ndarray:
         """Class indices on the native grid; probabilities go to `shares`."""
         if is_constant(image) and not self.portable:
             if shares is not None:
@@ -142,11 +187,11 @@ class NetworkSegmenter:
             lead = () if self.labels.exclusive else (len(self.labels.names),)
             return np.zeros((*lead, *image.geometry.shape), np.uint8)
         plan = self.plan
-        tiling = monai_tiling(planes.shape, plan.patch_size, self.overlap, plan.batch_size)
+        tiling = self._tiling(planes)
         limits = air_limits(image, plan) if plan.air_is_background and not self.portable else None
         skip = windows_in_air(image.voxels, limits, planes.restoration, tiling) if limits is not None else None
         return segment_planes(
-            self._network(),
+            network,
             planes,
             tiling,
             outputs=plan.outputs,
