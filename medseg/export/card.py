@@ -1,6 +1,6 @@
 """What a model says of itself: the bundle's `configs/metadata.json` and its `README.md`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,11 @@ import torch
 
 from medseg.export.inference_config import bundle_command
 from medseg.io.label_files import label_file_stems
+from medseg.labels import Labels
 from medseg.plan import Plan, Postprocessing
 from medseg.trust import is_own
 
-__all__ = ["metadata", "readme"]
+__all__ = ["intended_use", "limits", "metadata", "readme"]
 
 
 def metadata(plan: Plan, card: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,7 +37,11 @@ def metadata(plan: Plan, card: Mapping[str, Any]) -> dict[str, Any]:
         "description": f"{plan.title} trained with medseg",
         "authors": "the user of medseg who trained it",
         "copyright": "of whoever trained it",
-        "intended_use": "Research only: not a medical device.",
+        "intended_use": intended_use(plan),
+        "limits": list(limits(plan, card)),
+        "data_source": str(card.get("cases", "not stated")),
+        "eval_metrics": {key: value for key, value in card.items() if "Dice" in key or key.startswith("after ")},
+        "label_values": _label_values(plan.label_set),
         "card": dict(card),
         "network_data_format": {
             "inputs": {
@@ -69,9 +74,13 @@ def readme(plan: Plan, card: Mapping[str, Any]) -> str:
     """What a person should know who finds the folder."""
     return f"""# A {plan.title} for {", ".join(plan.label_set.names)}
 
-Research only: not a medical device.
+{intended_use(plan)}
 
 {_facts(card)}
+
+## Its limits
+
+{_listed(limits(plan, card))}
 
 ## Run it
 
@@ -85,6 +94,39 @@ With medseg, from this folder:
 
 {_masks(plan)}
 {_reasons(plan)}"""
+
+
+def intended_use(plan: Plan) -> str:
+    """For what a model of this plan is meant."""
+    images = f"{plan.modality} " * bool(plan.modality) + ("images" if plan.dims == 2 else "volumes")
+    return f"Research only: not a medical device. Segmentation of {', '.join(plan.label_set.names)} in {images}."
+
+
+def limits(plan: Plan, card: Mapping[str, Any]) -> tuple[str, ...]:
+    """What should not be expected of a model, a sentence each."""
+    found = ["It finds nothing but its labels, and where it finds nothing there may be something."]
+    if plan.modality:
+        found.append(f"It has seen {plan.modality} alone; what it says of other images means nothing.")
+    if plan.spacing_mm is not None:
+        grid = "×".join(f"{step:.3g}" for step in plan.spacing_mm)
+        found.append(f"It works on a grid of {grid} mm: what is smaller than a few such voxels may be missed.")
+    else:
+        found.append("It was trained without physical spacing: structures must be as large in the picture as there.")
+    if "validation Dice" in card:
+        found.append("Its weights were chosen by the validation cases, so that their Dice is a little too good.")
+    if plan.members > 1:
+        found.append("Out-of-fold scores are of single members, each on patients that it had not seen.")
+    found.append("Its scores are of patients from the training's data set: judge it on your own before you rely on it.")
+    return tuple(found)
+
+
+def _listed(sentences: Sequence[str]) -> str:
+    return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _label_values(labels: Labels) -> dict[str, int]:
+    """What masks hold, where they are one label map; readers of the metadata alone need it."""
+    return dict(zip(("background", *labels.names), labels.written_values, strict=True)) if labels.exclusive else {}
 
 
 def _facts(card: Mapping[str, Any]) -> str:

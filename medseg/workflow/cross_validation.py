@@ -206,6 +206,7 @@ def _by_fold(evaluation: Evaluation, parts: Sequence[Sequence[Case]]) -> pd.Data
 def _join(done: CrossValidation, name: str, seed: int, dataset: Dataset, held_out: Sequence[Sequence[str]]) -> None:
     """The folds as one model folder, with the split that tells who took part in none."""
     from medseg.export.ensembling import write_ensemble
+    from medseg.export.training_card import data_summary
 
     learnt = tuple(sorted(case for fold in held_out for case in fold))
     test = Split.load(done.folds[0] / "split.json").test
@@ -214,6 +215,7 @@ def _join(done: CrossValidation, name: str, seed: int, dataset: Dataset, held_ou
     card = {
         "name": name,
         "cases": f"{len(learnt)} in {len(done.folds)} folds, {len(apart)} test",
+        **data_summary(done.folder / "fingerprint", [case for case in dataset.cases if case.id in set(learnt)]),
         "out-of-fold Dice": round(done.dice["before"], 4),
         "after post-processing": round(done.dice["after"], 4),
         "after post-processing, chosen without the own fold": round(done.dice["honest"], 4),

@@ -59,6 +59,7 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
     dataset, labels = opened_dataset(settings, reporter)
     # Torch is loaded only now, so that a mistake in the config is told at once.
     from medseg.export.bundle import write_bundle
+    from medseg.export.training_card import data_summary, label_scores
     from medseg.outputs.run_log import open_run_log
     from medseg.training.plan_run import plan_training
     from medseg.training.splitting import chosen_split, learnt_before
@@ -82,7 +83,9 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
     card = {
         "name": settings.name,
         "cases": f"{len(split.train)} training, {len(split.validation)} validation, {len(split.test)} test",
+        **data_summary(settings.folder / "fingerprint", training),
         "validation Dice": round(trained.best, 4),
+        "validation Dice by label": label_scores(trained.history, trained.best),
         "seed": settings.seed,
     }
     saved = write_bundle(model_folder, trained.plan, trained.network, card)
