@@ -22,10 +22,12 @@ from medseg.line.tasks import Finishing
 from medseg.options import ReadOptions
 from medseg.regions import empty_table
 from medseg.reporting import Reporter
+from medseg.room import Shared, using
 from medseg.segmenter import Segmenter
 
 __all__ = ["Predictions", "predict_cases"]
 
+_SPILLED = 8  # an array above this part of the memory that is allowed lies in a file
 _TEXT = "Predicting"
 CASE_COLUMNS = ["case", "patient", "status", "regions", "warnings", "error", "images"]
 
@@ -69,6 +71,7 @@ def predict_cases(
     look: Callable[[Case, Segmentation], None] | None = None,
     jobs: int | None = None,
     probabilities: bool = False,
+    max_memory: int | None = None,
 ) -> Predictions:
     """Segment and measure every case; what fails is a row with its reason.
 
@@ -85,12 +88,17 @@ def predict_cases(
             works; 0 does all in this process, None decides by the number and the size of the cases. Masks and tables
             are the same in either way.
         probabilities: Also write those of each case, `<case>/probabilities.npy`.
+        max_memory: Bytes that all processes together may hold: then one case after another is read, segmented and
+            written, and arrays above an eighth of it lie in files without a name in `out`.
 
     Raises:
         OutputError: `out` cannot be written: then no case could end well.
         KeyboardInterrupt: As the user wished; the cases that are finished are in the tables.
     """
     setup = Setup(reading, Finishing(out, min_voxels, channel_names), group=getattr(model, "together", 1))
+    if max_memory is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        setup = replace(setup, group=1, ahead=0, shared=Shared(out, max_memory // _SPILLED))
     segment = _Segmenting(model, look, out if probabilities else None)
     found: list[Outcome] = []
     progress = _Progress(reporter, len(cases))
@@ -106,7 +114,8 @@ def predict_cases(
                 with closing(Stages(cases, replace(setup, jobs=processes), interrupts)) as stages:
                     stages.run(segment, done)
             else:
-                one_by_one(segment, cases, setup, done, interrupts)
+                with using(setup.shared):
+                    one_by_one(segment, cases, setup, done, interrupts)
     except KeyboardInterrupt:
         _write_tables(out, found)
         reporter.say(f"Interrupted: {len(found)} of {len(cases)} cases are in {out / 'cases.csv'}")

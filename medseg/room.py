@@ -10,21 +10,21 @@ import os
 import sys
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Block", "block_of", "empty", "shareable", "using"]
+__all__ = ["Block", "Shared", "block_of", "empty", "shareable", "spills", "using"]
 
 Order = Literal["C", "F"]
-Room = Callable[[int], "Block | None"]
 _SMALL = 1 << 16  # bytes below which an array is not worth a mapping of its own
-_ROOM: ContextVar[Room | None] = ContextVar("room", default=None)
+_ROOM: ContextVar["Shared | None"] = ContextVar("room", default=None)
 
 
 def shareable() -> bool:
@@ -39,15 +39,16 @@ class Block(mmap.mmap):
     """
 
     fd: int
+    spilled: bool
 
-    def __new__(cls, fd: int, size: int) -> "Block":
+    def __new__(cls, fd: int, size: int, spilled: bool = False) -> "Block":
         """The memory behind a file descriptor, which belongs to the block from then on."""
         try:
             block = super().__new__(cls, fd, max(1, size))
         except (OSError, ValueError):
             os.close(fd)
             raise
-        block.fd = fd
+        block.fd, block.spilled = fd, spilled
         weakref.finalize(block, os.close, fd)
         return block
 
@@ -73,30 +74,58 @@ class Block(mmap.mmap):
         except OSError:
             os.close(fd)
             raise
-        return cls(fd, size)
+        return cls(fd, size, folder is not None)
 
     def array(self, shape: Sequence[int], dtype: npt.DTypeLike, order: Order = "C") -> np.ndarray:
         """An array at the start of the block."""
         return np.ndarray(tuple(shape), dtype, buffer=self, order=order)
 
 
+@dataclass(frozen=True)
+class Shared:
+    """Room that other processes can map.
+
+    Args:
+        folder: Where arrays of more than `above` bytes lie in files without a name; None for memory always.
+        above: Bytes.
+    """
+
+    folder: Path | None = None
+    above: int = 0
+
+    def __call__(self, size: int) -> Block:
+        """So many bytes."""
+        return Block.made(size, self.folder if self.spills(size) else None)
+
+    def spills(self, size: int) -> bool:
+        """Whether so many bytes go into a file."""
+        return self.folder is not None and size > self.above
+
+
 def empty(shape: Sequence[int], dtype: npt.DTypeLike, order: Order = "C") -> np.ndarray:
     """An array to be filled, in the room of `using`; in plain memory where there is none, or the array is small."""
     kind = np.dtype(dtype)
     size = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
-    room = _ROOM.get()
-    block = room(size) if room is not None and size >= _SMALL else None
-    return np.empty(tuple(shape), kind, order) if block is None else block.array(shape, kind, order)
+    here = _ROOM.get()
+    if here is None or size < _SMALL:
+        return np.empty(tuple(shape), kind, order)
+    return here(size).array(shape, kind, order)
 
 
 @contextmanager
-def using(room: Room | None) -> Iterator[None]:
-    """Within the block, `empty` asks `room(bytes)`; where that gives None, the array lies in plain memory."""
-    token = _ROOM.set(room)
+def using(shared: Shared | None) -> Iterator[None]:
+    """Within the block, `empty` makes arrays there; None for plain memory."""
+    token = _ROOM.set(shared)
     try:
         yield
     finally:
         _ROOM.reset(token)
+
+
+def spills(size: int) -> bool:
+    """Whether an array of so many bytes would lie in a file."""
+    here = _ROOM.get()
+    return here is not None and here.spills(size)
 
 
 def block_of(array: np.ndarray) -> Block | None:

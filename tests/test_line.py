@@ -208,7 +208,7 @@ def test_a_worker_tells_errors_from_crashes():
 
 
 def test_memory_goes_back_with_the_last_array(tmp_path):
-    with room.using(lambda size: room.Block.made(size, tmp_path)):
+    with room.using(room.Shared(tmp_path, 1000)):
         array = room.empty((1000, 1000), np.uint8)
     fd = room.block_of(array[3:]).fd
     assert list(tmp_path.iterdir()) == []

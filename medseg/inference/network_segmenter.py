@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,8 @@ from medseg.image import Image, Segmentation
 from medseg.inference.backends.backend import Backend
 from medseg.inference.doubts import doubts, is_constant
 from medseg.inference.engine import segment_planes
+from medseg.inference.halving import Halving
+from medseg.inference.memory import fitting_batch
 from medseg.inference.postprocessing import postprocess
 from medseg.inference.skipping import air_limits, windows_in_air
 from medseg.inference.streaming import Network
@@ -26,7 +28,7 @@ from medseg.io import read_image
 from medseg.labels import Labels
 from medseg.options import ReadOptions
 from medseg.plan import Plan, Postprocessing
-from medseg.transforms.planes import Planes, open_planes
+from medseg.transforms.planes import Planes, WholePlanes, open_planes
 
 __all__ = ["NetworkSegmenter"]
 
@@ -48,6 +50,8 @@ class NetworkSegmenter:
         hash: SHA-256 of the weights, for the record of a run.
         origin: What runs: the plan's network with its "weights", or the "exported program" of one whose code is not
             installed here.
+        max_memory: Bytes that all of a prediction may hold: fewer windows are seen at once, and an image that fits
+            in no way is refused; see `medseg.inference.memory`.
 
     Raises:
         ConfigError: The best speed is asked of a network that was trained without mirroring.
@@ -60,10 +64,13 @@ class NetworkSegmenter:
     speed: Literal["fast", "normal", "best"] = "normal"
     hash: str = ""
     origin: Literal["weights", "exported program"] = "weights"
+    max_memory: int | None = None
     labels: Labels = field(init=False)
+    _halving: Halving = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", self.plan.label_set)
+        object.__setattr__(self, "_halving", Halving(self.backend))
         if self.speed == "best" and not self.plan.mirror_axes:
             found = "best averages mirrored views, but the plan names no axis that training mirrored"
             raise ConfigError("speed", found, "Use normal, which takes the overlap of the plan.", "fast or normal")
@@ -99,6 +106,8 @@ class NetworkSegmenter:
             "overlap": self.overlap,
             "mirrored": list(self.plan.mirror_axes) if self.speed == "best" else [],
             "portable": self.portable,
+            "max_memory": self.max_memory,
+            "why": self.backend.why,
         }
 
     def segment(self, image: Image | str | Path, *, probabilities: bool | Path = False) -> Segmentation:
@@ -113,7 +122,8 @@ class NetworkSegmenter:
             The mask in file values on the image's own grid. That of a constant image is empty.
 
         Raises:
-            InputError: The image cannot be read, or its channels or dimensions are not the model's.
+            InputError: The image cannot be read, its channels or dimensions are not the model's, or it needs more than
+                `max_memory`.
             OutputError: The file of probabilities cannot be written.
         """
         read = image if isinstance(image, Image) else read_image(image, options=self.plan.reading)
@@ -187,7 +197,10 @@ class NetworkSegmenter:
             lead = () if self.labels.exclusive else (len(self.labels.names),)
             return np.zeros((*lead, *image.geometry.shape), np.uint8)
         plan = self.plan
+        slabs = not isinstance(planes, WholePlanes)
         tiling = self._tiling(planes)
+        batch = fitting_batch(image, plan, tiling, planes.shape, self.max_memory, slabs=slabs)
+        tiling = replace(tiling, batch=batch)
         limits = air_limits(image, plan) if plan.air_is_background and not self.portable else None
         skip = windows_in_air(image.voxels, limits, planes.restoration, tiling) if limits is not None else None
         return segment_planes(
@@ -202,7 +215,7 @@ class NetworkSegmenter:
         )
 
     def _network(self) -> Network:
-        return MirroredViews(self.backend, self.plan.mirror_axes) if self.speed == "best" else self.backend
+        return MirroredViews(self._halving, self.plan.mirror_axes) if self.speed == "best" else self._halving
 
     def _repr_html_(self) -> str:
         plan = self.plan

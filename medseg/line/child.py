@@ -6,10 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 from medseg import room
@@ -27,18 +26,12 @@ class Start:
     Args:
         function: Its module and name.
         given: First argument of every call.
-        spill_from: Bytes from which an array lies in a file of `spill`.
-        spill: A folder; None for memory always.
+        shared: Where large arrays lie.
     """
 
     function: tuple[str, str]
     given: Any = None
-    spill_from: int = 0
-    spill: Path | None = None
-
-    def block(self, size: int) -> room.Block:
-        """Memory for an array of so many bytes."""
-        return room.Block.made(size, self.spill if size >= self.spill_from else None)
+    shared: room.Shared = field(default_factory=room.Shared)
 
 
 @dataclass(frozen=True)
@@ -55,7 +48,7 @@ def serve(fd: int, parent: int) -> None:
     with suppress(EOFError, OSError):
         start: Start = pipe.recv()
         function = getattr(import_module(start.function[0]), start.function[1])
-        with room.using(start.block):
+        with room.using(start.shared):
             while True:
                 # In one call, so that nothing of a case is held while the next one is waited for.
                 _answer(pipe, start, function)
@@ -68,7 +61,7 @@ def _answer(pipe: Connection, start: Start, function: Callable[[Any, Any], Any])
     except Exception as error:  # goes to the parent, which knows what it means
         outcome = Raised(_portable(error))
     del message
-    send(pipe, outcome, start.block)
+    send(pipe, outcome, start.shared)
 
 
 def _portable(error: Exception) -> Exception:

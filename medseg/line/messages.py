@@ -34,7 +34,7 @@ def send(to: Connection, message: Any, block: Callable[[int], Block] = Block.mad
         written = block(len(content))
         written.write(content)
         blocks[id(written)], content = written, b""
-    to.send((content, buffer.tell(), [len(one) for one in blocks.values()]))
+    to.send((content, buffer.tell(), [(len(one), one.spilled) for one in blocks.values()]))
     for one in blocks.values():
         send_handle(to, one.fd, None)
 
@@ -47,7 +47,7 @@ def receive(source: Connection) -> Any:
         OSError: The same, in the midst of a message.
     """
     packed, length, sizes = source.recv()
-    blocks = [Block(recv_handle(source), size) for size in sizes]
+    blocks = [Block(recv_handle(source), size, spilled) for size, spilled in sizes]
     packed = packed or blocks.pop()[:length]
     return _Unpacker(io.BytesIO(packed), blocks).load()
 

@@ -16,6 +16,7 @@ from medseg.line.outcomes import Outcome, crash
 from medseg.line.tasks import Finishing, discard, finish, read
 from medseg.line.worker import Crashed, Worker
 from medseg.options import ReadOptions
+from medseg.room import Shared, using
 
 __all__ = ["Segment", "Setup", "Stages", "one_by_one"]
 
@@ -38,8 +39,10 @@ class Setup:
         reading: How files become images.
         finishing: What is done with masks.
         group: Images that go into the network together.
-        ahead: Groups that may be read, or wait to be written, beside the one in the network.
+        ahead: Groups that may be read, or wait to be written, beside the one in the network; with 0 a group is read
+            when nothing is left of the one before.
         jobs: Processes that read, and as many that write.
+        shared: Where large arrays lie; None for plain memory, where there is one process.
         read: Module and name of what a reading process does; finish likewise.
         finish: Of a writing process.
     """
@@ -49,6 +52,7 @@ class Setup:
     group: int = 1
     ahead: int = 2
     jobs: int = 1
+    shared: Shared | None = None
     read: tuple[str, str] = READ
     finish: tuple[str, str] = FINISH
 
@@ -93,8 +97,11 @@ class Stages:
 
     def __init__(self, cases: Sequence[Case], setup: Setup, interrupts: Interrupts) -> None:
         self._cases, self._setup, self._interrupts = cases, setup, interrupts
-        self._readers = [_Queue(Worker(Start(setup.read, setup.reading))) for _ in range(setup.jobs)]
-        self._writers = [_Queue(Worker(Start(setup.finish, setup.finishing))) for _ in range(setup.jobs)]
+        self._shared = setup.shared or Shared()
+        reading = Start(setup.read, setup.reading, self._shared)
+        writing = Start(setup.finish, setup.finishing, self._shared)
+        self._readers = [_Queue(Worker(reading)) for _ in range(setup.jobs)]
+        self._writers = [_Queue(Worker(writing)) for _ in range(setup.jobs)]
         self._asked = self._segmented = 0
         self._read: dict[int, _Taken | None] = {}
 
@@ -109,7 +116,6 @@ class Stages:
         """
         try:
             while self._segmented < len(self._cases):
-                self._ask()
                 self._collect(done)
                 self._segment_next(segment, done)
             self._drain(done)
@@ -127,7 +133,10 @@ class Stages:
 
     def _ask(self) -> None:
         """Let the readers read on as far as there is room."""
-        most = min(len(self._cases), self._segmented + self._setup.group * self._setup.ahead)
+        ahead = self._setup.ahead
+        if not ahead and any(self._writers):
+            return
+        most = min(len(self._cases), self._segmented + self._setup.group * max(1, ahead))
         while self._asked < most:
             queue = min(self._readers, key=len)
             case = self._cases[self._asked]
@@ -137,6 +146,7 @@ class Stages:
     def _collect(self, done: Callable[[Outcome], None]) -> None:
         """Take what is ready; wait for something where the network has nothing to do or the writers no room."""
         while not (self._group_is_read() and self._has_room()):
+            self._ask()
             self._wait()
             self._take_ready(done)
         self._take_ready(done)
@@ -180,15 +190,18 @@ class Stages:
         return all(number in self._read for number in self._next())
 
     def _has_room(self) -> bool:
-        return sum(map(len, self._writers)) <= self._setup.group * (self._setup.ahead - 1)
+        return sum(map(len, self._writers)) <= self._setup.group * max(0, self._setup.ahead - 1)
 
     def _segment_next(self, segment: Segment, done: Callable[[Outcome], None]) -> None:
         """One group through the network, and on to the writers."""
         numbers = self._next()
         taken = [one for number in numbers if (one := self._read.pop(number)) is not None]
         self._segmented = numbers.stop
-        self._ask()
-        for one in _segmented(segment, taken, self._setup, done, self._interrupts):
+        if self._setup.ahead:
+            self._ask()
+        with using(self._shared):
+            segmented = _segmented(segment, taken, self._setup, done, self._interrupts)
+        for one in segmented:
             min(self._writers, key=len).put(replace(one, image=None, segmentation=None), one.work)
 
     def _drain(self, done: Callable[[Outcome], None]) -> None:

@@ -92,7 +92,7 @@ class Worker:
 
     def _hand_over(self, message: Any) -> None:
         with suppress(BrokenPipeError, ConnectionResetError):  # it is gone, which `outcome` finds out
-            send(self._pipe, message, self._start.block)
+            send(self._pipe, message, self._start.shared)
 
     def _ended(self) -> str:
         """How the process ended, in words."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from medseg.image import Segmentation
     from medseg.segmenter import Model
 
-__all__ = ["load_model", "predict", "predict_with"]
+__all__ = ["load_model", "model_info", "predict", "predict_with"]
 
 
 def load_model(path: str | Path, **settings: Any) -> "Model":
@@ -40,6 +40,13 @@ def load_model(path: str | Path, **settings: Any) -> "Model":
     from medseg.inference.settings import InferenceSettings
 
     return open_path(path, check(InferenceSettings, settings, "load_model"))
+
+
+def model_info(path: str | Path) -> dict[str, Any]:
+    """What a model says of itself, without opening it; see `medseg.inference.model_info.model_info`."""
+    from medseg.inference.model_info import model_info as described
+
+    return described(path)
 
 
 def predict(
@@ -82,6 +89,8 @@ def predict(
         mend = "Give them to load_model, or give predict the model's folder."
         raise ConfigError("predict", f"{', '.join(settings)} given for a model that is open", mend)
     opened = load_model(model, **settings) if isinstance(model, (str, Path)) else model
+    if settings.get("max_memory") and "max_memory" not in opened.settings:
+        raise ConfigError("max_memory", "this kind of model cannot be held to a limit", "Leave it out.")
     listed = [inputs] if isinstance(inputs, (str, Path)) else inputs
     cases = cases_from_inputs([Path(path) for path in listed], reporter)
     if part is not None:
@@ -137,6 +146,7 @@ def predict_with(
         look=look,
         jobs=jobs,
         probabilities=probabilities,
+        max_memory=model.settings.get("max_memory"),
     )
     return replace(done, settings=settings)
 
