@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from medseg.commands import augmenting, data, learning, models, planning
+from medseg.commands import augmenting, data, describing, learning, models, planning
 from medseg.errors import MedsegError
 
 __all__ = ["app", "main"]
@@ -28,6 +28,7 @@ for _command in (
     models.train,
     learning.cross_validate,
     learning.review,
+    describing.info,
     models.predict,
     data.convert,
     models.measure,

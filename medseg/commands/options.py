@@ -55,7 +55,9 @@ Trusted = Annotated[
     bool,
     typer.Option(
         "--trusted",
-        help="You trust who made the model: its network may be code of theirs (package.module:factory), which runs.",
+        "--trust",
+        help="You trust who made the model: code of theirs runs, which is its network (package.module:factory) or the "
+        "config of a MONAI bundle.",
     ),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")]

@@ -6,7 +6,7 @@ from medseg.workflow.cross_validation import CrossValidation, cross_validate
 from medseg.workflow.data import convert, convert_dataset, inspect
 from medseg.workflow.measuring import evaluate, measure
 from medseg.workflow.planning import make_plan
-from medseg.workflow.predicting import load_model, predict
+from medseg.workflow.predicting import load_model, model_info, predict
 from medseg.workflow.reviewing import Review, review
 from medseg.workflow.training import TrainedModel, train
 
@@ -24,6 +24,7 @@ __all__ = [
     "load_model",
     "make_plan",
     "measure",
+    "model_info",
     "predict",
     "read_corrections",
     "review",
