@@ -199,8 +199,9 @@ def _compared(
             rows.append(_case(name, model, read_image(image), read_image(mask).voxels[0], case, work))
             sys.stdout.write(f"{json.dumps(rows[-1])}\n")
             sys.stdout.flush()
+    cases = list(rows)
     for label in model.labels.names:
-        found = [row["dice"][label] for row in rows if row["dice"][label] is not None]
+        found = [row["dice"][label] for row in cases if row["dice"][label] is not None]
         mean, worst = (float(np.mean(found)), min(found)) if found else (None, None)
         summary = {"model": name, "label": label, "cases": len(found), "mean_dice": mean, "worst_dice": worst}
         rows.append(summary)
