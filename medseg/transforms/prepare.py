@@ -1,7 +1,7 @@
 """From a native image to the network's grid.
 
 Reorient to RAS, prepare by the plan's steps (which may crop and flip), normalise, crop to the body, resize to the
-plan's grid (extents kept; by splines or linearly, as the plan says); `restore` runs the same backwards, linearly.
+plan's grid (extents kept; by splines or linearly, as the plan says); `SlabRestorer` runs the same backwards, linearly.
 Normalisation comes before the crop to the body so that that crop never changes an intensity.
 """
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from monai.inferers import sliding_window_inference
 from plans import plan_3d, untrained_model
+from restored import restored_by_torch
 
 import medseg
 from medseg.errors import ConfigError
@@ -16,7 +17,6 @@ from medseg.image import Image
 from medseg.inference.views import MirroredViews
 from medseg.segmenter import Model
 from medseg.transforms.prepare import prepare
-from medseg.transforms.restore import restore
 
 MIRRORED = (0, 2)
 
@@ -43,7 +43,7 @@ def whole(model, image, network, overlap):
         logits = sliding_window_inference(
             prepared.voxels[None], model.plan.patch_size, 2, network, overlap=overlap, mode="gaussian"
         )
-    return restore(logits[0], prepared.restoration, probabilities=True)
+    return restored_by_torch(logits[0], prepared.restoration)
 
 
 def four_views(network):

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from plans import plan_3d
+from restored import restored
 
 import medseg
 from medseg.case import Case
@@ -22,7 +23,6 @@ from medseg.training.balance import class_voxels
 from medseg.training.cache import CachedCase
 from medseg.training.cases import read_indices, read_targets
 from medseg.transforms.prepare import prepare, prepare_labels
-from medseg.transforms.restore import restore
 
 REGIONS = Labels.from_config({"whole": [1, 4], "core": 4, "overlapping": True})
 
@@ -114,7 +114,7 @@ def test_logits_come_back_as_channels_and_probabilities_on_the_native_grid(blobs
     image = read_case_image(open_dataset(blobs, labels=REGIONS).cases[0])
     way = prepare(image, plan_3d(spacing_mm=(1.0, 1.0, 1.5))).restoration
     logits = torch.randn(2, *way.working_shape)
-    mask, shares = restore(logits, way, exclusive=False, probabilities=True)
+    mask, shares = restored(logits, way, exclusive=False, probabilities=True)
     assert mask.shape == shares.shape == (2, *image.geometry.shape)
     clear = np.abs(shares - 0.5) > 1e-3  # float16 rounds
     np.testing.assert_array_equal(mask[clear], (shares >= 0.5)[clear])

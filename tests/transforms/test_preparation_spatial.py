@@ -1,4 +1,4 @@
-"""What preparation moves comes back: crops and flips, through MONAI's inverse and through `restore`."""
+"""What preparation moves comes back: crops and flips, through MONAI's inverse and through the restorer of slabs."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from monai.data import MetaTensor
 from monai.transforms import Compose
 from plans import plan_2d, plan_3d
+from restored import restored
 
 from medseg.geometry import Geometry
 from medseg.image import Image
@@ -15,7 +16,6 @@ from medseg.transforms.preparation import CropToBreast, NormaliseLaterality
 from medseg.transforms.preparation.channels import NOTES
 from medseg.transforms.preparation.steps import checked_steps
 from medseg.transforms.prepare import prepare, prepare_labels
-from medseg.transforms.restore import restore
 
 SPATIAL = [
     "crop_to_breast",
@@ -78,8 +78,8 @@ def assert_returns(image: Image, mask: np.ndarray, plan) -> None:
     prepared = prepare(image, plan)
     working = prepare_labels(mask, prepared.restoration)
     assert working.shape == prepared.voxels.shape[1:]
-    back, _ = restore(one_hot(working, 3), prepared.restoration)
-    whole, _ = restore(one_hot(torch.ones_like(working), 3), prepared.restoration)
+    back, _ = restored(one_hot(working, 3), prepared.restoration)
+    whole, _ = restored(one_hot(torch.ones_like(working), 3), prepared.restoration)
     assert whole.sum() == working.numel()
     assert np.array_equal(back, np.where(whole == 1, mask, 0))
 

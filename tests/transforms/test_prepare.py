@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plans import plan_2d, plan_3d
+from restored import restored
 
 from medseg.errors import InputError
 from medseg.geometry import Geometry
@@ -14,7 +15,6 @@ from medseg.plan import Normalisation
 from medseg.transforms.normalise import normalise
 from medseg.transforms.prepare import prepare, prepare_labels
 from medseg.transforms.resize import resize
-from medseg.transforms.restore import restore
 
 
 def rotated(angle: float, spacing: tuple[float, float, float], permutation, signs) -> np.ndarray:
@@ -45,7 +45,7 @@ def test_labels_return_unchanged_from_any_orientation(angle, permutation, signs,
     native = tuple(float(s) for s in geometry.reoriented(geometry.to_canonical).step)
     prepared = prepare(image, plan_3d(spacing_mm=native))
     working = prepare_labels(mask, prepared.restoration)
-    back, _ = restore(one_hot(working.numpy(), 3), prepared.restoration)
+    back, _ = restored(one_hot(working.numpy(), 3), prepared.restoration)
     assert np.array_equal(back, mask)
 
 
@@ -57,7 +57,7 @@ def test_a_smooth_mask_survives_another_spacing_on_an_oblique_grid():
     prepared = prepare(Image(mask[None].astype(np.float32) + 1, geometry), plan_3d())
     working = prepare_labels(mask, prepared.restoration)
     assert prepared.voxels.shape[1:] == working.shape == prepared.restoration.working_shape
-    back, shares = restore(one_hot(working.numpy(), 3) * 20, prepared.restoration, probabilities=True)
+    back, shares = restored(one_hot(working.numpy(), 3) * 20, prepared.restoration, probabilities=True)
     dice = 2 * (back & mask).sum() / (back.sum() + mask.sum())
     assert dice > 0.95
     assert shares.shape == (2, *geometry.shape)
@@ -73,7 +73,7 @@ def test_cropping_to_the_body_changes_no_intensity_and_no_place():
     cropped = prepare(image, plan_3d(crop_above=0.0))
     assert cropped.voxels.shape[1:] == (20, 20, 17)
     assert torch.equal(cropped.voxels, whole.voxels[(slice(None), *cropped.restoration.box)])
-    back, _ = restore(one_hot(np.ones(cropped.voxels.shape[1:], np.uint8), 3), cropped.restoration)
+    back, _ = restored(one_hot(np.ones(cropped.voxels.shape[1:], np.uint8), 3), cropped.restoration)
     assert back.shape == (30, 30, 30)
     assert back.sum() == 20 * 20 * 17
 

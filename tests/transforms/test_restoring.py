@@ -3,30 +3,15 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from restored import native_logits, restored_by_torch
 
 from medseg.geometry import Geometry
 from medseg.transforms.prepare import Restoration
-from medseg.transforms.resize import resize
 from medseg.transforms.restoring import SlabRestorer
-
-
-def whole(logits, restoration, exclusive):
-    """The oracle, all at once by torch's own interpolation: logits on the native grid, mask, shares."""
-    kept = tuple(side.stop - side.start for side in restoration.box)
-    native = resize(logits, kept)
-    found = native.argmax(0) if exclusive else native >= 0
-    shares = native.softmax(0)[1:] if exclusive else native.sigmoid()
-    turned = tuple(restoration.native.shape[axis] for axis in restoration.turn.permutation)
-
-    def placed(inside):
-        full = np.zeros((*inside.shape[: inside.ndim - len(kept)], *turned), inside.dtype)
-        full[(..., *restoration.box)] = inside
-        return restoration.turn.undo(full)
-
-    return native, placed(found.to(torch.uint8).numpy()), placed(shares.half().numpy())
 
 
 @st.composite
@@ -60,7 +45,8 @@ def smooth(outputs, shape, seed):
 def check(case, outputs, exclusive, with_shares):
     restoration, axis, cuts, seed = case
     logits = smooth(outputs, restoration.working_shape, seed)
-    native, mask, shares = whole(logits, restoration, exclusive)
+    native = native_logits(logits, restoration)
+    mask, shares = restored_by_torch(logits, restoration, exclusive=exclusive)
     given = np.full((outputs - exclusive, *restoration.native.shape), 7, np.float16) if with_shares else None
     restorer = SlabRestorer(restoration, outputs, axis, exclusive=exclusive, shares=given)
     for start, stop in pairwise(cuts):
@@ -78,3 +64,35 @@ def check(case, outputs, exclusive, with_shares):
 @given(st.sampled_from([2, 3]).flatmap(cases), st.integers(2, 4), st.booleans(), st.booleans())
 def test_slabs_give_what_the_whole_gives(case, outputs, exclusive, with_shares):
     check(case, outputs, exclusive, with_shares)
+
+
+@settings(max_examples=20, deadline=None)
+@given(cases(3), st.booleans(), st.sampled_from(["C", "F"]))
+def test_a_mask_that_is_given_is_written_all_over(case, exclusive, layout):
+    restoration, axis, cuts, seed = case
+    logits = smooth(3, restoration.working_shape, seed)
+    shape = restoration.native.shape if exclusive else (3, *restoration.native.shape)
+    mask = np.full(shape, 9, np.uint8, order=layout)
+    given_mask = SlabRestorer(restoration, 3, axis, exclusive=exclusive, mask=mask)
+    made = SlabRestorer(restoration, 3, axis, exclusive=exclusive)
+    for start, stop in pairwise(cuts):
+        given_mask.add(start, logits.narrow(1 + axis, start, stop - start))
+        made.add(start, logits.narrow(1 + axis, start, stop - start))
+    assert given_mask.finish() is mask
+    np.testing.assert_array_equal(mask, made.finish())
+
+
+@pytest.mark.parametrize("outputs", [3, 25])
+@pytest.mark.parametrize("working", [(30, 26, 21), (70, 33, 40)])
+def test_smooth_labels_are_those_of_the_whole(outputs, working):
+    """Most cells agree, as in real masks, and runs and blocks of voxels end within them."""
+    native = Geometry.from_spacing((61, 57, 44), (0.8, 0.8, 1.0))
+    restoration = Restoration(native, native.to_canonical, tuple(slice(0, n) for n in native.shape), working)
+    coarse = torch.randn(1, outputs, 4, 4, 4, generator=torch.Generator().manual_seed(0))
+    logits = torch.nn.functional.interpolate(coarse, working, mode="trilinear")[0]
+    mask, _ = restored_by_torch(logits, restoration)
+    restorer = SlabRestorer(restoration, outputs, 2, exclusive=True)
+    for start in range(0, working[2], 9):
+        restorer.add(start, logits[..., start : start + 9])
+    assert np.count_nonzero(restorer.finish() != mask) <= 1
+    assert restorer.finish().transpose(2, 1, 0).flags.c_contiguous  # planes lie one after another in memory
