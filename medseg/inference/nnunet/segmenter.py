@@ -1,7 +1,7 @@
 """A training of nnU-Net v2 as a `Model`: what `nnUNetv2_predict` would answer, slab by slab."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 from medseg.image import Image, Segmentation
 from medseg.inference.backends.backend import Backend
 from medseg.inference.doubts import is_constant, missing_voxels
+from medseg.inference.halving import Halving
 from medseg.inference.nnunet.described import Described
 from medseg.inference.nnunet.planes import NnUNetPlanes
 from medseg.inference.nnunet.preparing import Recipe, open_planes, spacing_of
@@ -78,6 +79,10 @@ class NnUNetSegmenter:
     device: torch.device
     mirrored: tuple[int, ...] = ()
     speed: str = "normal"
+    _halving: Halving = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_halving", Halving(self.backend))
 
     @property
     def labels(self) -> Labels:
@@ -171,7 +176,7 @@ class NnUNetSegmenter:
         return restorer.finish()
 
     def _network(self, *, slices: bool) -> Network:
-        mirrored: Network = MirroredViews(self.backend, self.mirrored) if self.mirrored else self.backend
+        mirrored: Network = MirroredViews(self._halving, self.mirrored) if self.mirrored else self._halving
         return SliceBySlice(mirrored) if slices else mirrored
 
     def _doubts(self, image: Image) -> tuple[str, ...]:
