@@ -95,7 +95,9 @@ def predict_cases(
         OutputError: `out` cannot be written: then no case could end well.
         KeyboardInterrupt: As the user wished; the cases that are finished are in the tables.
     """
-    setup = Setup(reading, Finishing(out, min_voxels, channel_names), group=getattr(model, "together", 1))
+    singly = look is not None or probabilities
+    group = 1 if singly else getattr(model, "together", 1)
+    setup = Setup(reading, Finishing(out, min_voxels, channel_names), group)
     if max_memory is not None:
         out.mkdir(parents=True, exist_ok=True)
         setup = replace(setup, group=1, ahead=0, shared=Shared(out, max_memory // _SPILLED))
@@ -133,7 +135,7 @@ class _Segmenting:
 
     def __call__(self, cases: Sequence[Case], images: Sequence[Image]) -> list[Segmentation | Exception]:
         several = getattr(self._model, "segment_several", None)
-        if several is None or len(images) < 2 or self._look is not None or self._shares is not None:
+        if several is None or len(images) < 2:
             return [self._one(case, image) for case, image in zip(cases, images, strict=True)]
         return [
             one if isinstance(one, Exception) else replace(one, image=image)

@@ -259,8 +259,13 @@ def _segmented(
     if not taken:
         return []
     began = time.perf_counter()
-    with interrupts.heard():
-        answers = segment([one.outcome.case for one in taken], [one.work[1] for one in taken])
+    try:
+        with interrupts.heard():
+            answers = segment([one.outcome.case for one in taken], [one.work[1] for one in taken])
+    except KeyboardInterrupt:
+        for one in taken:  # probabilities may be there already
+            discard(setup.finishing.out / one.outcome.case.id)
+        raise
     share = (time.perf_counter() - began) / len(taken)
     good = []
     for one, answer in zip(taken, answers, strict=True):
