@@ -166,13 +166,18 @@ class _Sums:
         """What lies before the row of windows that begins at `start`; the band moves on to that row."""
         if self.band is None or start == self.start:
             return
-        steps = start - self.start
+        steps, last_row = start - self.start, start == self.tiling.padded[self.axis]
         offset = self.before[self.axis]
         first, last = max(self.start, offset), min(start, offset + self.shape[self.axis])
         if first < last:
             inner = _within(self.band, self.before, self.shape, self.axis)
             sums = inner.narrow(self.axis + 1, first - self.start, last - first)
-            yield Slab(self.axis, first - offset, last - offset, sums / self._counted(first, last))
+            counted = self._counted(first, last)
+            # The last slab is the band itself, which nobody needs any more.
+            logits = sums.div_(counted) if last_row else sums / counted
+            yield Slab(self.axis, first - offset, last - offset, logits)
+        if last_row:
+            return
         _shift(self.band, self.axis + 1, steps)
         self.band.narrow(self.axis + 1, self.depth - steps, steps).zero_()
         self.start = start
