@@ -1,12 +1,17 @@
 """Open the backend that was asked for, or the best that is here."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from lightning_fabric import Fabric
 from torch import nn
 
+from medseg.errors import ConfigError, MedsegError
 from medseg.inference.backends.backend import Backend
-from medseg.inference.backends.torch_eager import TorchEager
+from medseg.inference.backends.compiled import open_compiled
+from medseg.inference.backends.converting import open_converted
+from medseg.inference.backends.original import Original
+from medseg.inference.backends.torch_eager import TorchEager, precision_of
 
 __all__ = ["open_backend"]
 
@@ -31,5 +36,42 @@ def open_backend(
         folder: The model folder, beside whose weights a converted network is kept; without it none is kept.
         digest: SHA-256 of the weights, by which a conversion is known to be of them.
         exclusive: Whether the labels exclude one another (argmax) or not (sigmoid); by it agreement is judged.
+
+    Raises:
+        MissingExtraError: The backend that was asked for is not installed.
+        ConfigError: It does not compute on the device, cannot take the network, or disagrees with torch.
     """
-    return TorchEager(network, fabric, f"torch computes the network on {fabric.device.type}.")
+    original = Original(network, window, exclusive, digest, folder)
+    device = fabric.device.type
+    if name == "torch":
+        return TorchEager(network, fabric, f"torch computes the network on {device}, as asked.")
+    if name == "compile":
+        return open_compiled(original, fabric)
+    if name == "auto":
+        return _best(original, fabric)
+    if device != "cpu":
+        found = f"{name} computes on the CPU, and the device is {device}"
+        raise ConfigError("backend", found, "Set device=cpu, or take backend=torch.")
+    return open_converted(name, original, precision_of(fabric))
+
+
+def _best(original: Original, fabric: Fabric) -> Backend:
+    """What `auto` is: torch on a device; on a CPU OpenVINO, where it is installed and agrees, else torch.
+
+    A first opening converts, which costs some seconds once a model; later ones read what is kept. It is done for one
+    case as for a thousand, so that the same image gives the same mask alone and in a batch. Without a folder to keep it
+    in, each opening would pay for it: then it is torch. ONNX Runtime is no faster than torch with a tuned
+    allocator, and compiling takes most of a minute at each start: both are there for whoever asks for them.
+    """
+    if fabric.device.type != "cpu":
+        return TorchEager(original.network, fabric, f"torch computes the network on {fabric.device.type}.")
+    if find_spec("openvino") is None:
+        reason = "OpenVINO, which is faster on a CPU, is not installed: pip install 'medseg[openvino]'"
+        return TorchEager(original.network, fabric, f"torch computes the network; {reason}.")
+    if original.folder is None:
+        reason = "it has no folder in which a conversion for OpenVINO could be kept"
+        return TorchEager(original.network, fabric, f"torch computes the network; {reason}.")
+    try:
+        return open_converted("openvino", original, precision_of(fabric))
+    except MedsegError as error:
+        return TorchEager(original.network, fabric, f"torch computes the network, as of OpenVINO: {error}")
