@@ -93,7 +93,7 @@ def _open_ours(path: Path, settings: InferenceSettings) -> NetworkSegmenter:
     else:
         network = read_network(root, plan, trusted=settings.trusted).eval().to(fabric.device)
     backend = open_backend(
-        "torch" if settings.portable or foreign else settings.backend,
+        "torch" if settings.portable else settings.backend,
         network,
         (len(plan.channels), *plan.patch_size),
         fabric,

@@ -10,10 +10,13 @@ from medseg.errors import ConfigError, MedsegError
 from medseg.inference.backends.backend import Backend
 from medseg.inference.backends.compiled import open_compiled
 from medseg.inference.backends.converting import open_converted
+from medseg.inference.backends.cost import gigaflops
 from medseg.inference.backends.original import Original
 from medseg.inference.backends.torch_eager import TorchEager, precision_of
 
 __all__ = ["open_backend"]
+
+_WORTH_CONVERTING = 5.0  # 10⁹ operations a window
 
 
 def open_backend(
@@ -58,16 +61,20 @@ def open_backend(
 def _best(original: Original, fabric: Fabric) -> Backend:
     """What `auto` is: torch on a device; on a CPU OpenVINO, where it is installed and agrees, else torch.
 
-    A first opening converts, which costs some seconds once a model; later ones read what is kept. It is done for one
-    case as for a thousand, so that the same image gives the same mask alone and in a batch. Without a folder to keep it
-    in, each opening would pay for it: then it is torch. ONNX Runtime is no faster than torch with a tuned
-    allocator, and compiling takes most of a minute at each start: both are there for whoever asks for them.
+    A first opening converts, which takes about as long as PyTorch takes for 25 windows; later ones read what is kept.
+    It is done for one case as for a thousand, and by counted operations and not by a clock, so that the same image
+    gives the same mask alone, in a batch and tomorrow. A small network is left to PyTorch: it would take hundreds of
+    windows to win back the seconds of its conversion. So is one without a folder to keep it in, since each opening
+    would convert. ONNX Runtime is no faster than PyTorch with a tuned allocator, and compiling takes most of a minute
+    at each start: both are there for whoever asks for them.
     """
     if fabric.device.type != "cpu":
         return TorchEager(original.network, fabric, f"torch computes the network on {fabric.device.type}.")
     if find_spec("openvino") is None:
         reason = "OpenVINO, which is faster on a CPU, is not installed: pip install 'medseg[openvino]'"
         return TorchEager(original.network, fabric, f"torch computes the network; {reason}.")
+    if gigaflops(original) < _WORTH_CONVERTING:
+        return TorchEager(original.network, fabric, "torch computes the network, which is too small to convert.")
     if original.folder is None:
         reason = "it has no folder in which a conversion for OpenVINO could be kept"
         return TorchEager(original.network, fabric, f"torch computes the network; {reason}.")
