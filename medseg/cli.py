@@ -30,6 +30,7 @@ for _command in (
     learning.review,
     describing.info,
     models.predict,
+    describing.export,
     data.convert,
     models.measure,
     models.evaluate,

@@ -1,4 +1,4 @@
-"""The command that shows what a model says of itself: info."""
+"""Commands about a model itself: info shows what it says of itself, export writes it as ONNX."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medseg.commands.options import Json, show
+from medseg.commands.options import Json, Trusted, show
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["info"]
+__all__ = ["export", "info"]
 
 
 def info(
@@ -33,6 +33,17 @@ def info(
         typer.echo(json.dumps(told, indent=2))
     else:
         show(_table(told, str(model)))
+
+
+def export(
+    model: Annotated[Path, typer.Argument(help="Model folder, or the folder of its run.")],
+    onnx: Annotated[Path, typer.Option("--onnx", help="Folder that gets network.onnx and plan.json.")],
+    trusted: Trusted = False,
+) -> None:
+    """Write a model of medseg as an ONNX file with its plan, which predict takes like any model."""
+    from medseg.export.onnx_folder import write_onnx
+
+    typer.echo(f"ONNX file: {write_onnx(model, onnx, trusted=trusted)}")
 
 
 def _table(told: Mapping[str, Any], title: str) -> "Table":

@@ -54,6 +54,7 @@ def _of_ours(path: Path) -> dict[str, Any]:
         **_uses(said),
         "speeds": _speeds(plan),
         "plain MONAI": "yes" if plan.portable else f"no: {plan.reasons.get('portable', 'its plan needs medseg')}",
+        "converted": _converted(root),
         "trust": f"needed: {plan.network.name} is its maker's code" if is_own(plan.network.name) else "not needed",
     }
 
@@ -121,6 +122,7 @@ def _of_nnunet(path: Path) -> dict[str, Any]:
         "size_mib": round(sum(file.stat().st_size for file in files) / 2**20, 2),
         "sha256": model.hash,
         "license": _license(path, {}),
+        "converted": _converted(find_results(path).folder),
         "speeds": {"fast": "no mirrored views", "normal": "as nnUNetv2_predict"},
         "trust": "not needed",
     }
@@ -169,6 +171,22 @@ def _speeds(plan: Plan) -> dict[str, str]:
     }
     if plan.mirror_axes:
         told["best"] = f"and {2 ** len(plan.mirror_axes)} mirrored views are averaged"
+    return told
+
+
+def _converted(root: Path) -> dict[str, str]:
+    """How far the conversions kept beside a model agree with PyTorch, by backend and precision."""
+    from medseg.inference.backends.conversions import Record
+
+    told = {}
+    for file in sorted(root.glob("backends/*/agreement.json")):
+        try:
+            record = Record.model_validate_json(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # of another release, which makes it anew
+        for precision, agreement in record.agreements.items():
+            name = f"{file.parent.name.rpartition('-')[0]} {precision}"
+            told[name] = f"refused: it {agreement.refusal()}" if agreement.refusal() else agreement.told
     return told
 
 

@@ -1,6 +1,5 @@
 """An ONNX file with a `plan.json` as a network: our preparation, windows and restoring, its computation."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +8,7 @@ import torch
 
 from medseg.device import open_fabric
 from medseg.errors import ConfigError, MissingExtraError, ModelFolderError
+from medseg.inference.backends.onnx_runtime import open_session
 from medseg.inference.network_segmenter import NetworkSegmenter
 from medseg.inference.safe_loading import file_hash
 from medseg.inference.settings import InferenceSettings
@@ -109,15 +109,9 @@ def open_onnx(path: Path, settings: InferenceSettings) -> NetworkSegmenter:
 
 def _session(path: Path) -> "onnxruntime.InferenceSession":
     try:
-        import onnxruntime
-    except ImportError as error:
-        mend = "Install it: pip install 'medseg[onnx]'."
-        raise MissingExtraError(path, "ONNX Runtime is not installed", mend) from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = min(torch.get_num_threads(), os.cpu_count() or 1)
-    options.log_severity_level = 3  # errors alone: it warns of what it optimises
-    try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return open_session(path)
+    except MissingExtraError:
+        raise
     except Exception as error:  # onnxruntime's errors have no class in common
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelFolderError(path, f"cannot be read ({first})", "Export it again.") from error

@@ -45,6 +45,15 @@ def test_our_model_tells_its_network_and_card(tmp_path):
     assert "name" in told
 
 
+def test_conversions_are_told_with_their_agreement(tmp_path):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    model = untrained_model(tmp_path / "model", plan_3d())
+    assert "converted" not in medseg.model_info(model)
+    medseg.load_model(model, device="cpu", precision="fp32", backend="onnx")
+    assert medseg.model_info(model)["converted"]["onnx fp32"].startswith("Dice 1.0000")
+
+
 def test_a_network_that_is_code_is_described_without_it(tmp_path):
     model = untrained_model(tmp_path / "model", plan_3d())
     own = plan_3d(network=NetworkPlan(**plan_3d().network.model_dump() | {"name": "no_such_package.nets:net"}))

@@ -7,32 +7,33 @@ import numpy as np
 import pytest
 import torch
 from plans import plan_2d, plan_3d, untrained_model
+from typer.testing import CliRunner
 
 import medseg
+from medseg.cli import app
 from medseg.errors import ConfigError, ModelFolderError
+from medseg.export.onnx_folder import write_onnx
 from medseg.inference.model_folder import read_network
 
 pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
 
 
-def exported(model, file, plan, batch="dynamic"):
-    """The network of a model folder as an ONNX file, with its plan beside it."""
+def with_fixed_batch(model, file, plan, batch):
+    """The network of a model folder as an ONNX file that takes batches of one size alone."""
     network = read_network(model, plan).eval()
-    windows = torch.zeros(2 if batch == "dynamic" else batch, len(plan.channels), *plan.patch_size)
-    shapes = ({0: torch.export.Dim("batch")},) if batch == "dynamic" else None
-    file.parent.mkdir(parents=True, exist_ok=True)
+    windows = torch.zeros(batch, len(plan.channels), *plan.patch_size)
+    file.parent.mkdir(parents=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter's own calls
-        torch.onnx.export(network, (windows,), file, dynamo=True, dynamic_shapes=shapes, verbose=False)
-    (file.parent / "plan.json").write_text(plan.model_dump_json())
-    return file
+        torch.onnx.export(network, (windows,), file, dynamo=True, verbose=False)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     root = tmp_path_factory.mktemp("onnx")
     model = untrained_model(root / "model", plan_3d())
-    return model, exported(model, root / "onnx" / "net.onnx", plan_3d())
+    return model, write_onnx(model, root / "onnx")
 
 
 @pytest.fixture
@@ -55,9 +56,9 @@ def test_a_fixed_batch_is_filled_up(tmp_path):
     model = untrained_model(tmp_path / "model", plan)
     pixels = np.random.default_rng(0).integers(0, 255, (1, 90, 70)).astype(np.uint8)
     image = medseg.Image(pixels, medseg.Geometry.from_spacing((90, 70), None))
-    file = exported(model, tmp_path / "onnx" / "models" / "net.onnx", plan, batch=3)
-    (file.parent / "plan.json").rename(file.parent.parent / "plan.json")
-    theirs = medseg.load_model(file.parent.parent).segment(image)
+    with_fixed_batch(model, tmp_path / "onnx" / "models" / "net.onnx", plan, 3)
+    (tmp_path / "onnx" / "plan.json").write_text(plan.model_dump_json())
+    theirs = medseg.load_model(tmp_path / "onnx").segment(image)
     ours = medseg.load_model(model, device="cpu", precision="fp32", backend="torch").segment(image)
     assert (ours.mask == theirs.mask).mean() > 0.999
 
@@ -97,3 +98,17 @@ def test_info_tells_what_the_file_is(made):
     assert told["labels"] == {"a": 1, "b": 2}
     assert told["sha256"] == medseg.load_model(made[1]).hash
     assert json.dumps(told)
+
+
+def test_a_model_that_is_not_trusted_is_not_exported(made, tmp_path):
+    own = plan_3d(network=plan_3d().network.model_copy(update={"name": "no_such_package.nets:net"}))
+    (tmp_path / "plan.json").write_text(own.model_dump_json())
+    with pytest.raises(ModelFolderError, match="is code"):
+        write_onnx(tmp_path, tmp_path / "onnx")
+    assert not (tmp_path / "onnx").exists()
+
+
+def test_the_command_exports(made, tmp_path):
+    done = CliRunner().invoke(app, ["export", str(made[0]), "--onnx", str(tmp_path / "onnx")])
+    assert done.exit_code == 0, done.output
+    assert "untrained" in json.dumps(medseg.model_info(tmp_path / "onnx"))
