@@ -111,10 +111,15 @@ class Segmentation:
     def drawable(self, where: str = "mask") -> np.ndarray:
         """Class indices (uint8) to draw, shape of the grid; of labels that overlap, the smaller lies on the larger.
 
+        Where the values are the indices, that is the mask itself, since it may be large.
+
         Raises:
             LabelError: The mask holds undeclared values; `where` is named.
         """
         if self.labels.exclusive:
+            alike = self.mask.dtype == np.uint8 and self.labels.written_values == tuple(range(self.labels.classes))
+            if alike and self.mask.max(initial=0) < self.labels.classes:
+                return self.mask
             return self.labels.to_indices(self.mask, where)
         indices = np.zeros(self.geometry.shape, np.uint8)
         sizes = [np.count_nonzero(channel) for channel in self.mask]

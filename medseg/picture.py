@@ -21,6 +21,7 @@ __all__ = ["Panel", "display_range", "html_figure", "montage", "panels", "png_by
 _FILL = 0.25  # opacity of a label; its outline is drawn opaque
 _GAP = 4
 _WIDEST = 2  # times its height, a panel
+_BLOCK = 1 << 22  # voxels that are looked at at once
 # name of the plane, the two canonical axes it shows, and what lies at its left and upper edge
 _PLANES = (
     ("axial", (0, 1), ("R", "A")),
@@ -133,8 +134,14 @@ def html_figure(
 
 def _fullest(mask: np.ndarray, axis: int) -> int:
     """The plane across an axis that holds most labelled voxels; the middle one where there are none."""
-    inside = (mask > 0) & (mask != IGNORE_INDEX)
-    count = inside.sum(axis=tuple(i for i in range(3) if i != axis))
+    others = tuple(i for i in range(3) if i != axis)
+    slowest = int(np.argmax([abs(step) for step in mask.strides]))
+    count = np.zeros(mask.shape[axis], np.int64)
+    step = max(1, _BLOCK * mask.shape[slowest] // max(1, mask.size))
+    for start in range(0, mask.shape[slowest], step):
+        part = slice(start, start + step)
+        block = mask[(*(slice(None),) * slowest, part)]
+        count[part if axis == slowest else ...] += ((block > 0) & (block != IGNORE_INDEX)).sum(axis=others)
     return int(count.argmax()) if count.any() else mask.shape[axis] // 2
 
 

@@ -51,7 +51,7 @@ def write_label_files(folder: Path, segmentation: Segmentation, ending: str) -> 
     labels, written = segmentation.labels, []
     for label, stem, channel in zip(labels.labels, label_file_stems(labels.names), segmentation.mask, strict=True):
         alone = Labels((replace(label, values=(1,)),))
-        drawn = (channel == 1).astype(np.uint8)
+        drawn = (channel == 1).view(np.uint8)
         one = replace(segmentation, mask=drawn, labels=alone, probabilities=None)
         written.append(folder / f"{stem}{ending}")
         write_mask(written[-1], one)

@@ -1,6 +1,7 @@
 """Masks and images into files: complete or not at all, the same bytes for the same input."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from medseg.io import formats
 __all__ = ["write_image", "write_mask"]
 
 _LEVEL = 1  # isal's second of four: masks are small anyway, and reading speed does not depend on it
-_SLICES = 16  # turned at once: what they touch stays in the processor's cache
+_BLOCK = 1 << 25  # bytes that are turned and packed at once
 _NIFTI_TYPES = (np.uint8, np.int16, np.uint16, np.int32)  # smallest first
 _TIFF_TYPES = (np.uint8, np.uint16, np.int32, np.float32)
 
@@ -86,24 +87,23 @@ def _nifti_bytes(path: Path, array: np.ndarray, geometry: Geometry, carried: Any
     header["cal_min"] = header["cal_max"] = 0
     single = type(header).sizeof_hdr + 4  # the header and the four bytes that say "no extensions"
     header["vox_offset"] = single
-    voxels = _first_axis_fastest(array.astype(dtype.newbyteorder(header.endianness), copy=False))
-    pieces = (header.binaryblock + bytes(4), voxels.reshape(-1, order="F").data.cast("B"))
+    voxels = _first_axis_fastest(array, dtype.newbyteorder(header.endianness))
+    pieces = itertools.chain([header.binaryblock + bytes(4)], voxels)
     return _gzip(pieces) if path.name.lower().endswith(".gz") else b"".join(pieces)
 
 
-def _first_axis_fastest(array: np.ndarray) -> np.ndarray:
-    """The array as NIfTI stores it; a block of slices at a time, and none for empty ones, of which masks are full."""
-    if array.flags.f_contiguous:
-        return array
-    turned = np.zeros(array.shape, array.dtype, order="F")
-    for start in range(0, len(array), _SLICES):
-        block = array[start : start + _SLICES]
+def _first_axis_fastest(array: np.ndarray, dtype: np.dtype[Any]) -> Iterator[bytes]:
+    """The voxels as NIfTI stores them, some slices at a time; none is turned where all is 0, as most of a mask is."""
+    step = max(1, _BLOCK // max(1, array[..., 0].size * dtype.itemsize))
+    for start in range(0, array.shape[-1], step):
+        block = array[..., start : start + step]
         if block.any():
-            turned[start : start + _SLICES] = block
-    return turned
+            yield block.astype(dtype, order="F", copy=False).tobytes(order="F")
+        else:
+            yield bytes(block.size * dtype.itemsize)
 
 
-def _gzip(pieces: tuple[Any, ...]) -> bytes:
+def _gzip(pieces: Iterable[bytes]) -> bytes:
     """Packed one after the other, without a copy of them all; no time is stored."""
     from isal import isal_zlib
 

@@ -1,17 +1,24 @@
-"""Splits a mask into its regions: the connected components of each label."""
+"""Splits a mask into its regions: the connected components of each label.
 
+A large mask is looked at some slices at a time, and what touches from one to the next is joined: the numbers of the
+components of all of it would take four times its memory.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from medseg.errors import InputError
+from medseg.errors import InputError, LabelError
 from medseg.labels import IGNORE_INDEX, Labels
+from medseg.regions.pieces import Piece, assembled, piece_of, touching
 
 __all__ = ["CONNECTIVITIES", "Connectivity", "Region", "find_regions"]
 
 Connectivity = Literal[4, 6, 8, 18, 26]
 CONNECTIVITIES: dict[int, tuple[Connectivity, ...]] = {2: (8, 4), 3: (26, 6, 18)}  # the first is the default
+_SLAB = 1 << 24  # voxels whose components are found at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +31,8 @@ class Region:
         id: 1, 2, ... within the label, the largest first.
         voxels: How many voxels it has.
         start: Index of the first voxel of its bounding box, (x, y[, z]).
-        mask: Boolean, of the bounding box's shape: true in the region.
+        size: Shape of the bounding box in voxels.
+        pieces: What `mask` is put together from.
     """
 
     label: str
@@ -32,12 +40,13 @@ class Region:
     id: int
     voxels: int
     start: tuple[int, ...]
-    mask: np.ndarray
+    size: tuple[int, ...]
+    pieces: tuple[Piece, ...]
 
     @property
-    def size(self) -> tuple[int, ...]:
-        """Shape of the bounding box in voxels."""
-        return self.mask.shape
+    def mask(self) -> np.ndarray:
+        """Boolean, of the bounding box's shape: true in the region. Put together each time; hold on to it, briefly."""
+        return assembled(self.pieces, self.start, self.size)
 
     @property
     def box(self) -> tuple[slice, ...]:
@@ -66,38 +75,104 @@ def find_regions(
         LabelError: The mask holds a value that is not declared.
         InputError: The mask is neither 2D nor 3D, or the connectivity is not one of these.
     """
-    import cc3d
-
     neighbours = _connectivity(mask.ndim, connectivity, where)
-    start, box = _bounding_box(mask != labels.background[0])
-    indices = np.ascontiguousarray(labels.to_indices(mask[box], where))
-    indices[indices == IGNORE_INDEX] = 0
-    if not indices.any():
-        return []
-    components = cc3d.connected_components(indices, connectivity=neighbours)
-    found = cc3d.statistics(components)
     regions: list[list[Region]] = [[] for _ in labels.labels]
-    for number in range(1, len(found["voxel_counts"])):
-        voxels = int(found["voxel_counts"][number])
-        if voxels < max(1, min_voxels):
-            continue
-        crop = found["bounding_boxes"][number]
-        inside = components[crop] == number
-        index = int(indices[crop][inside][0])
-        corner = tuple(first + part.start for first, part in zip(start, crop, strict=True))
-        label = labels.labels[index - 1]
-        regions[index - 1].append(Region(label.name, label.values[0], 0, voxels, corner, inside))
+    for pieces in _joined(*_pieces(mask, labels, neighbours, where)):
+        voxels = sum(piece.voxels for piece in pieces)
+        if voxels >= max(1, min_voxels):
+            start = tuple(min(firsts) for firsts in zip(*(piece.start for piece in pieces), strict=True))
+            stop = tuple(max(pasts) for pasts in zip(*(piece.stop for piece in pieces), strict=True))
+            size = tuple(past - first for first, past in zip(start, stop, strict=True))
+            label = labels.labels[pieces[0].index - 1]
+            region = Region(label.name, label.values[0], 0, voxels, start, size, tuple(pieces))
+            regions[pieces[0].index - 1].append(region)
     return [
-        Region(region.label, region.value, place, region.voxels, region.start, region.mask)
+        Region(region.label, region.value, place, region.voxels, region.start, region.size, region.pieces)
         for of_label in regions
         for place, region in enumerate(sorted(of_label, key=_order), start=1)
     ]
 
 
+def _pieces(
+    mask: np.ndarray, labels: Labels, neighbours: Connectivity, where: str
+) -> tuple[list[Piece], list[np.ndarray]]:
+    """The components of each slab, and pairs of numbers of those that touch across the face of two, shape (n, 2)."""
+    import cc3d
+
+    pieces: list[Piece] = []
+    pairs: list[np.ndarray] = []
+    face: tuple[np.ndarray, np.ndarray] | None = None
+    axis = int(np.argmax([abs(step) for step in mask.strides]))
+    for corner, slab in _slabs(mask, labels.background[0], axis):
+        indices = np.ascontiguousarray(_indices(slab, mask, labels, where))
+        indices[indices == IGNORE_INDEX] = 0
+        if not indices.any():
+            face = None
+            continue
+        components: np.ndarray = cc3d.connected_components(indices, connectivity=neighbours)
+        found = cc3d.statistics(components)
+        before = len(pieces)
+        for number in range(1, len(found["voxel_counts"])):
+            crop = found["bounding_boxes"][number]
+            index = int(indices[crop][components[crop] == number][0]) if len(labels.labels) > 1 else 1
+            pieces.append(piece_of(components, number, crop, corner, index, int(found["voxel_counts"][number]), axis))
+        ends = [(indices.take(at, axis), _numbered(components.take(at, axis), before)) for at in (0, -1)]
+        if face is not None:
+            pairs.append(touching(face, ends[0], neighbours))
+        face = ends[1]
+    return pieces, pairs
+
+
+def _numbered(components: np.ndarray, before: int) -> np.ndarray:
+    """Numbers within one slab as numbers, from 0, of pieces of all; -1 where there is none."""
+    return np.where(components > 0, components.astype(np.int64) + (before - 1), -1)
+
+
+def _indices(slab: np.ndarray, mask: np.ndarray, labels: Labels, where: str) -> np.ndarray:
+    try:
+        return labels.to_indices(slab, where)
+    except LabelError:  # tell of what is wrong in all of it
+        axis = int(np.argmax([abs(step) for step in mask.strides]))
+        values = [np.unique(block) for _, block in _slabs(mask, labels.background[0], axis)]
+        labels.to_indices(np.concatenate(values), where)
+        raise
+
+
+def _slabs(mask: np.ndarray, background: int, axis: int) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
+    """The smallest box around what is not background, some slices along an axis at a time, and where each begins."""
+    start, box = _bounding_box(mask, background, axis)
+    inner = mask[box]
+    if not inner.size:
+        return
+    step = max(1, _SLAB * inner.shape[axis] // inner.size)
+    for first in range(0, inner.shape[axis], step):
+        corner = tuple(n + first if i == axis else n for i, n in enumerate(start))
+        yield corner, _along(inner, axis, first, first + step)
+
+
+def _along(array: np.ndarray, axis: int, start: int, stop: int) -> np.ndarray:
+    return array[(*(slice(None),) * axis, slice(start, stop))]
+
+
+def _joined(pieces: Sequence[Piece], pairs: Sequence[np.ndarray]) -> list[list[Piece]]:
+    """Pieces that belong together."""
+    if not any(map(len, pairs)):
+        return [[piece] for piece in pieces]
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    first, second = np.concatenate(pairs).T
+    graph = coo_array((np.ones(len(first), bool), (first, second)), shape=(len(pieces),) * 2)
+    count, belongs = connected_components(graph, directed=False)
+    groups: list[list[Piece]] = [[] for _ in range(count)]
+    for piece, group in zip(pieces, belongs, strict=True):
+        groups[group].append(piece)
+    return groups
+
+
 def _order(region: Region) -> tuple:
     """Largest first; of equals the one whose first voxel (x slowest) comes first."""
-    first = np.unravel_index(int(np.argmax(region.mask)), region.size)
-    return -region.voxels, tuple(int(a) + b for a, b in zip(first, region.start, strict=True))
+    return -region.voxels, min(piece.first for piece in region.pieces)
 
 
 def _connectivity(ndim: int, wanted: Connectivity | None, where: str) -> Connectivity:
@@ -112,12 +187,14 @@ def _connectivity(ndim: int, wanted: Connectivity | None, where: str) -> Connect
     return wanted or choices[0]
 
 
-def _bounding_box(inside: np.ndarray) -> tuple[tuple[int, ...], tuple[slice, ...]]:
-    """First corner and slices of the smallest box around the true voxels; an empty box where there are none."""
-    start, box = [], []
-    for axis in range(inside.ndim):
-        hit = np.flatnonzero(inside.any(axis=tuple(i for i in range(inside.ndim) if i != axis)))
-        first, last = (int(hit[0]), int(hit[-1]) + 1) if hit.size else (0, 0)
-        start.append(first)
-        box.append(slice(first, last))
-    return tuple(start), tuple(box)
+def _bounding_box(mask: np.ndarray, background: int, slowest: int) -> tuple[tuple[int, ...], tuple[slice, ...]]:
+    """First corner and slices of the smallest box around what is not background; an empty box where all is."""
+    hits = [np.zeros(n, bool) for n in mask.shape]
+    step = max(1, _SLAB * mask.shape[slowest] // max(1, mask.size))
+    for first in range(0, mask.shape[slowest], step):
+        inside = _along(mask, slowest, first, first + step) != background
+        for axis, hit in enumerate(hits):
+            part = slice(first, first + step) if axis == slowest else slice(None)
+            hit[part] |= inside.any(axis=tuple(i for i in range(mask.ndim) if i != axis))
+    ends = [(int(at[0]), int(at[-1]) + 1) if (at := np.flatnonzero(hit)).size else (0, 0) for hit in hits]
+    return tuple(first for first, _ in ends), tuple(slice(*end) for end in ends)

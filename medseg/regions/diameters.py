@@ -20,6 +20,7 @@ __all__ = ["AxialDiameters", "Diameter", "axial_diameters", "longest_diameter"]
 _SAME = 1e-7  # lengths that differ by less than this share are equal: of such, the longest perpendicular decides
 _LEVEL = 1e-9  # mm by which rounding may part vertices of one height
 _FEW = 64  # points from which on a first hull pays
+_VOXELS = 1 << 22  # of a mask looked at at once
 _BLOCK = 512  # rows of the distance matrix held at once
 
 
@@ -64,7 +65,7 @@ def longest_diameter(mask: np.ndarray, geometry: Geometry) -> Diameter:
         InputError: The mask is empty or not of the grid's shape.
     """
     _check(mask, geometry)
-    vertices = _vertices(np.argwhere(_outermost(mask)))
+    vertices = _vertices(_outermost(mask))
     points = geometry.to_world(vertices)
     first, second = _farthest(points)
     return _diameter(points[first], points[second])
@@ -92,7 +93,7 @@ def axial_diameters(mask: np.ndarray, geometry: Geometry) -> AxialDiameters:
     for reach, index in _by_reach(slices, plane):
         if reach < best * (1 - _SAME):
             break
-        polygon = _vertices(np.argwhere(_outermost(slices[..., index]))) @ plane.T
+        polygon = _vertices(_outermost(slices[..., index])) @ plane.T
         distances = np.linalg.norm(polygon[:, np.newaxis] - polygon, axis=2)
         best = max(best, float(distances.max()))
         polygons.append((index, polygon, distances))
@@ -152,18 +153,38 @@ def _upper_chain(position: np.ndarray, height: np.ndarray) -> np.ndarray:
 
 
 def _outermost(mask: np.ndarray) -> np.ndarray:
-    """Voxels that are the first or the last of the region on their line along every axis.
+    """Indices, shape (n, ndim), of voxels that are the first or the last of a region on their line along every axis.
 
     Every corner of the convex hull is one of them: a voxel between two others of its line is no corner.
     """
-    kept = np.ones(mask.shape, bool)
-    for axis in range(mask.ndim):
+    rows = len(mask)
+    step = max(1, _VOXELS * rows // max(1, mask.size))
+    first, last = np.full(mask.shape[1:], rows), np.full(mask.shape[1:], -1)
+    for start in range(0, rows, step):
+        block = mask[start : start + step]
+        hit = block.any(axis=0)
+        first = np.minimum(first, np.where(hit, start + block.argmax(axis=0), rows))
+        last = np.where(hit, start + len(block) - 1 - block[::-1].argmax(axis=0), last)
+    found = []
+    for start in range(0, rows, step):
+        block = mask[start : start + step]
+        place = np.arange(start, start + len(block)).reshape(-1, *(1,) * (mask.ndim - 1))
+        points = np.argwhere(_ends(block) & ((place == first) | (place == last)))
+        points[:, 0] += start
+        found.append(points)
+    return np.concatenate(found)
+
+
+def _ends(mask: np.ndarray) -> np.ndarray:
+    """True voxels that are the first or the last on their line along every axis but the first."""
+    kept = mask.copy()
+    for axis in range(1, mask.ndim):
         last = mask.shape[axis] - 1
         place = np.arange(mask.shape[axis]).reshape([-1 if i == axis else 1 for i in range(mask.ndim)])
         first_hit = np.expand_dims(mask.argmax(axis=axis), axis)
         last_hit = last - np.expand_dims(np.flip(mask, axis).argmax(axis=axis), axis)
         kept &= (place == first_hit) | (place == last_hit)
-    return kept & mask
+    return kept
 
 
 def _vertices(centres: np.ndarray) -> np.ndarray:

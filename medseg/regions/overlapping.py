@@ -1,8 +1,10 @@
 """Regions of a segmentation and their table, whether its labels exclude one another or overlap."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from medseg.image import Image, Segmentation
 from medseg.labels import Label, Labels
@@ -38,13 +40,10 @@ def measure_segmentation(
         MedsegError: As `measure_regions`.
     """
     named = labels or segmentation.labels
-    if named.exclusive:
-        masks = [(segmentation.mask, named)]
-    else:
-        masks = [(channel != 0, _alone(label)) for label, channel in zip(named.labels, segmentation.mask, strict=True)]
+    pairs = [(segmentation.mask, named)] if named.exclusive else _label_by_label(segmentation.mask, named)
     tables = [
         measure_regions(image, mask, own, case=case, min_voxels=min_voxels, channel_names=channel_names)
-        for mask, own in masks
+        for mask, own in pairs
     ]
     if len(tables) == 1:
         return tables[0]
@@ -58,8 +57,13 @@ def segmentation_regions(segmentation: Segmentation) -> list[Region]:
     labels = segmentation.labels
     if labels.exclusive:
         return find_regions(segmentation.mask, labels)
-    pairs = zip(labels.labels, segmentation.mask, strict=True)
-    return [region for label, channel in pairs for region in find_regions(channel != 0, _alone(label))]
+    return [region for mask, own in _label_by_label(segmentation.mask, labels) for region in find_regions(mask, own)]
+
+
+def _label_by_label(channels: np.ndarray, labels: Labels) -> Iterator[tuple[np.ndarray, Labels]]:
+    """Each label as the only one, with its mask, which is made when it is asked for."""
+    for label, channel in zip(labels.labels, channels, strict=True):
+        yield channel != 0, _alone(label)
 
 
 def _alone(label: Label) -> Labels:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["empty_table", "measure_regions"]
 
 MM3_PER_ML = 1000.0
+_BLOCK = 1 << 22  # voxels of a region that are looked at at once
 
 
 def measure_regions(
@@ -84,9 +85,11 @@ def _frame(rows: list[dict[str, Any]], channels: Sequence[str]) -> "pd.DataFrame
 def _row(region: Region, image: Image, channels: Sequence[str]) -> dict[str, Any]:
     geometry = image.geometry
     row: dict[str, Any] = {"label": region.label, "region": region.id, "voxels": region.voxels}
-    row |= _size(region, geometry) | _diameters(region, geometry) | _place(region, geometry)
+    mask = region.mask
+    row |= _size(region, geometry) | _diameters(region, mask, geometry) | _place(region, mask, geometry)
     for name, voxels in zip(channels, image.voxels, strict=True):
-        row |= {f"{key}_{name}": value for key, value in _statistics(voxels[region.box][region.mask]).items()}
+        inside = _values(voxels[region.box], mask, region.voxels)
+        row |= {f"{key}_{name}": value for key, value in _statistics(inside).items()}
     return row
 
 
@@ -97,18 +100,18 @@ def _size(region: Region, geometry: Geometry) -> dict[str, float]:
     return {"area_mm2": size} if geometry.ndim == 2 else {"volume_mm3": size, "volume_ml": size / MM3_PER_ML}
 
 
-def _diameters(region: Region, geometry: Geometry) -> dict[str, float]:
+def _diameters(region: Region, mask: np.ndarray, geometry: Geometry) -> dict[str, float]:
     crop = geometry.cropped(region.start, region.size)
     unit = "mm" if geometry.spacing_known else "px"
-    axial = axial_diameters(region.mask, crop)
+    axial = axial_diameters(mask, crop)
     row = {f"longest_axial_{unit}": axial.longest.length, f"perpendicular_{unit}": axial.perpendicular.length}
     if geometry.ndim == 3 and geometry.spacing_known:
-        row["longest_3d_mm"] = longest_diameter(region.mask, crop).length
+        row["longest_3d_mm"] = longest_diameter(mask, crop).length
     return row
 
 
-def _place(region: Region, geometry: Geometry) -> dict[str, Any]:
-    centroid = np.argwhere(region.mask).mean(axis=0) + region.start
+def _place(region: Region, mask: np.ndarray, geometry: Geometry) -> dict[str, Any]:
+    centroid = _centre(mask) / region.voxels + region.start
     row: dict[str, Any] = {f"centroid_{axis}": value for axis, value in zip("ijk", centroid, strict=False)}
     if geometry.ndim == 3 and geometry.spacing_known:
         row |= {f"centroid_{axis}_mm": value for axis, value in zip("xyz", geometry.to_world(centroid), strict=True)}
@@ -126,13 +129,43 @@ def _touches_border(region: Region, geometry: Geometry) -> bool:
     )
 
 
+def _centre(mask: np.ndarray) -> np.ndarray:
+    """Sum of the indices of all true voxels along each axis: whole numbers, exact in float64."""
+    axes = range(mask.ndim)
+    counts = [mask.sum(axis=tuple(i for i in axes if i != axis)) for axis in axes]
+    return np.array([float(np.arange(len(count)) @ count) for count in counts])
+
+
+def _values(voxels: np.ndarray, mask: np.ndarray, count: int) -> np.ndarray:
+    """The finite values where a mask is true, in their stored type; some slices at a time."""
+    values, filled = np.empty(count, voxels.dtype), 0
+    step = max(1, _BLOCK // max(1, math.prod(mask.shape[1:])))
+    for start in range(0, len(mask), step):
+        block = voxels[start : start + step][mask[start : start + step]]
+        block = block[np.isfinite(block)] if block.dtype.kind == "f" else block
+        values[filled : filled + block.size] = block
+        filled += block.size
+    return values[:filled]
+
+
 def _statistics(values: np.ndarray) -> dict[str, float]:
-    finite = values[np.isfinite(values)].astype(np.float64)
-    if finite.size == 0:
+    """Figures of finite values, which are sorted in place; reckoned in float64, a block at a time."""
+    if values.size == 0:
         return dict.fromkeys(STATISTICS, math.nan)
-    low, p10, median, p90, high = np.percentile(finite, [0, 10, 50, 90, 100])
-    figures = (finite.mean(), finite.std(), low, high, median, p10, p90)
-    return {name: float(figure) for name, figure in zip(STATISTICS, figures, strict=True)}
+    blocks = [values[start : start + _BLOCK] for start in range(0, values.size, _BLOCK)]
+    mean = math.fsum(float(block.sum(dtype=np.float64)) for block in blocks) / values.size
+    squares = math.fsum(float(np.square(block.astype(np.float64) - mean).sum()) for block in blocks)
+    values.sort()
+    low, p10, median, p90, high = (_percentile(values, percent) for percent in (0, 10, 50, 90, 100))
+    figures = (mean, math.sqrt(squares / values.size), low, high, median, p10, p90)
+    return dict(zip(STATISTICS, figures, strict=True))
+
+
+def _percentile(ordered: np.ndarray, percent: float) -> float:
+    """A percentile of values in ascending order, linear between ranks as numpy's."""
+    rank = (ordered.size - 1) * percent / 100
+    below, above = float(ordered[math.floor(rank)]), float(ordered[math.ceil(rank)])
+    return below + (above - below) * (rank - math.floor(rank))
 
 
 def _channel_names(image: Image, given: Sequence[str] | None) -> tuple[str, ...]:

@@ -6,11 +6,13 @@ there are (`tests/benchmarks/resampling.py`).
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from medseg import room
 from medseg.transforms.cells import axis_cells, labels_by_cells, winners
 from medseg.transforms.prepare import Restoration
 
@@ -112,8 +114,11 @@ class SlabRestorer:
         by_cells = self._to_shares is None and not self._smooth
         step = max(1, _BLOCK // int(np.prod(self._plane)))
         for low, high in self._runs(begin, end):
-            if by_cells and self._by_cells(low, high, start, planes):
-                continue
+            if by_cells:
+                with _one_thread():
+                    done = self._by_cells(low, high, start, planes)
+                if done:
+                    continue
             for first in range(low, high, step):
                 self._densely(first, min(high, first + step), start, planes)
 
@@ -168,6 +173,17 @@ class SlabRestorer:
         return native.flip(self._flips)
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Many short operations: threads that other work keeps busy would wait for one another at each of them."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _rows(working: int, native: int, *, antialias: bool) -> torch.Tensor:
     """The linear map of one axis as torch's `interpolate` has it, float32, shape (native, working)."""
     eye = torch.eye(working)
@@ -180,7 +196,7 @@ def _made(shape: tuple[int, ...], slowest: int, labels: int | None) -> np.ndarra
     """A mask in whose memory the native axis `slowest` comes first (after the labels), then the last of the others."""
     order = (slowest, *(i for i in reversed(range(len(shape))) if i != slowest))
     lead = () if labels is None else (labels,)
-    memory = np.zeros((*lead, *(shape[i] for i in order)), np.uint8)
+    memory = room.empty((*lead, *(shape[i] for i in order)), np.uint8)
     return memory.transpose(*range(len(lead)), *(len(lead) + order.index(i) for i in range(len(shape))))
 
 
