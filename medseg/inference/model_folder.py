@@ -22,7 +22,6 @@ from medseg.networks.own import find_factory
 from medseg.networks.weights import read_weights
 from medseg.plan import Plan, model_root, read_plan
 from medseg.segmenter import Model
-from medseg.training.memory import bytes_of
 from medseg.trust import is_own, require_trust
 
 __all__ = ["KINDS", "Kind", "kind_of", "load_model", "read_network"]
@@ -102,8 +101,9 @@ def _open_ours(path: Path, settings: InferenceSettings) -> NetworkSegmenter:
         exclusive=plan.label_set.exclusive,
     )
     origin: Literal["weights", "exported program"] = "exported program" if foreign else "weights"
-    limit = None if settings.max_memory is None else bytes_of(settings.max_memory)
-    return NetworkSegmenter(backend, plan, fabric.device, settings.portable, settings.speed, digest, origin, limit)
+    return NetworkSegmenter(
+        backend, plan, fabric.device, settings.portable, settings.speed, digest, origin, settings.memory_limit
+    )
 
 
 def _is_nnunet(path: Path) -> bool:

@@ -104,7 +104,9 @@ def open_onnx(path: Path, settings: InferenceSettings) -> NetworkSegmenter:
     file, plan_file = found
     plan = read_plan(plan_file)
     device = open_fabric("cpu", "fp32").device
-    return NetworkSegmenter(OnnxNetwork(file, plan), plan, device, settings.portable, settings.speed, file_hash(file))
+    network = OnnxNetwork(file, plan)
+    digest, limit = file_hash(file), settings.memory_limit
+    return NetworkSegmenter(network, plan, device, settings.portable, settings.speed, digest, max_memory=limit)
 
 
 def _session(path: Path) -> "onnxruntime.InferenceSession":

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from medseg.config import Settings
+from medseg.training.memory import bytes_of
 
 __all__ = ["InferenceSettings"]
 
@@ -25,6 +26,15 @@ class InferenceSettings(Settings):
     max_memory: str | None = Field(None, description="Most memory that a prediction may hold, such as 6GiB.")
     portable: bool = Field(False, description="Predict exactly as the bundle does in plain MONAI.")
     trusted: bool = Field(False, description="Code that the model folder brings or names may run.")
+
+    @property
+    def memory_limit(self) -> int | None:
+        """`max_memory` in bytes.
+
+        Raises:
+            ConfigError: It is no amount of memory.
+        """
+        return None if self.max_memory is None else bytes_of(self.max_memory)
 
     @model_validator(mode="after")
     def _portable_is_plain(self) -> Self:
