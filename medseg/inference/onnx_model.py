@@ -92,15 +92,16 @@ def open_onnx(path: Path, settings: InferenceSettings) -> NetworkSegmenter:
 
     Raises:
         ModelFolderError: The file or its plan cannot be used.
-        ConfigError: Another backend is asked for.
+        ConfigError: Another backend, device or precision is asked for.
         MissingExtraError: ONNX Runtime is not installed.
     """
     found = find_onnx(path)
     if found is None:
         raise ModelFolderError(path, "is not one ONNX file with plan.json beside it", "Put both into one folder.")
-    if settings.backend not in ("auto", "onnx"):
-        mend = "Leave the backend out, or set it to onnx."
-        raise ConfigError("backend", f"{settings.backend} for an ONNX file", mend)
+    for name, possible in {"backend": "onnx", "device": "cpu", "precision": "fp32"}.items():
+        if getattr(settings, name) not in ("auto", possible):
+            mend = f"Leave {name} out, or set it to {possible}."
+            raise ConfigError(name, f"{getattr(settings, name)} for an ONNX file", mend)
     file, plan_file = found
     plan = read_plan(plan_file)
     device = open_fabric("cpu", "fp32").device

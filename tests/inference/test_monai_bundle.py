@@ -13,7 +13,7 @@ from plain_monai import in_plain_monai
 from plans import plan_2d, plan_3d, untrained_model
 
 import medseg
-from medseg.errors import GeometryError, InputError, LabelError, ModelFolderError
+from medseg.errors import ConfigError, GeometryError, InputError, LabelError, ModelFolderError
 
 OBLIQUE = np.array([[0.1, -0.78, 0.3, 20], [0.75, 0.1, 0.4, -30], [-0.2, 0.1, 2.9, 5], [0, 0, 0, 1]])
 FLIPPED = np.array([[0, -1.2, 0, 40], [0, 0, 2.5, -10], [1.0, 0, 0, 7], [0, 0, 0, 1]])
@@ -189,3 +189,22 @@ def test_a_bundle_that_does_not_say_what_it_finds_is_refused(tmp_path):
     (bundle / "configs" / "metadata.json").write_text(json.dumps({"version": "1", "network_data_format": {}}))
     with pytest.raises(ModelFolderError, match="channel_def"):
         medseg.load_model(bundle, trusted=True)
+
+
+@pytest.mark.parametrize(
+    "setting", [{"precision": "bf16"}, {"backend": "onnx"}, {"speed": "fast"}, {"max_memory": "6GiB"}]
+)
+def test_what_a_bundle_decides_by_itself_is_not_passed_over(setting, tmp_path):
+    bundle = zoo_bundle(tmp_path / "bundle")
+    with pytest.raises(ConfigError, match=f"{next(iter(setting))}.*bundle"):
+        medseg.load_model(bundle, trusted=True, **setting)
+
+
+def test_probabilities_are_refused_and_non_finite_voxels_told(scan, tmp_path):
+    model = medseg.load_model(zoo_bundle(tmp_path / "bundle"), trusted=True, device="cpu")
+    with pytest.raises(InputError, match="probabilities"):
+        model.segment(scan, probabilities=True)
+    image = medseg.read_image(scan)
+    voxels = image.voxels.copy()
+    voxels[0, 3, 4, 5] = np.nan
+    assert "non-finite voxels were taken as 0" in model.segment(medseg.Image(voxels, image.geometry)).notes

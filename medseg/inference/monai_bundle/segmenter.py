@@ -10,7 +10,7 @@ import nibabel
 import numpy as np
 
 from medseg.device import pick_device
-from medseg.errors import InputError, ModelFolderError
+from medseg.errors import ConfigError, InputError, ModelFolderError
 from medseg.image import Image, Segmentation
 from medseg.inference.monai_bundle.metadata import BundleMetadata, config_file, read_metadata, weight_file
 from medseg.inference.monai_bundle.result import mask_of
@@ -76,21 +76,25 @@ class BundleSegmenter:
         """Segment an image, or the file or DICOM folder of one.
 
         Returns:
-            The mask on the image's own grid. A bundle gives no probabilities; where they are asked for, a note says so.
+            The mask on the image's own grid.
 
         Raises:
-            InputError: The image cannot be read, or its channels or dimensions are not the bundle's.
+            InputError: The image cannot be read, its channels or dimensions are not the bundle's, or probabilities are
+                asked for, which a bundle does not give.
             ModelFolderError: The bundle fails.
             GeometryError: Where its answer belongs is doubtful.
             LabelError: It answers with values that its metadata does not name.
         """
+        if probabilities:
+            mend = "Leave probabilities out: its postprocessing ends in a mask."
+            raise InputError("probabilities", "are asked of a MONAI bundle", mend)
         read = image if isinstance(image, Image) else read_image(image)
         self._require_fit(read)
         with tempfile.TemporaryDirectory(prefix="medseg-bundle-") as folder:
             files = [str(path) for path in _written(read, Path(folder))]
             results = self.workflow.run(files[0] if len(files) == 1 else files)
             mask, notes = mask_of(results, self.labels, read.geometry, len(self.metadata.outputs), self.root)
-        notes = (*read.notes, *self._doubts(read, bool(probabilities)), *notes)
+        notes = (*read.notes, *_doubts(read), *notes)
         return Segmentation(mask, read.geometry, self.labels, None, read, notes)
 
     def _require_fit(self, image: Image) -> None:
@@ -101,12 +105,6 @@ class BundleSegmenter:
             wanted = f"{len(channels)} ({', '.join(channels)})"
             found = f"has {image.channels} channel(s)"
             raise InputError(where, found, "Give one file per channel, in this order.", wanted)
-
-    def _doubts(self, image: Image, probabilities: bool) -> list[str]:
-        doubts = ["the bundle gives no probabilities"] if probabilities else []
-        if image.voxels.dtype.kind == "f" and not np.isfinite(image.voxels).all():
-            doubts.append("non-finite voxels were taken as 0")
-        return doubts
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -119,6 +117,7 @@ def open_bundle(root: Path, settings: InferenceSettings) -> BundleSegmenter:
 
     Raises:
         ModelFolderError: It is not trusted, incomplete, or fails.
+        ConfigError: The settings ask for what its own config decides.
         MissingExtraError: pytorch-ignite is not installed.
     """
     config = config_file(root)
@@ -131,12 +130,27 @@ def open_bundle(root: Path, settings: InferenceSettings) -> BundleSegmenter:
         )
         mend = "Where you trust who made it, say so: trusted=True, --trust as a command."
         raise ModelFolderError(root, found, mend)
+    _require_its_own(settings)
     device = str(pick_device(settings.device))
     metadata = read_metadata(root)
     _ = metadata.labels  # refused before anything runs, where nobody says what they are
     weights = weight_file(root)
     digest = file_hash(weights) if weights else ""
     return BundleSegmenter(root, metadata, Workflow(root.resolve(), config.resolve(), device), device, digest)
+
+
+def _require_its_own(settings: InferenceSettings) -> None:
+    """Refuse what a bundle decides by itself, instead of passing over it."""
+    own = {"precision": "auto", "backend": "auto", "speed": "normal", "max_memory": None}
+    for name, usual in own.items():
+        if getattr(settings, name) != usual:
+            mend = f"Leave {name} out: the bundle's config decides it."
+            raise ConfigError(name, f"{getattr(settings, name)} is asked of a MONAI bundle", mend)
+
+
+def _doubts(image: Image) -> tuple[str, ...]:
+    whole = image.voxels.dtype.kind != "f" or bool(np.isfinite(image.voxels).all())
+    return () if whole else ("non-finite voxels were taken as 0",)
 
 
 def _written(image: Image, folder: Path) -> list[Path]:
