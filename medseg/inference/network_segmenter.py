@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from medseg import room
 from medseg.atomic import atomic_path
 from medseg.errors import ConfigError
 from medseg.image import Image, Segmentation
@@ -17,7 +18,7 @@ from medseg.inference.backends.backend import Backend
 from medseg.inference.doubts import doubts, is_constant
 from medseg.inference.engine import segment_planes
 from medseg.inference.halving import Halving
-from medseg.inference.memory import fitting_batch
+from medseg.inference.memory import fitting_batch, footprint_of, require_room
 from medseg.inference.postprocessing import postprocess
 from medseg.inference.skipping import air_limits, windows_in_air
 from medseg.inference.streaming import Network
@@ -127,6 +128,8 @@ class NetworkSegmenter:
             OutputError: The file of probabilities cannot be written.
         """
         read = image if isinstance(image, Image) else read_image(image, options=self.plan.reading)
+        slabs = self.plan.dims == 3 and not self.plan.preparation
+        require_room(read, footprint_of(self.plan), self.max_memory, slabs=slabs)
         planes = open_planes(read, self.plan, crop=not self.portable)
         return self._segmented(read, planes, self._network(), probabilities)
 
@@ -199,7 +202,7 @@ class NetworkSegmenter:
         plan = self.plan
         slabs = not isinstance(planes, WholePlanes)
         tiling = self._tiling(planes)
-        batch = fitting_batch(image, plan, tiling, planes.shape, self.max_memory, slabs=slabs)
+        batch = fitting_batch(image, footprint_of(plan), tiling, planes.shape, self.max_memory, slabs=slabs)
         tiling = replace(tiling, batch=batch)
         limits = air_limits(image, plan) if plan.air_is_background and not self.portable else None
         skip = windows_in_air(image.voxels, limits, planes.restoration, tiling) if limits is not None else None
@@ -232,5 +235,5 @@ def _room(probabilities: bool | Path) -> AbstractContextManager[Path | None]:
 
 def _shares(shape: tuple[int, ...], file: Path | None) -> np.ndarray:
     if file is None:
-        return np.zeros(shape, np.float16)
+        return room.empty(shape, np.float16)  # all of it is written
     return np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medseg import room
 from medseg.errors import GeometryError, GridMismatchError, InputError, UnknownSpacingError
 from medseg.image import Image
 from medseg.io.grids import exact_turn, mismatch
@@ -55,10 +56,16 @@ def united(images: Sequence[Image], options: ReadOptions) -> Image:
     notes = [note for image in images for note in image.notes]
     return replace(
         reference,
-        voxels=np.concatenate([voxels for voxels, _ in placed]),
+        voxels=_stacked([voxels for voxels, _ in placed]),
         notes=(*notes, *(note for _, said in placed for note in said)),
         facts={**reference.facts, **_other_units(reference, images)},
     )
+
+
+def _stacked(channels: Sequence[np.ndarray]) -> np.ndarray:
+    """All channels in their common type, in the room that readers fill."""
+    shape = (sum(map(len, channels)), *channels[0].shape[1:])
+    return np.concatenate(channels, out=room.empty(shape, np.result_type(*channels)))
 
 
 def _on_grid_of(

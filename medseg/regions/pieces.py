@@ -6,6 +6,8 @@ from itertools import product
 
 import numpy as np
 
+from medseg import room
+
 __all__ = ["Piece", "assembled", "piece_of", "touching"]
 
 _LARGE = 1 << 16  # voxels of a box from which a bit each pays
@@ -80,7 +82,8 @@ def assembled(pieces: Sequence[Piece], start: Sequence[int], size: Sequence[int]
     """The mask of a region from its pieces: boolean, shape `size`, where it begins at `start`."""
     if len(pieces) == 1:
         return pieces[0].mask
-    whole = np.zeros(tuple(size), bool)
+    whole = room.empty(tuple(size), bool)
+    whole[...] = False
     for piece in pieces:
         box = tuple(slice(a - c, b - c) for a, b, c in zip(piece.start, piece.stop, start, strict=True))
         whole[box] |= piece.mask

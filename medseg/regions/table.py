@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from medseg import room
 from medseg.errors import GridMismatchError, InputError, UnknownSpacingError
 from medseg.geometry import Geometry
 from medseg.image import Image
@@ -138,7 +139,7 @@ def _centre(mask: np.ndarray) -> np.ndarray:
 
 def _values(voxels: np.ndarray, mask: np.ndarray, count: int) -> np.ndarray:
     """The finite values where a mask is true, in their stored type; some slices at a time."""
-    values, filled = np.empty(count, voxels.dtype), 0
+    values, filled = room.empty((count,), voxels.dtype), 0
     step = max(1, _BLOCK // max(1, math.prod(mask.shape[1:])))
     for start in range(0, len(mask), step):
         block = voxels[start : start + step][mask[start : start + step]]

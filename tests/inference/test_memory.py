@@ -13,7 +13,7 @@ from medseg.errors import InputError
 from medseg.geometry import Geometry
 from medseg.image import Image
 from medseg.inference.halving import Halving
-from medseg.inference.memory import fitting_batch, need, window_bytes
+from medseg.inference.memory import fitting_batch, footprint_of, need, require_room
 from medseg.inference.windows import monai_tiling
 
 
@@ -51,13 +51,13 @@ def test_batches_halve_until_they_fit_and_stay_so():
 def test_a_smaller_limit_means_fewer_windows_and_then_a_refusal():
     plan, image = plan_3d(batch_size=8, patch_size=(64, 64, 64)), image_of(80, 70, 90)
     tiling = monai_tiling(image.geometry.shape, plan.patch_size, 0.5, plan.batch_size)
-    full = need(image, plan, tiling, image.geometry.shape, 8, slabs=True).total
+    full = need(image, footprint_of(plan), tiling, image.geometry.shape, 8, slabs=True).total
 
     def batch(limit):
-        return fitting_batch(image, plan, tiling, image.geometry.shape, limit, slabs=True)
+        return fitting_batch(image, footprint_of(plan), tiling, image.geometry.shape, limit, slabs=True)
 
     assert batch(None) == batch(int(full * 1.1)) == 8
-    assert 1 <= batch(int(full - 2.5 * window_bytes(plan))) < 7
+    assert 1 <= batch(int(full - 2.5 * footprint_of(plan).window)) < 7
     with pytest.raises(InputError, match=r"needs about .*MiB.*windows.*expected 100 MiB at most"):
         batch(100 << 20)
 
@@ -65,7 +65,7 @@ def test_a_smaller_limit_means_fewer_windows_and_then_a_refusal():
 def test_what_a_window_holds_is_not_underestimated_twice_over():
     plan = plan_3d(patch_size=(64, 64, 64))
     maps = math.prod(plan.patch_size) * 4
-    assert 10 * maps < window_bytes(plan) < 60 * maps
+    assert 10 * maps < footprint_of(plan).window < 60 * maps
 
 
 def test_masks_are_the_same_within_a_limit_and_a_case_beyond_it_is_a_row(blobs, tmp_path):
@@ -88,6 +88,17 @@ def test_what_lies_in_a_file_counts_nothing(tmp_path):
         voxels[...] = plain.voxels
         spilled = Image(voxels, plain.geometry)
         tiling = monai_tiling(plain.geometry.shape, plan.patch_size, 0.5, 2)
-        parts = need(spilled, plan, tiling, plain.geometry.shape, 2, slabs=True).parts
+        parts = need(spilled, footprint_of(plan), tiling, plain.geometry.shape, 2, slabs=True).parts
     assert parts["image"] == parts["label map"] == 0
-    assert need(plain, plan, tiling, plain.geometry.shape, 2, slabs=True).parts["image"] == plain.voxels.nbytes
+    assert (
+        need(plain, footprint_of(plan), tiling, plain.geometry.shape, 2, slabs=True).parts["image"]
+        == plain.voxels.nbytes
+    )
+
+
+def test_what_cannot_fit_is_refused_before_anything_is_done_to_it():
+    plan, image = plan_3d(), image_of(40, 40, 40)
+    require_room(image, footprint_of(plan), None, slabs=False)
+    require_room(image, footprint_of(plan), 64 << 30, slabs=False)
+    with pytest.raises(InputError, match=r"needs about .*programs.*expected 50 MiB at most"):
+        require_room(image, footprint_of(plan), 50 << 20, slabs=True)

@@ -9,6 +9,7 @@ from torch import nn
 from medseg.device import open_fabric
 from medseg.errors import ConfigError, ModelFolderError
 from medseg.inference.backends.choosing import open_backend
+from medseg.inference.memory import window_bytes
 from medseg.inference.nnunet.architectures import unet_shape
 from medseg.inference.nnunet.described import Described, read_described
 from medseg.inference.nnunet.folder import Results, find_results
@@ -62,7 +63,11 @@ def open_nnunet(path: Path, settings: InferenceSettings | None = None, *, checkp
         exclusive=not described.has_regions,
     )
     mirrored = () if chosen.speed == "fast" else training.mirroring
-    return NnUNetSegmenter(backend, training, fabric.device, mirrored, chosen.speed)
+    shape = unet_shape(configuration, len(described.channels), described.outputs, where)
+    window = window_bytes(training.patch, shape.channels, shape.outputs, shape.features, shape.strides)
+    return NnUNetSegmenter(
+        backend, training, fabric.device, mirrored, chosen.speed, window=window, max_memory=chosen.memory_limit
+    )
 
 
 def _training(

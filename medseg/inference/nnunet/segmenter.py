@@ -1,7 +1,7 @@
 """A training of nnU-Net v2 as a `Model`: what `nnUNetv2_predict` would answer, slab by slab."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from medseg.image import Image, Segmentation
 from medseg.inference.backends.backend import Backend
 from medseg.inference.doubts import is_constant, missing_voxels
 from medseg.inference.halving import Halving
+from medseg.inference.memory import Footprint, fitting_batch, require_room
 from medseg.inference.nnunet.described import Described
 from medseg.inference.nnunet.planes import NnUNetPlanes
 from medseg.inference.nnunet.preparing import Recipe, open_planes, spacing_of
@@ -72,6 +73,8 @@ class NnUNetSegmenter:
         device: Where windows are cut.
         mirrored: Axes of the patch along which windows are mirrored, too.
         speed: As the user asked: "fast" does not mirror.
+        window: Bytes that the networks hold for one window.
+        max_memory: Bytes that all of a prediction may hold, as in `NetworkSegmenter`.
     """
 
     backend: Backend
@@ -79,6 +82,8 @@ class NnUNetSegmenter:
     device: torch.device
     mirrored: tuple[int, ...] = ()
     speed: str = "normal"
+    window: float = 0.0
+    max_memory: int | None = None
     _halving: Halving = field(init=False)
 
     def __post_init__(self) -> None:
@@ -130,6 +135,7 @@ class NnUNetSegmenter:
             "device": str(self.device),
             "speed": self.speed,
             "mirrored": list(self.mirrored),
+            "max_memory": self.max_memory,
         }
 
     def segment(self, image: Image | str | Path, *, probabilities: bool = False) -> Segmentation:
@@ -140,9 +146,11 @@ class NnUNetSegmenter:
             `probabilities`, of each label or region too.
 
         Raises:
-            InputError: The image cannot be read, or its channels or dimensions are not the model's.
+            InputError: The image cannot be read, its channels or dimensions are not the model's, or it needs more than
+                `max_memory`.
         """
         read = image if isinstance(image, Image) else read_image(image, options=self.reading)
+        require_room(read, self._footprint, self.max_memory, slabs=True)
         planes = open_planes(read, self.training.recipe)
         shape = (len(self.labels.names), *read.geometry.shape)
         shares = np.zeros(shape, np.float16) if probabilities else None
@@ -160,6 +168,8 @@ class NnUNetSegmenter:
         training, turn = self.training, planes.restoration.turn
         native = tuple(spacing_of(image, training.recipe.reader)[axis] for axis in turn.permutation)
         tiling = nnunet_tiling(planes.shape, training.patch, windows_at_once(training.patch))
+        batch = fitting_batch(image, self._footprint, tiling, planes.shape, self.max_memory, slabs=True)
+        tiling = replace(tiling, batch=batch)
         axis = streaming_axis(planes.shape, tiling.patch)
         restorer = NnUNetRestorer(
             planes.restoration,
@@ -174,6 +184,10 @@ class NnUNetSegmenter:
         for slab in stream_logits(network, planes, tiling, axis, device=self.device):
             restorer.add(slab)
         return restorer.finish()
+
+    @property
+    def _footprint(self) -> Footprint:
+        return Footprint(self.training.described.outputs, self.labels.exclusive, self.window)
 
     def _network(self, *, slices: bool) -> Network:
         mirrored: Network = MirroredViews(self._halving, self.mirrored) if self.mirrored else self._halving
