@@ -201,15 +201,30 @@ def write_model(folder: Path, task: Task) -> None:
     optimizer = torch.optim.Adam(network.parameters(), 1e-2)
     rng = np.random.default_rng(0)
     for step in range(80):
-        corner = [int(rng.integers(0, n - 40)) for n in voxels.shape]
-        box = tuple(slice(n, n + 40) for n in corner)
+        box = _piece(voxels, rng)
         loss = torch.nn.functional.cross_entropy(network(voxels[box][None, None]), truth[box][None].long())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         if step % 20 == 19:
             sys.stderr.write(f"{folder.name}: step {step + 1}, loss {loss.item():.3f}\n")
+    _settle(network, voxels, rng)
     write_bundle(folder, plan, network.eval(), {"name": task.name})
+
+
+def _piece(voxels: torch.Tensor, rng: np.random.Generator) -> tuple[slice, ...]:
+    return tuple(slice(n, n + 40) for n in (int(rng.integers(0, n - 40)) for n in voxels.shape))
+
+
+def _settle(network: torch.nn.Module, voxels: torch.Tensor, rng: np.random.Generator) -> None:
+    """Give the normalising layers the moments of many pieces: those that training left lag behind its weights."""
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm3d):
+            layer.reset_running_stats()
+            layer.momentum = None
+    with torch.no_grad():
+        for _ in range(12):
+            network.train()(voxels[_piece(voxels, rng)][None, None])
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from medseg.errors import InputError, LabelError
 from medseg.labels import Labels
-from medseg.regions import find_regions
+from medseg.regions import components, find_regions, pieces
 
 LABELS = Labels.from_config({"liver": [1, 4], "tumour": 2, "ignore": 9})
 
@@ -74,3 +74,30 @@ def test_a_connectivity_of_the_wrong_dimension_is_refused():
         find_regions(np.zeros((3, 3), np.uint8), LABELS, connectivity=26)
     with pytest.raises(InputError, match="4 axes"):
         find_regions(np.zeros((1, 3, 3, 3), np.uint8), LABELS)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_regions_found_some_slices_at_a_time_are_those_of_the_whole(ndim, order, monkeypatch):
+    rng = np.random.default_rng(5)
+    noise = rng.random((23, 17, 11)[:ndim])
+    mask = np.array(np.select([noise > 0.75, noise > 0.55, noise > 0.5], [2, 1, 4], 0), np.uint8, order=order)[::-1]
+    for connectivity in components.CONNECTIVITIES[ndim]:
+        whole = find_regions(mask, LABELS, connectivity=connectivity)
+        for voxels, packed_from in ((1, 1), (200, 1), (1000, 1 << 16)):
+            with monkeypatch.context() as patch:
+                patch.setattr(components, "_SLAB", voxels)
+                patch.setattr(pieces, "_LARGE", packed_from)
+                found = find_regions(mask, LABELS, connectivity=connectivity)
+            assert [_described(region) for region in found] == [_described(region) for region in whole]
+
+
+def test_an_undeclared_value_is_named_wherever_it_lies(monkeypatch):
+    monkeypatch.setattr(components, "_SLAB", 1)
+    mask = np.array([[0, 3], [1, 1], [7, 2]], np.uint8)
+    with pytest.raises(LabelError, match=r"label values \[3, 7\] are not declared"):
+        find_regions(mask, LABELS)
+
+
+def _described(region):
+    return region.label, region.id, region.voxels, region.start, region.size, region.mask.tobytes()
