@@ -101,7 +101,8 @@ def panels(
     for name, axes, sides in _PLANES:
         across = 3 - sum(axes)
         at = _fullest(mask, across)
-        seen, labelled = (np.take(array, at, axis=across)[::-1, ::-1] for array in (grey, mask))
+        plane = (slice(None),) * across + (at,)  # a view: np.take would copy all of a volume that x varies first in
+        seen, labelled = (array[plane][::-1, ::-1] for array in (grey, mask))
         rgb = _drawn(seen, labelled, tuple(canonical.step[axis] for axis in axes), labels, height, window)
         native = canonical.shape[across] - 1 - at if turn.flipped[across] else at
         drawn.append(Panel(rgb, name, turn.permutation[across], native, sides))
