@@ -4,10 +4,10 @@
 
 All is generated: (a) 1024×1024×768 int16 at 0.5 mm with a model of 3 labels on a grid of 3 mm; (b) a CT of 512×512×800
 with 5 labels at 1.5 mm; (c) the volume of (a) with a grid of 1 mm, on which 100 million voxels stream through the
-network. The networks are small and trained for some seconds on pieces of such volumes. Memory is the largest sum of the
-processes' proportional set sizes (pages of files that are mapped count, too), sampled ten times a second; each process
-runs under that limit on its own data (`ulimit -d`), and with `--cgroup` all of them in a memory cgroup of it. A run
-that holds more than the limit, fails, or finds nothing ends with exit code 1.
+network. The networks are small, their weights set so that they tell organs by smoothed intensity. Memory is the largest
+sum of the processes' proportional set sizes (pages of files that are mapped count, too), sampled ten times a second;
+each process runs under that limit on its own data (`ulimit -d`), and with `--cgroup` all of them in a memory cgroup of
+it. A run that holds more than the limit, fails, or finds nothing ends with exit code 1.
 """
 
 import argparse
@@ -34,7 +34,8 @@ from medseg.plan import NetworkPlan, Normalisation, Plan
 from medseg.training.memory import bytes_of
 
 AIR, BODY, FIRST, STEP, NOISE = -1000, 0, 200, 200, 20  # HU
-_SLICES = 32
+MEAN, SD = 200.0, 400.0  # of the normalisation
+_SLICES, _SHIFT = 32, 10.0
 
 
 @dataclass(frozen=True)
@@ -142,39 +143,30 @@ def write_volume(path: Path, task: Task) -> None:
     with igzip.open(unfinished, "wb", compresslevel=0) as file:
         file.write(header.binaryblock + bytes(4))
         for start in range(0, task.shape[2], _SLICES):
-            block = painted(task.shape, task.labels, start, min(task.shape[2], start + _SLICES))[0]
+            block = painted(task.shape, task.labels, start, min(task.shape[2], start + _SLICES))
             file.write(block.ravel(order="F").tobytes())
     unfinished.replace(path)
 
 
-def painted(shape: tuple[int, ...], labels: int, start: int = 0, stop: int | None = None) -> tuple[np.ndarray, ...]:
-    """Slices [start, stop) of a volume, int16, and their labels, uint8: ellipsoids in one another and beside."""
-    rng = np.random.default_rng(start)
-    stop = shape[2] if stop is None else stop
+def painted(shape: tuple[int, ...], labels: int, start: int, stop: int) -> np.ndarray:
+    """Slices [start, stop) of a volume, int16: ellipsoids in a body in air, their intensities by label."""
+    rng, places = np.random.default_rng(start), np.random.default_rng(7)
     x, y, z = (
         np.linspace(-1, 1, n, dtype=np.float32)[part].reshape([-1 if i == axis else 1 for i in range(3)])
         for axis, (n, part) in enumerate(zip(shape, (slice(None), slice(None), slice(start, stop)), strict=True))
     )
-    voxels = rng.integers(-NOISE, NOISE + 1, (*shape[:2], stop - start), dtype=np.int16)
-    truth = np.zeros(voxels.shape, np.uint8)
-    inside = (x / 0.8) ** 2 + (y / 0.6) ** 2 + 0 * z < 1
-    voxels += np.where(inside, np.int16(BODY), np.int16(AIR))
-    places = np.random.default_rng(7)
+    body = (x / 0.8) ** 2 + (y / 0.6) ** 2 + 0 * z < 1
+    voxels = np.where(body, np.int16(BODY), np.int16(AIR))
     for label in range(1, labels + 1):
         for centre in places.uniform(-0.35, 0.35, (6, 3)):
             size = places.uniform(0.08, 0.25 if label < 3 else 0.12, 3)
-            one = sum(
-                ((at - c) / s) ** 2 for at, c, s in zip((x, y, z), centre, size, strict=True)
-            ) < 1  # fmt: skip
-            voxels[one] += np.int16(FIRST + STEP * (label - 1)) - (truth[one] > 0) * (
-                FIRST + STEP * (truth[one].astype(np.int16) - 1)
-            )
-            truth[one] = label
-    return voxels, truth
+            depth = [((at - c) / s) ** 2 for at, c, s in zip((x, y, z), centre, size, strict=True)]
+            voxels[depth[0] + depth[1] + depth[2] < 1] = FIRST + STEP * (label - 1)
+    return voxels + rng.integers(-NOISE, NOISE + 1, voxels.shape, dtype=np.int16)
 
 
 def write_model(folder: Path, task: Task) -> None:
-    """A model that was trained on pieces of a small volume of the same intensities."""
+    """A U-Net that tells the organs of `painted` by their intensity."""
     levels = len(task.features)
     plan = Plan(
         dims=3,
@@ -182,7 +174,7 @@ def write_model(folder: Path, task: Task) -> None:
         modality="CT",
         labels={f"organ {n}": n for n in range(1, task.labels + 1)},
         spacing_mm=(task.grid,) * 3,
-        normalisation=(Normalisation(method="ct", lower=-1000, upper=1400, mean=200, sd=400),),
+        normalisation=(Normalisation(method="ct", lower=-1000, upper=1400, mean=MEAN, sd=SD),),
         patch_size=(task.patch,) * 3,
         batch_size=2,
         overlap=0.25,
@@ -194,37 +186,34 @@ def write_model(folder: Path, task: Task) -> None:
             deep_supervision=False,
         ),
     )
-    torch.manual_seed(0)
     network = build_network(plan)
-    voxels, truth = (torch.from_numpy(part) for part in painted((128, 128, 96), task.labels))
-    voxels = (voxels.float() - 200) / 400
-    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
-    rng = np.random.default_rng(0)
-    for step in range(80):
-        box = _piece(voxels, rng)
-        loss = torch.nn.functional.cross_entropy(network(voxels[box][None, None]), truth[box][None].long())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if step % 20 == 19:
-            sys.stderr.write(f"{folder.name}: step {step + 1}, loss {loss.item():.3f}\n")
-    _settle(network, voxels, rng)
+    _threshold(network, task)
     write_bundle(folder, plan, network.eval(), {"name": task.name})
 
 
-def _piece(voxels: torch.Tensor, rng: np.random.Generator) -> tuple[slice, ...]:
-    return tuple(slice(n, n + 40) for n in (int(rng.integers(0, n - 40)) for n in voxels.shape))
+@torch.no_grad()
+def _threshold(network: torch.nn.Module, task: Task) -> None:
+    """Weights by which the smoothed intensity v passes the finest level; label k has the logit k v - t1 - ... - tk.
 
-
-def _settle(network: torch.nn.Module, voxels: torch.Tensor, rng: np.random.Generator) -> None:
-    """Give the normalising layers the moments of many pieces: those that training left lag behind its weights."""
-    for layer in network.modules():
-        if isinstance(layer, torch.nn.BatchNorm3d):
-            layer.reset_running_stats()
-            layer.momentum = None
-    with torch.no_grad():
-        for _ in range(12):
-            network.train()(voxels[_piece(voxels, rng)][None, None])
+    The largest of these is that of the label between whose thresholds t(k) and t(k + 1) the intensity lies. All other
+    weights stay as they were drawn, so that every level does its work.
+    """
+    weights = dict(network.named_parameters())
+    up = f"upsamples.{len(task.features) - 2}.conv_block"
+    for block, source in (("input_block", 0), (up, task.features[0])):  # upsampled features come first, then the skip
+        for n, channel in ((1, source), (2, 0)):
+            kernel = weights[f"{block}.conv{n}.conv.weight"]
+            kernel[0] = 0
+            kernel[0, channel] = 1 / 27 if block == "input_block" else 0
+            kernel[0, channel, 1, 1, 1] += block != "input_block"
+    weights["input_block.norm1.bias"][0] = _SHIFT  # what is above 0 passes the activations unchanged
+    levels = torch.arange(task.labels + 1.0)
+    thresholds = (FIRST / 2 + STEP * (levels - 1) - MEAN) / SD + _SHIFT
+    thresholds[0] = 0
+    final, bias = weights["output_block.conv.conv.weight"], weights["output_block.conv.conv.bias"]
+    final[:] = 0
+    final[:, 0, 0, 0, 0] = levels
+    bias[:] = -thresholds.cumsum(0)
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
