@@ -3,14 +3,21 @@
 from medseg.labels import labels_of
 from medseg.regions.components import Region, find_regions
 from medseg.regions.diameters import AxialDiameters, Diameter, axial_diameters, longest_diameter
+from medseg.regions.families import DEFAULT_FAMILIES, FAMILIES, region_columns
+from medseg.regions.intensity import channel_columns
+from medseg.regions.measured import Family, Measured
 from medseg.regions.overlapping import measure_segmentation, segmentation_regions
-from medseg.regions.schema import Column, channel_columns, region_columns
+from medseg.regions.schema import Column
 from medseg.regions.table import empty_table, measure_regions
 
 __all__ = [
+    "DEFAULT_FAMILIES",
+    "FAMILIES",
     "AxialDiameters",
     "Column",
     "Diameter",
+    "Family",
+    "Measured",
     "Region",
     "axial_diameters",
     "channel_columns",

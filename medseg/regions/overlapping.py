@@ -1,6 +1,6 @@
 """Regions of a segmentation and their table, whether its labels exclude one another or overlap."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ import numpy as np
 from medseg.image import Image, Segmentation
 from medseg.labels import Label, Labels
 from medseg.regions.components import Region, find_regions
+from medseg.regions.families import DEFAULT_FAMILIES
 from medseg.regions.table import measure_regions
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def measure_segmentation(
     case: str = "",
     min_voxels: int = 0,
     channel_names: Sequence[str] | None = None,
+    families: Sequence[str] = DEFAULT_FAMILIES,
 ) -> "pd.DataFrame":
     """`measure_regions` of a label map; of labels that overlap, of one after another.
 
@@ -35,15 +37,31 @@ def measure_segmentation(
         case: Goes into the first column.
         min_voxels: Smaller regions are left out.
         channel_names: As in `measure_regions`.
+        families: As in `measure_regions`.
 
     Raises:
         MedsegError: As `measure_regions`.
     """
     named = labels or segmentation.labels
-    pairs = [(segmentation.mask, named)] if named.exclusive else _label_by_label(segmentation.mask, named)
+    chances = segmentation.probabilities
+    parts: Iterable[tuple[np.ndarray, Labels, np.ndarray | None]]
+    if named.exclusive:
+        parts = [(segmentation.mask, named, chances)]
+    else:
+        pairs = enumerate(_label_by_label(segmentation.mask, named))
+        parts = ((mask, own, None if chances is None else chances[n : n + 1]) for n, (mask, own) in pairs)
     tables = [
-        measure_regions(image, mask, own, case=case, min_voxels=min_voxels, channel_names=channel_names)
-        for mask, own in pairs
+        measure_regions(
+            image,
+            mask,
+            own,
+            case=case,
+            min_voxels=min_voxels,
+            channel_names=channel_names,
+            families=families,
+            probabilities=chance,
+        )
+        for mask, own, chance in parts
     ]
     if len(tables) == 1:
         return tables[0]
