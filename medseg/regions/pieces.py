@@ -107,10 +107,11 @@ def touching(
     # How far neighbours in the next slice may lie off within it: one step of the way is taken already.
     reach = {4: 0, 6: 0, 8: 1, 18: 1, 26: 2}[connectivity]
     steps = [step for step in product((-1, 0, 1), repeat=ndim) if sum(map(abs, step)) <= reach]
-    found = [np.empty((0, 2), np.int64)]
+    found, many = [np.empty(0, np.int64)], 1 + int(after[1].max(initial=0))
     for step in steps:
         here = tuple(slice(max(0, -n), min(size, size - n)) for n, size in zip(step, before[0].shape, strict=True))
         there = tuple(slice(max(0, n), min(size, size + n)) for n, size in zip(step, before[0].shape, strict=True))
         meet = (before[0][here] == after[0][there]) & (before[0][here] > 0)
-        found.append(np.unique(np.stack([before[1][here][meet], after[1][there][meet]], axis=1), axis=0))
-    return np.unique(np.concatenate(found), axis=0)
+        # A pair as one number: numpy sorts whole numbers many times faster than rows.
+        found.append(np.unique(before[1][here][meet].astype(np.int64) * many + after[1][there][meet]))
+    return np.stack(np.divmod(np.unique(np.concatenate(found)), many), axis=1)
