@@ -6,7 +6,7 @@ import time
 
 from medseg.line import tasks
 
-__all__ = ["finish_fatally", "finish_slowly", "read_fatally"]
+__all__ = ["finish_fatally", "finish_slowly", "read_fatally", "unsendable"]
 
 
 def read_fatally(options, case):
@@ -31,3 +31,8 @@ def finish_slowly(how, work):
     """`finish` after a while."""
     time.sleep(0.3)
     return tasks.finish(how, work)
+
+
+def unsendable(given, message):
+    """What cannot be pickled, where the message is 0."""
+    return message or (lambda: None)

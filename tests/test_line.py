@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from multiprocessing import Pipe
@@ -39,6 +40,14 @@ pytestmark = pytest.mark.skipif(not room.shareable(), reason="one process does e
 def model(tmp_path_factory):
     folder = untrained_model(tmp_path_factory.mktemp("model"), plan_3d(spacing_mm=(2.0, 2.0, 2.0)))
     return medseg.load_model(folder, precision="fp32")
+
+
+@pytest.fixture
+def interruptible():
+    """SIGINT as Python has it: a shell lets what it starts in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +119,7 @@ def test_a_folder_that_cannot_be_written_ends_the_processes(model, cases, tmp_pa
     assert ours() - before == set()
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_what_was_segmented_before_an_interrupt_has_its_files_and_rows(model, cases, tmp_path):
     class Impatient:
         """Ctrl-C while the fourth case is in the network."""
@@ -185,6 +195,36 @@ def test_messages_longer_than_a_pipe_never_wait_for_the_reader():
         for _ in range(3):
             send(here, "x" * 10**7)
         assert all(receive(there) == "x" * 10**7 for _ in range(3))
+
+
+def test_many_small_messages_never_wait_for_one_another():
+    worker = Worker(Start(("operator", "add"), b"x" * 20_000))
+
+    def submit() -> None:
+        for _ in range(64):
+            worker.submit(b"y" * 30_000)
+
+    thread = threading.Thread(target=submit, daemon=True)
+    thread.start()
+    thread.join(30)
+    try:
+        assert not thread.is_alive()
+        assert all(len(worker.outcome()) == 50_000 for _ in range(64))
+    finally:
+        worker.kill()
+
+
+def test_an_outcome_that_cannot_be_sent_is_an_error_and_no_crash():
+    worker = Worker(Start(("line_tasks", line_tasks.unsendable.__name__)))
+    try:
+        for message in (0, 1):
+            worker.submit(message)
+        first, second = worker.outcome(), worker.outcome()
+    finally:
+        worker.kill()
+    assert isinstance(first, Raised)
+    assert "pickle" in str(first.error)
+    assert second == 1
 
 
 def test_a_worker_tells_errors_from_crashes():

@@ -61,7 +61,12 @@ def _answer(pipe: Connection, start: Start, function: Callable[[Any, Any], Any])
     except Exception as error:  # goes to the parent, which knows what it means
         outcome = Raised(_portable(error))
     del message
-    send(pipe, outcome, start.shared)
+    try:
+        send(pipe, outcome, start.shared)
+    except (BrokenPipeError, ConnectionResetError):
+        raise  # nobody listens
+    except Exception as error:  # it cannot be pickled, or there is no room for it
+        send(pipe, Raised(_portable(error)), start.shared)
 
 
 def _portable(error: Exception) -> Exception:

@@ -13,7 +13,8 @@ from medseg.room import Block, block_of
 
 __all__ = ["MAPPED_FROM", "receive", "send"]
 
-MAPPED_FROM = 1 << 16  # bytes; smaller arrays travel quicker through the pipe
+MAPPED_FROM = 1 << 16  # bytes; smaller arrays travel quicker with the rest of their message
+_THROUGH_PIPE = 1 << 10  # bytes; of so small messages a pipe holds all that are ever on their way
 
 
 def send(to: Connection, message: Any, block: Callable[[int], Block] = Block.made) -> None:
@@ -30,7 +31,7 @@ def send(to: Connection, message: Any, block: Callable[[int], Block] = Block.mad
     buffer, blocks = io.BytesIO(), dict[int, Block]()
     _Packer(buffer, blocks, block).dump(message)
     content = buffer.getvalue()
-    if len(content) >= MAPPED_FROM:  # so that two processes that write at once never wait for one another to read
+    if len(content) >= _THROUGH_PIPE:  # so that two processes that write at once never wait for one another to read
         written = block(len(content))
         written.write(content)
         blocks[id(written)], content = written, b""
