@@ -10,7 +10,8 @@ import numpy as np
 
 from medseg import room
 from medseg.geometry import Geometry
-from medseg.image import Image
+from medseg.image import Image, Segmentation
+from medseg.labels import IGNORE_INDEX, Labels
 from medseg.regions.components import Region
 from medseg.regions.schema import Column
 
@@ -29,6 +30,8 @@ class Measured:
         image: The whole image.
         channels: A name for each of its channels, as in the names of columns.
         probabilities: Of the region's label on the whole grid, where they are known.
+        everything: The mask that the region is of, in file values, with what they mean.
+        organs: A label map of organs on the image's grid, where there is one.
     """
 
     region: Region
@@ -36,6 +39,8 @@ class Measured:
     image: Image
     channels: tuple[str, ...]
     probabilities: np.ndarray | None = None
+    everything: tuple[np.ndarray, Labels] | None = None
+    organs: Segmentation | None = None
 
     @property
     def whole(self) -> Geometry:
@@ -61,6 +66,14 @@ class Measured:
         if self.probabilities is None:
             return np.empty(0, np.float32)
         return _inside(self.probabilities[self.region.box], self.mask, self.region.voxels)
+
+    def labelled(self, box: tuple[slice, ...]) -> np.ndarray:
+        """Where in a box of the whole grid any label is, this region among them: boolean."""
+        if self.everything is None:
+            return np.zeros([part.stop - part.start for part in box], bool)
+        mask, labels = self.everything
+        indices = labels.to_indices(mask[box])
+        return (indices != 0) & (indices != IGNORE_INDEX)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Regions of a segmentation and their table, whether its labels exclude one another or overlap."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ import numpy as np
 from medseg.image import Image, Segmentation
 from medseg.labels import Label, Labels
 from medseg.regions.components import Region, find_regions
-from medseg.regions.families import DEFAULT_FAMILIES
+from medseg.regions.measured import Family
 from medseg.regions.table import measure_regions
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ def measure_segmentation(
     case: str = "",
     min_voxels: int = 0,
     channel_names: Sequence[str] | None = None,
-    families: Sequence[str] = DEFAULT_FAMILIES,
+    families: Sequence[str | Family] | None = None,
+    organs: Segmentation | None = None,
+    own_grids: Mapping[str, Image] | None = None,
 ) -> "pd.DataFrame":
     """`measure_regions` of a label map; of labels that overlap, of one after another.
 
@@ -38,6 +40,8 @@ def measure_segmentation(
         min_voxels: Smaller regions are left out.
         channel_names: As in `measure_regions`.
         families: As in `measure_regions`.
+        organs: As in `measure_regions`.
+        own_grids: As in `measure_regions`.
 
     Raises:
         MedsegError: As `measure_regions`.
@@ -60,6 +64,8 @@ def measure_segmentation(
             channel_names=channel_names,
             families=families,
             probabilities=chance,
+            organs=organs,
+            own_grids=own_grids,
         )
         for mask, own, chance in parts
     ]

@@ -1,18 +1,19 @@
 """The region table: one row for each connected component of each label, with its size, place and intensities."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from medseg.errors import GridMismatchError, InputError, UnknownSpacingError
 from medseg.geometry import Geometry
-from medseg.image import Image
+from medseg.image import Image, Segmentation
 from medseg.labels import Labels
 from medseg.regions.components import find_regions
-from medseg.regions.families import DEFAULT_FAMILIES, FAMILIES, region_columns
-from medseg.regions.measured import Measured
+from medseg.regions.families import DEFAULT_FAMILIES, families_for, family_of, region_columns
+from medseg.regions.measured import Family, Measured
+from medseg.regions.own_grid import measured_elsewhere
 from medseg.regions.schema import Column
 from medseg.regions.size import MM3_PER_ML
 
@@ -31,8 +32,10 @@ def measure_regions(
     min_voxels: int = 0,
     min_volume_ml: float = 0.0,
     channel_names: Sequence[str] | None = None,
-    families: Sequence[str] = DEFAULT_FAMILIES,
+    families: Sequence[str | Family] | None = None,
     probabilities: np.ndarray | None = None,
+    organs: Segmentation | None = None,
+    own_grids: Mapping[str, Image] | None = None,
 ) -> "pd.DataFrame":
     """Measure every region of a mask. `medseg.regions.families` says what each column means.
 
@@ -44,8 +47,11 @@ def measure_regions(
         min_voxels: Smaller regions are left out.
         min_volume_ml: Smaller regions are left out; needs a volume of known spacing.
         channel_names: Suffixes of the intensity columns; else "hu" for a CT and "ch0", "ch1", ... for others.
-        families: Which columns, by the names in `medseg.regions.families`.
+        families: Which columns, by the names in `medseg.regions.families`; those that fit the image where left out.
         probabilities: Of the labels, shape (labels, x, y[, z]), for the families that need them.
+        organs: A label map of organs on the image's grid, for the families that need it.
+        own_grids: Channels by name that lie on other grids: their voxels are measured there, in place of those that a
+            channel of the image of the same name has; each has one channel.
 
     Returns:
         One row a region, label by label and the largest first; for an empty mask no row, but every column.
@@ -64,26 +70,31 @@ def measure_regions(
             "Bring the mask to the grid of its image first.",
         )
     channels = _channel_names(image, channel_names)
-    columns = region_columns(channels, families)
+    others = dict(own_grids or {})
+    wanted = families_for([image, *others.values()], probabilities, organs) if families is None else families
+    columns = region_columns(tuple(dict.fromkeys([*channels, *others])), wanted)
     smallest = max(min_voxels, _voxels_of(min_volume_ml, geometry))
     rows = []
     for region in find_regions(mask, labels, min_voxels=smallest, where=case or "mask"):
         of_label = None if probabilities is None else probabilities[labels.names.index(region.label)]
-        found = Measured(region, region.mask, image, channels, of_label)
-        rows.append({"case": case} | _row(found, families))
+        found = Measured(region, region.mask, image, channels, of_label, (mask, labels), organs)
+        row = {"case": case} | _row(found, wanted)
+        for name, other in others.items():
+            row |= measured_elsewhere(found, other, name, wanted)
+        rows.append(row)
     return _frame(rows, columns)
 
 
-def empty_table(channels: Sequence[str] = (), families: Sequence[str] = DEFAULT_FAMILIES) -> "pd.DataFrame":
+def empty_table(channels: Sequence[str] = (), families: Sequence[str | Family] = DEFAULT_FAMILIES) -> "pd.DataFrame":
     """A region table without rows."""
     return _frame([], region_columns(channels, families))
 
 
-def _row(found: Measured, families: Sequence[str]) -> dict[str, Any]:
+def _row(found: Measured, families: Sequence[str | Family]) -> dict[str, Any]:
     region = found.region
     row: dict[str, Any] = {"label": region.label, "region": region.id, "voxels": region.voxels}
     for name in families:
-        row |= FAMILIES[name].measure(found)
+        row |= family_of(name).measure(found)
     return row
 
 

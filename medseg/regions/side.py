@@ -1,0 +1,67 @@
+"""The patient's side on which a region lies."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from medseg.image import Image
+from medseg.regions.measured import Measured
+from medseg.regions.schema import Column
+
+__all__ = ["body_middle_mm", "columns", "measure"]
+
+_SAMPLES = 48  # along each axis: enough for the middle of a body
+_TISSUE_HU = -500.0
+_TISSUE_SHARE = 0.1  # of the range of values, where they are not HU
+_CUT = 0.1  # of a lateral face of the image that tissue may cover before the body counts as cut off there
+_STATED = {"L": "left", "R": "right"}
+
+
+def columns(channels: Sequence[str] = ()) -> tuple[Column, ...]:
+    """The column of the side."""
+    how = (
+        "the side that the header states (DICOM Laterality), else the side of the body's middle on which the centroid "
+        "lies; empty in 2D, without spacing, and where the body reaches the left or right edge of the image"
+    )
+    return (Column("side", "", "str", f"left or right of the patient: {how}."),)
+
+
+def measure(found: Measured) -> dict[str, Any]:
+    """Its value."""
+    stated = _STATED.get(found.image.facts.get("laterality", ""))
+    if stated:
+        return {"side": stated}
+    middle = body_middle_mm(found.image)
+    if middle is None:
+        return {"side": ""}
+    counts = [found.mask.sum(axis=tuple(i for i in range(3) if i != axis)) for axis in range(3)]
+    centroid = [float(np.arange(len(count)) @ count) / found.region.voxels for count in counts]
+    return {"side": "right" if found.geometry.to_world(centroid)[0] > middle else "left"}
+
+
+def body_middle_mm(image: Image) -> float | None:
+    """World x (mm, to the right) of the middle of the body: the mean of its tissue in the first channel.
+
+    Looked at in 48 samples along each axis at most. Tissue is above -500 HU, or above a tenth of the range of other
+    values. An image that shows one limb alone has a middle too, which is not the patient's.
+
+    Returns:
+        None in 2D, without spacing, and where tissue covers a tenth of the image's left or right face: the body goes on
+        there, and its middle is not known.
+    """
+    geometry = image.geometry
+    if geometry.ndim == 2 or not geometry.spacing_known:
+        return None
+    steps = [-(-n // _SAMPLES) for n in geometry.shape]
+    samples = np.asarray(image.voxels[0][tuple(slice(step // 2, None, step) for step in steps)], np.float32)
+    finite = samples[np.isfinite(samples)]
+    if not finite.size:
+        return None
+    low, high = np.percentile(finite, [1, 99])
+    tissue = samples > (_TISSUE_HU if image.unit == "HU" else low + _TISSUE_SHARE * (high - low))
+    across = np.moveaxis(tissue, geometry.to_canonical.permutation[0], 0)
+    if not tissue.any() or max(across[0].mean(), across[-1].mean()) > _CUT:
+        return None
+    index = np.argwhere(tissue).mean(axis=0) * steps + [step // 2 for step in steps]
+    return float(geometry.to_world(index)[0])
