@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from medseg.export.bundle import write_bundle
-from medseg.networks import build_network
+from medseg.networks.building import build_network
 from medseg.plan import NetworkPlan, Normalisation, Plan
 
 LEVELS_3D = NetworkPlan(features=(4, 8, 8), kernels=((3, 3, 3),) * 3, strides=((1, 1, 1), (2, 2, 2), (2, 2, 2)))

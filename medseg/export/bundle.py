@@ -13,7 +13,7 @@ from medseg.errors import OutputError
 from medseg.export.card import metadata, readme
 from medseg.export.inference_config import bundle_command, inference_config
 from medseg.export.program import PROGRAM, export_network
-from medseg.networks import monai_definition
+from medseg.networks.building import monai_definition
 from medseg.networks.weights import weight_bytes
 from medseg.plan import Plan
 

@@ -17,7 +17,6 @@ from medseg.inference.network_segmenter import NetworkSegmenter
 from medseg.inference.onnx_model import find_onnx, open_onnx
 from medseg.inference.safe_loading import file_hash
 from medseg.inference.settings import InferenceSettings
-from medseg.networks import build_network
 from medseg.networks.own import find_factory
 from medseg.networks.weights import read_weights
 from medseg.plan import Plan, model_root, read_plan
@@ -145,6 +144,8 @@ def read_network(root: Path, plan: Plan, *, trusted: bool = False) -> nn.Module:
     """
     path = root / "models" / "model.safetensors"
     require_trust(root, plan.network.name, trusted)
+    from medseg.networks.building import build_network  # brings MONAI, which other kinds do without
+
     network = build_network(plan)
     try:
         read_weights(network, path)

@@ -16,7 +16,7 @@ from medseg.atomic import write_text
 from medseg.case import Case
 from medseg.device import open_fabric
 from medseg.errors import ConfigError, DatasetError, ModelFolderError
-from medseg.networks import build_network
+from medseg.networks.building import build_network
 from medseg.networks.encoder_weights import start_encoder
 from medseg.networks.weights import read_weights
 from medseg.plan import Plan, model_root

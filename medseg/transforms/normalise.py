@@ -4,9 +4,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import monai.transforms
 import torch
-from monai.utils import convert_to_tensor
 
 from medseg.plan import Normalisation
 
@@ -27,6 +25,9 @@ def monai_transform(normalisation: Normalisation) -> dict[str, Any]:
 
 def normalise(voxels: torch.Tensor, plan: Sequence[Normalisation]) -> torch.Tensor:
     """Each channel of float voxels, shape (C, x, y[, z]), by its own method."""
+    import monai.transforms
+    from monai.utils import convert_to_tensor
+
     channels = []
     for channel, normalisation in zip(voxels.split(1), plan, strict=True):
         spec = monai_transform(normalisation)

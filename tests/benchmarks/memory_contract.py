@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from medseg.export.bundle import write_bundle
-from medseg.networks import build_network
+from medseg.networks.building import build_network
 from medseg.plan import NetworkPlan, Normalisation, Plan
 from medseg.training.memory import bytes_of
 

@@ -42,7 +42,7 @@ def ours(_folder: Path) -> Any:
     import torch
 
     from medseg.device import open_fabric
-    from medseg.networks import build_network
+    from medseg.networks.building import build_network
     from medseg.plan import NetworkPlan, Normalisation, Plan
     from medseg.training.batch import Batch
     from medseg.training.learner import Learner

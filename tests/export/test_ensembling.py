@@ -11,7 +11,7 @@ from medseg.errors import ModelFolderError
 from medseg.export.bundle import write_bundle
 from medseg.export.ensembling import write_ensemble
 from medseg.image import Image
-from medseg.networks import build_network
+from medseg.networks.building import build_network
 from medseg.plan import Postprocessing
 
 CARD = {"name": "joined", "Dice": {"a": 0.9, "b": 0.8}}

@@ -9,7 +9,7 @@ from plans import plan_2d, plan_3d
 from safetensors.torch import save_file
 
 from medseg.errors import ConfigError
-from medseg.networks import build_network
+from medseg.networks.building import build_network
 from medseg.networks.encoder_weights import start_encoder
 from medseg.plan import Plan
 

@@ -10,7 +10,7 @@ from plans import plan_2d, plan_3d
 from torch import nn
 
 from medseg.errors import ConfigError
-from medseg.networks import NETWORKS, build_network, monai_definition
+from medseg.networks.building import NETWORKS, build_network, monai_definition
 from medseg.networks.residual import BLOCKS
 from medseg.networks.supervision import DeepSupervision
 from medseg.networks.weights import named_weights, read_weights, weight_bytes

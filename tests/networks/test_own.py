@@ -5,7 +5,7 @@ import torch
 from plans import plan_2d
 
 from medseg.errors import ConfigError
-from medseg.networks import build_network
+from medseg.networks.building import build_network
 from medseg.networks.ensemble import Ensemble
 from medseg.networks.own import find_factory
 from medseg.networks.supervision import DeepSupervision

@@ -8,7 +8,7 @@ from lightning_fabric import Fabric
 from plans import plan_2d, plan_3d
 from torch import nn
 
-from medseg.networks import build_network
+from medseg.networks.building import build_network
 from medseg.networks.supervision import DeepSupervision
 from medseg.plan import NetworkPlan
 

@@ -11,7 +11,7 @@ from medseg.config import check
 from medseg.errors import ConfigError
 from medseg.io.dicom.headers import RADIOGRAPHS
 from medseg.labels import Labels
-from medseg.networks import build_network
+from medseg.networks.building import build_network
 from medseg.training.memory import bytes_of, step_bytes
 from medseg.training.planning import SET, compute_plan
 from medseg.training.settings import TrainSettings

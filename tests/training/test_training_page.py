@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from medseg.cli import app
 from medseg.config import check
 from medseg.evaluation import METRICS
-from medseg.networks import NETWORKS
+from medseg.networks.building import NETWORKS
 from medseg.plan import NetworkPlan, Plan, Postprocessing
 from medseg.training.settings import TrainSettings
 from medseg.transforms.augmentation.settings import AugmentSettings

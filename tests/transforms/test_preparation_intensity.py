@@ -6,18 +6,15 @@ import torch
 from monai.data import MetaTensor
 
 from medseg.demo.mammogram import draw_breast, expose
-from medseg.transforms.preparation import (
-    Clahe,
-    MedianDenoise,
-    N4BiasCorrection,
-    NonLocalMeans,
-    PercentileWindow,
-    RemoveBorder,
-    RemoveLabels,
-    Window,
-)
+from medseg.transforms.preparation.bias import N4BiasCorrection
 from medseg.transforms.preparation.body import find_body
+from medseg.transforms.preparation.border import RemoveBorder
+from medseg.transforms.preparation.clahe import Clahe
+from medseg.transforms.preparation.marks import RemoveLabels
+from medseg.transforms.preparation.median import MedianDenoise
+from medseg.transforms.preparation.nonlocal_means import NonLocalMeans
 from medseg.transforms.preparation.steps import STEPS
+from medseg.transforms.preparation.window import PercentileWindow, Window
 
 INTENSITY = [
     Clahe(),

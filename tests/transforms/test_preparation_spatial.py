@@ -12,8 +12,9 @@ from restored import restored
 
 from medseg.geometry import Geometry
 from medseg.image import Image
-from medseg.transforms.preparation import CropToBreast, NormaliseLaterality
 from medseg.transforms.preparation.channels import NOTES
+from medseg.transforms.preparation.crop import CropToBreast
+from medseg.transforms.preparation.laterality import NormaliseLaterality
 from medseg.transforms.preparation.steps import checked_steps
 from medseg.transforms.prepare import prepare, prepare_labels
 

@@ -6,11 +6,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.data import MetaTensor
 
 from medseg.geometry import Geometry, Reorientation
-from medseg.transforms.preparation.channels import NOTES
-from medseg.transforms.preparation.steps import build_steps
 
 __all__ = ["Applied", "apply_steps"]
 
@@ -48,6 +45,12 @@ def apply_steps(
     """
     if not steps:
         return Applied(voxels, turn, tuple(slice(0, n) for n in canonical.shape))
+    # MONAI takes seconds to import, and most plans have no step.
+    from monai.data import MetaTensor
+
+    from medseg.transforms.preparation.channels import NOTES
+    from medseg.transforms.preparation.steps import build_steps
+
     # Lengths without directions: where a voxel came from is then read off the affine without rounding.
     lengths = np.array([*canonical.step, *[1.0] * (4 - canonical.ndim)])
     image = MetaTensor(voxels, affine=torch.from_numpy(np.diag(lengths)))
