@@ -2,7 +2,9 @@
 
 Definitions as in Metrics Reloaded (Maier-Hein 2024, doi:10.1038/s41592-023-02151-z). Where a label is empty in both
 masks its overlap is undefined (NaN, left out of means and counted); where it is empty in one of them every
-overlap score is 0, precision of an empty prediction and recall of an empty reference included.
+overlap score is 0, precision of an empty prediction and recall of an empty reference included. Specificity and npv are
+recall and precision of what is not the label, by the same rule: NaN where the label fills both masks, 0 where it fills
+one of them. Voxels that nobody judged count in no score.
 """
 
 import math
@@ -62,13 +64,96 @@ class Overlap:
         return self._share(self.true_positive, self.true_positive + self.false_negative)
 
     @property
+    def judged(self) -> int:
+        """How many voxels were judged."""
+        return self.true_positive + self.false_positive + self.false_negative + self.true_negative
+
+    @property
     def accuracy(self) -> float:
         """(TP + TN) / all voxels that were judged; NaN only where none was."""
-        correct = self.true_positive + self.true_negative
-        judged = correct + self.false_positive + self.false_negative
-        return correct / judged if judged else math.nan
+        return (self.true_positive + self.true_negative) / self.judged if self.judged else math.nan
 
-    def _share(self, part: int, whole: int) -> float:
+    @property
+    def specificity(self) -> float:
+        """TN / (TN + FP): the recall of what is not the label."""
+        return self._outside.recall
+
+    @property
+    def npv(self) -> float:
+        """TN / (TN + FN), the negative predictive value: the precision of what is not the label."""
+        return self._outside.precision
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean of recall and specificity; NaN where either is."""
+        return (self.recall + self.specificity) / 2
+
+    @property
+    def youden(self) -> float:
+        """Recall + specificity - 1, Youden's J; NaN where either is."""
+        return self.recall + self.specificity - 1
+
+    @property
+    def positive_likelihood_ratio(self) -> float:
+        """Recall / (1 - specificity); infinite where nothing but the label was found, NaN where nothing was."""
+        missed = 1 - self.specificity
+        if missed:
+            return self.recall / missed
+        return math.inf if self.recall else math.nan
+
+    def f_beta(self, beta: float) -> float:
+        """(1 + β²) TP / ((1 + β²) TP + β² FN + FP), in which recall counts β times as much as precision.
+
+        Dice where β is 1 (van Rijsbergen 1979).
+        """
+        hits = (1 + beta**2) * self.true_positive
+        return self._share(hits, hits + beta**2 * self.false_negative + self.false_positive)
+
+    @property
+    def mcc(self) -> float:
+        """Matthews' correlation coefficient of the voxels of both masks, -1 to 1 (Chicco 2020).
+
+        1 where both masks are full, 0 where a mask is full or empty and the other is not.
+        """
+        if self.empty:
+            return math.nan
+        if not self.false_positive + self.false_negative:
+            return 1.0
+        # One factor after another, since the product of four counts of voxels exceeds what a float holds exactly.
+        sides = [
+            self.true_positive + self.false_positive, self.true_positive + self.false_negative,
+            self.true_negative + self.false_positive, self.true_negative + self.false_negative,
+        ]  # fmt: skip
+        if not all(sides):
+            return 0.0
+        gain = self.true_positive * self.true_negative - self.false_positive * self.false_negative
+        return gain / math.prod(math.sqrt(side) for side in sides)
+
+    @property
+    def kappa(self) -> float:
+        """Cohen's κ = (accuracy - chance) / (1 - chance): agreement beyond that of masks of these sizes by chance.
+
+        1 where both masks are full, 0 where one mask is empty.
+        """
+        if self.empty:
+            return math.nan
+        predicted, true = self.true_positive + self.false_positive, self.true_positive + self.false_negative
+        by_chance = predicted * true + (self.judged - predicted) * (self.judged - true)
+        agreed = (self.true_positive + self.true_negative) * self.judged
+        return (agreed - by_chance) / (self.judged**2 - by_chance) if self.judged**2 > by_chance else 1.0
+
+    @property
+    def relative_volume_difference(self) -> float:
+        """(predicted - reference) / reference: -1 where nothing was found, NaN where the reference is empty."""
+        true = self.true_positive + self.false_negative
+        return (self.false_positive - self.false_negative) / true if true else math.nan
+
+    @property
+    def _outside(self) -> "Overlap":
+        """The same of what is not the label."""
+        return Overlap(self.label, self.true_negative, self.false_negative, self.false_positive, self.true_positive)
+
+    def _share(self, part: float, whole: float) -> float:
         if self.empty:
             return math.nan
         return part / whole if whole else 0.0

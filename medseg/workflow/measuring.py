@@ -9,6 +9,7 @@ import pandas as pd
 
 from medseg.config import check
 from medseg.evaluation import Evaluation, evaluate_pairs, find_pairs
+from medseg.evaluation.scoring import Tolerance
 from medseg.image import Image, Segmentation
 from medseg.io import read_image, read_mask, read_segmentation
 from medseg.io.structures import holds_structures
@@ -61,7 +62,10 @@ def evaluate(
     labels: Labels | None = None,
     *,
     reading: Mapping[str, Any] | None = None,
-    nsd_tolerance: float = 1.0,
+    nsd_tolerance: Tolerance = 1.0,
+    scoring: Mapping[str, Any] | None = None,
+    resample: bool = False,
+    jobs: int | None = None,
     reporter: Reporter | None = None,
 ) -> Evaluation:
     """Score masks against references, each case and label on the native grid.
@@ -75,7 +79,10 @@ def evaluate(
         reading: Fields of `ReadOptions` that are to be other than `predict` recorded: `consensus`, say, which is what
             the masks of several readers become.
         nsd_tolerance: How far apart borders may be for the normalised surface Dice, in mm; in pixels where the
-            spacing of a case is unknown.
+            spacing of a case is unknown. One number, or one for each label that is not to have 1.
+        scoring: Further fields of `medseg.evaluation.Scoring`: {"match": "iou", "definition": "surface-distance"}, say.
+        resample: Bring a prediction on another grid onto its reference's, instead of refusing it.
+        jobs: Cases scored at a time, each in memory; one a processor where left out.
         reporter: Told of the progress.
 
     Returns:
@@ -88,7 +95,16 @@ def evaluate(
     recorded = _recorded(Path(predictions))
     known = labels or (Labels.from_config(recorded["plan"]["labels"]) if recorded else None)
     options = check(ReadOptions, recorded.get("settings", {}).get("reading", {}) | dict(reading or {}), "reading")
-    return evaluate_pairs(pairs, known, reporter or Silent(), options, nsd_tolerance=nsd_tolerance)
+    return evaluate_pairs(
+        pairs,
+        known,
+        reporter or Silent(),
+        options,
+        nsd_tolerance=nsd_tolerance,
+        scoring=scoring,
+        resample=resample,
+        jobs=jobs,
+    )
 
 
 def _recorded(predictions: Path) -> dict[str, Any]:

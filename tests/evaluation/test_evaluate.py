@@ -134,7 +134,9 @@ def test_what_is_saved_reads_back_and_is_the_same_each_time(tmp_path, cube):
     for folder in ("one", "two"):
         found.save(tmp_path / folder)
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert names == ["failures.csv", "scores.csv", "summary.csv", "summary.json"]
+    assert names == [
+        "agreement.json", "failures.csv", "lesions.csv", "scores.csv", "summary.csv", "summary.json", "volumes.csv",
+    ]  # fmt: skip
     assert all((tmp_path / "one" / n).read_bytes() == (tmp_path / "two" / n).read_bytes() for n in names)
     pd.testing.assert_frame_equal(
         pd.read_csv(tmp_path / "one" / "scores.csv", dtype={"case": str}), found.cases, check_dtype=False

@@ -87,9 +87,11 @@ def runs(lengths: list) -> np.ndarray:
 
 def test_the_figures_of_metrics_reloaded_are_met(test_data):
     cases = json.loads((test_data / "metrics_oracles/metrics_reloaded/cases.json").read_text())["cases"]
-    ours = {"dice": "dice", "iou": "iou", "ppv": "precision", "sensitivity": "recall",
-            "tp": "true_positive", "fp": "false_positive", "fn": "false_negative", "tn": "true_negative"}  # fmt: skip
-    compared = 0
+    ours = {"ppv": "precision", "sensitivity": "recall", "tp": "true_positive", "fp": "false_positive",
+            "fn": "false_negative", "tn": "true_negative", "plr": "positive_likelihood_ratio"}  # fmt: skip
+    ours |= {name: name for name in ("dice", "iou", "npv", "balanced_accuracy", "youden", "mcc", "kappa")}
+    ours["specificity"] = "specificity"
+    met = set()
     for case in cases:
         if "shape" in case:
             prediction, reference = boxes(case["shape"], case["pred"]), boxes(case["shape"], case["ref"])
@@ -98,5 +100,5 @@ def test_the_figures_of_metrics_reloaded_are_met(test_data):
         (score,) = overlaps(prediction, reference, ONE)
         for name in ours.keys() & case.keys():
             assert getattr(score, ours[name]) == pytest.approx(case[name], abs=case["atol"]), (case["id"], name)
-            compared += 1
-    assert compared >= 12
+            met.add(name)
+    assert met == ours.keys()
