@@ -13,7 +13,7 @@ from medseg.io.grids import exact_turn, mismatch
 from medseg.options import ReadOptions
 from medseg.resample import covered, resample
 
-__all__ = ["united"]
+__all__ = ["beside", "united"]
 
 _FRAME = "frame_of_reference"
 
@@ -76,6 +76,29 @@ def _on_grid_of(
     turn = exact_turn(image.geometry, reference.geometry)
     if turn is not None:
         return turn(image.voxels), notes
+    inside = _covered(reference, image, number, options)
+    outside = _lowest(image)
+    voxels = resample(image.voxels, image.geometry, reference.geometry, order="linear", outside=outside)
+    note = (
+        f"channel {number} ({_name(image)}) was resampled linearly onto the grid of channel {options.reference} "
+        f"({_name(reference)}); it covers {_percent(inside)} of it"
+    )
+    return voxels, (*notes, note if inside.all() else f"{note}, and the rest is {outside:g}")
+
+
+def beside(reference: Image, image: Image, number: int, options: ReadOptions) -> tuple[str, ...]:
+    """What there is to note of a channel on another grid that stays there; the arguments are those of `united`.
+
+    Raises:
+        MedsegError: As `united` where the channel has no place beside the reference.
+    """
+    notes = _across_frames(reference, image, number, options)
+    _covered(reference, image, number, options)
+    return notes
+
+
+def _covered(reference: Image, image: Image, number: int, options: ReadOptions) -> np.ndarray:
+    """Which of the reference's voxels lie in an image on another grid; some must."""
     _require_space(reference, image, options)
     inside = covered(image.geometry, reference.geometry)
     if not inside.any():
@@ -84,13 +107,7 @@ def _on_grid_of(
             f"no voxel of it lies in channel {number} ({_where(image)}: {image.geometry.describe()})",
             "Pass channels of one study, or register them first.",
         )
-    outside = _lowest(image)
-    voxels = resample(image.voxels, image.geometry, reference.geometry, order="linear", outside=outside)
-    note = (
-        f"channel {number} ({_name(image)}) was resampled linearly onto the grid of channel {options.reference} "
-        f"({_name(reference)}); it covers {_percent(inside)} of it"
-    )
-    return voxels, (*notes, note if inside.all() else f"{note}, and the rest is {outside:g}")
+    return inside
 
 
 def _across_frames(reference: Image, image: Image, number: int, options: ReadOptions) -> tuple[str, ...]:

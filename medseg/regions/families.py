@@ -37,7 +37,8 @@ def region_columns(
     Raises:
         InputError: There is no such family.
     """
-    return (*WHAT, *(column for one in families for column in family_of(one).columns(channels)))
+    found = (*WHAT, *(column for one in families for column in family_of(one).columns(channels)))
+    return tuple({column.name: column for column in found}.values())
 
 
 def family_of(one: str | Family) -> Family:
@@ -54,11 +55,15 @@ def family_of(one: str | Family) -> Family:
     return FAMILIES[one]
 
 
-def families_for(images: Sequence[Image], probabilities: Any = None, organs: Any = None) -> tuple[str, ...]:
-    """The default families, and those that these inputs allow besides: pet, confidence, organ.
+def families_for(
+    images: Sequence[Image], wanted: Sequence[str | Family] | None = None, probabilities: Any = None, organs: Any = None
+) -> tuple[str | Family, ...]:
+    """The families of a table.
 
     Args:
         images: The image, and channels on grids of their own.
+        wanted: Families in their order, "default" among them or nothing for those of `DEFAULT_FAMILIES` and whichever
+            of pet, confidence and organ the other arguments allow.
         probabilities: Of the labels, where they are known.
         organs: A label map of organs, where there is one.
     """
@@ -67,4 +72,6 @@ def families_for(images: Sequence[Image], probabilities: Any = None, organs: Any
         "confidence": probabilities is not None,
         "organ": organs is not None,
     }
-    return (*DEFAULT_FAMILIES, *(name for name, fits in more.items() if fits))
+    default = (*DEFAULT_FAMILIES, *(name for name, fits in more.items() if fits))
+    parts = [default if one == "default" else (one,) for one in (wanted or ("default",))]
+    return tuple(dict.fromkeys(family for part in parts for family in part))

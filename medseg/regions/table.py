@@ -47,7 +47,8 @@ def measure_regions(
         min_voxels: Smaller regions are left out.
         min_volume_ml: Smaller regions are left out; needs a volume of known spacing.
         channel_names: Suffixes of the intensity columns; else "hu" for a CT and "ch0", "ch1", ... for others.
-        families: Which columns, by the names in `medseg.regions.families`; those that fit the image where left out.
+        families: Which columns, by the names in `medseg.regions.families`; "default", as where left out, stands for
+            those that fit the image.
         probabilities: Of the labels, shape (labels, x, y[, z]), for the families that need them.
         organs: A label map of organs on the image's grid, for the families that need it.
         own_grids: Channels by name that lie on other grids: their voxels are measured there, in place of those that a
@@ -71,7 +72,7 @@ def measure_regions(
         )
     channels = _channel_names(image, channel_names)
     others = dict(own_grids or {})
-    wanted = families_for([image, *others.values()], probabilities, organs) if families is None else families
+    wanted = families_for([image, *others.values()], families, probabilities, organs)
     columns = region_columns(tuple(dict.fromkeys([*channels, *others])), wanted)
     smallest = max(min_voxels, _voxels_of(min_volume_ml, geometry))
     rows = []
