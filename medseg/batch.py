@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from medseg.atomic import atomic_path, write_csv
+from medseg.atomic import write_csv
 from medseg.case import Case
 from medseg.errors import OutputError
 from medseg.image import Image, Segmentation
@@ -156,11 +155,7 @@ class _Segmenting:
     def _segmented(self, case: Case, image: Image) -> Segmentation:
         if self._shares is None:
             return self._model.segment(image, probabilities=self._look is not None)
-        with atomic_path(self._shares / case.id / "probabilities.npy") as unfinished:
-            segmentation = self._model.segment(image, probabilities=True)
-            assert segmentation.probabilities is not None
-            np.save(unfinished, segmentation.probabilities.astype(np.float16, copy=False))
-        return segmentation
+        return self._model.segment(image, probabilities=self._shares / case.id / "probabilities.npy")
 
 
 class _Progress:

@@ -83,8 +83,19 @@ def check(model: type[T], values: Mapping[str, Any], where: str | Path) -> T:
             raise ConfigError(
                 where, f"the key {key!r} is missing", f"Add it, or pass {key}=... on the command line."
             ) from None
-        found = f"{key} = {first.get('input')!r} ({first['msg'].lower()})"
-        raise ConfigError(where, found, "Correct the value; `medseg train --help` lists the keys.") from None
+        # What several values break together has no key of its own: then its message says all.
+        found = (
+            f"{key} = {first.get('input')!r} ({first['msg'].lower()})"
+            if key
+            else first["msg"].removeprefix("Value error, ")
+        )
+        raise ConfigError(where, found, "Correct the value.", _allowed(model, first["loc"])) from None
+
+
+def _allowed(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
+    """What the description of a key says of its values; empty where there is none."""
+    found = model.model_fields.get(str(loc[0])) if len(loc) == 1 else None
+    return (found.description or "").rstrip(".") if found is not None else ""
 
 
 def _suggestion(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:

@@ -87,6 +87,9 @@ class Labels:
                 lookup[value] = index
         if not self.labels or len({label.name for label in self.labels}) < len(self.labels):
             raise LabelError("labels", "no label, or one name twice", "Declare each label once, as `name: file value`.")
+        if self.exclusive and len(self.labels) >= IGNORE_INDEX:
+            mend = "Join some: an index has eight bits."
+            raise LabelError("labels", f"{len(self.labels)} labels", mend, f"{IGNORE_INDEX - 1} at most")
         object.__setattr__(self, "_lookup", lookup)
 
     @classmethod

@@ -1,6 +1,7 @@
 """What everything that segments has in common: a network, an ensemble, a bundle or a threshold is a `Segmenter`."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from medseg.image import Image, Segmentation
@@ -28,12 +29,13 @@ class Segmenter(Protocol):
     def labels(self) -> Labels:
         """What the masks can contain."""
 
-    def segment(self, image: Image, *, probabilities: bool = False) -> Segmentation:
+    def segment(self, image: Image, *, probabilities: bool | Path = False) -> Segmentation:
         """Segment one image.
 
         Args:
             image: Voxels of shape (C, x, y[, z]) with their geometry.
-            probabilities: Also keep the probabilities of the foreground labels, shape (labels, x, y[, z]).
+            probabilities: Also keep those of the foreground labels, shape (labels, x, y[, z]): in memory, or float16 in
+                this .npy file, which is mapped.
 
         Returns:
             The mask on the image's native grid.

@@ -174,3 +174,11 @@ def test_a_label_was_looked_for_where_all_its_structures_were():
     assert NAMED.judged(["Left Lung", "right lung"]) == ("lung",)
     assert SEVERAL.judged(["tumour"]) == ("tumour",)
     assert SEVERAL.judged([]) == ()
+
+
+def test_more_labels_than_an_index_can_tell_apart_are_refused():
+    most = {f"label {n}": n for n in range(1, 255)}
+    assert Labels.from_config(most).classes == 255
+    with pytest.raises(LabelError, match="254 at most"):
+        Labels.from_config(most | {"one more": 255})
+    assert len(Labels.from_config({**most, "one more": 255, "overlapping": True}).names) == 255

@@ -1,12 +1,14 @@
 """Otsu's threshold as a segmenter: the baseline that any trained network must beat."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from medseg.errors import LabelError
 from medseg.image import Image, Segmentation
 from medseg.labels import Labels
+from medseg.shares import kept_shares, opened_shares
 
 __all__ = ["Otsu"]
 
@@ -37,8 +39,8 @@ class Otsu:
                 "labels", f"{len(self.labels.labels)} labels", "Give the one that is to be found.", "one label"
             )
 
-    def segment(self, image: Image, *, probabilities: bool = False) -> Segmentation:
-        """Label the voxels on one side of the threshold; probabilities are 0 or 1, shape (1, x, y[, z])."""
+    def segment(self, image: Image, *, probabilities: bool | Path = False) -> Segmentation:
+        """Label the voxels on one side of the threshold; probabilities are 0 or 1."""
         voxels = image.voxels[0]
         threshold = self.threshold(voxels)
         if threshold is None:
@@ -49,11 +51,14 @@ class Otsu:
                 inside = (voxels > threshold) if self.bright else (voxels <= threshold)
             inside &= np.isfinite(voxels)
             notes = (f"Otsu threshold {threshold:.6g}",)
+        with opened_shares((1, *voxels.shape), probabilities) as shares:
+            if shares is not None:
+                shares[0] = inside
         return Segmentation(
             mask=self.labels.from_indices(inside.astype(np.uint8)),
             geometry=image.geometry,
             labels=self.labels,
-            probabilities=inside[np.newaxis].astype(np.float16) if probabilities else None,
+            probabilities=kept_shares(shares, probabilities),
             image=image,
             notes=notes,
         )

@@ -49,11 +49,13 @@ class Footprint:
         outputs: Channels of its logits.
         exclusive: Whether its labels exclude one another.
         window: Bytes that the network holds for one window.
+        body: Bytes for each native voxel that preparing holds beside the planes under way.
     """
 
     outputs: int
     exclusive: bool
     window: float
+    body: float = 0.0
 
 
 def footprint_of(plan: Plan) -> Footprint:
@@ -98,6 +100,7 @@ def _stored(image: Image, model: Footprint) -> dict[str, float]:
     return {
         "programs": _resident() + _CHILDREN,
         "image": 0 if home is not None and home.spilled else image.voxels.nbytes,
+        "preparing": native * model.body,
         "label map": _in_memory(native * (1 if model.exclusive else model.outputs)),
         "measuring": min(_MEASURING, 20 * native) + sum(map(_in_memory, region)),
     }

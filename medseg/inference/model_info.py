@@ -45,12 +45,10 @@ def _of_ours(path: Path) -> dict[str, Any]:
     plan = read_plan(root / "plan.json")
     weights = root / "models" / "model.safetensors"
     said = _metadata_of(root)
-    card = said.get("card", {})
+    facts = {**_of_plan(plan), "parameters": _parameters(weights), **_file(weights)}
     return {
-        **_of_plan(plan),
-        "parameters": _parameters(weights),
-        **_file(weights),
-        **card,
+        **facts,
+        **_card(said, facts),
         **_uses(said),
         "speeds": _speeds(plan),
         "plain MONAI": "yes" if plan.portable else f"no: {plan.reasons.get('portable', 'its plan needs medseg')}",
@@ -66,10 +64,10 @@ def _of_onnx(path: Path) -> dict[str, Any]:
     file, plan_file = found
     plan = read_plan(plan_file)
     said = _metadata_of(plan_file.parent)
+    facts = {**_of_plan(plan), **_file(file)}
     return {
-        **_of_plan(plan),
-        **_file(file),
-        **said.get("card", {}),
+        **facts,
+        **_card(said, facts),
         **_uses(said),
         "speeds": _speeds(plan),
         "trust": "not needed",
@@ -156,6 +154,12 @@ def _labels(labels: Labels) -> dict[str, Any]:
         "labels": {label.name: label.values[0] for label in labels.labels},
         "overlapping": None if labels.exclusive else True,
     }
+
+
+def _card(said: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What its maker says of it; of what the files themselves tell, nobody's word counts."""
+    card = said.get("card")
+    return {key: value for key, value in card.items() if key not in {"kind", *facts}} if isinstance(card, dict) else {}
 
 
 def _uses(said: Mapping[str, Any]) -> dict[str, Any]:

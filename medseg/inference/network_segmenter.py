@@ -1,7 +1,6 @@
 """A trained network as a `Segmenter`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
@@ -10,8 +9,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from medseg import room
-from medseg.atomic import atomic_path
 from medseg.errors import ConfigError
 from medseg.image import Image, Segmentation
 from medseg.inference.backends.backend import Backend
@@ -29,6 +26,7 @@ from medseg.io import read_image
 from medseg.labels import Labels
 from medseg.options import ReadOptions
 from medseg.plan import Plan, Postprocessing
+from medseg.shares import kept_shares, opened_shares
 from medseg.transforms.planes import Planes, WholePlanes, open_planes
 
 __all__ = ["NetworkSegmenter"]
@@ -177,20 +175,14 @@ class NetworkSegmenter:
         shape = (len(self.labels.names), *read.geometry.shape)
         # The bundle in plain MONAI cannot clean masks, so that a portable one is not cleaned either.
         rules = Postprocessing() if self.portable else self.plan.postprocessing
-        with _room(probabilities) as file:
-            shares = _shares(shape, file) if probabilities or rules.threshold else None
+        with opened_shares(shape, probabilities, needed=bool(rules.threshold)) as shares:
             indices = self._indices(read, planes, network, shares)
             if rules != Postprocessing():
                 indices = postprocess(indices, shares, self.labels, read.geometry, rules)
-            if isinstance(shares, np.memmap):
-                shares.flush()
-                shares = None  # its file is renamed when the block ends
-        if isinstance(probabilities, Path):
-            shares = np.load(probabilities, mmap_mode="r")
         empty = () if indices.any() else ("nothing was found",)
         notes = (*read.notes, *planes.notes, *doubts(read, self.plan), *empty)
         mask = self.labels.from_indices(indices) if self.labels.exclusive else indices
-        return Segmentation(mask, read.geometry, self.labels, shares if probabilities else None, read, notes)
+        return Segmentation(mask, read.geometry, self.labels, kept_shares(shares, probabilities), read, notes)
 
     def _indices(self, image: Image, planes: Planes, network: Network, shares: np.ndarray | None) -> np.ndarray:
         """Class indices on the native grid; probabilities go to `shares`."""
@@ -226,14 +218,3 @@ class NetworkSegmenter:
             f"<b>{escape(plan.title)}</b>: {escape(', '.join(self.labels.names))}; patch {plan.patch_size}, "
             f"{self.origin} {self.hash[:12]}"
         )
-
-
-def _room(probabilities: bool | Path) -> AbstractContextManager[Path | None]:
-    """A temporary file that becomes the one of the probabilities when all went well, where they go to a file."""
-    return atomic_path(probabilities) if isinstance(probabilities, Path) else nullcontext()
-
-
-def _shares(shape: tuple[int, ...], file: Path | None) -> np.ndarray:
-    if file is None:
-        return room.empty(shape, np.float16)  # all of it is written
-    return np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)

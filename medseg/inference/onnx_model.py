@@ -51,6 +51,12 @@ class OnnxNetwork:
             raise ModelFolderError(path, found, "Export the network alone.", "one image of float numbers")
         self._input, self._type = image.name, _TYPES[image.type]
         self._batch = image.shape[0] if isinstance(image.shape[0], int) else None
+        self._path, self._answer = path, (outputs, *plan.patch_size)
+
+    @property
+    def at_once(self) -> int:
+        """Windows that it computes at least, filled up where there are fewer."""
+        return self._batch or 1
 
     @property
     def precision(self) -> str:
@@ -67,7 +73,10 @@ class OnnxNetwork:
     def _run(self, voxels: np.ndarray, batch: int) -> np.ndarray:
         missing = batch - len(voxels)
         filled = np.pad(voxels, [(0, missing)] + [(0, 0)] * (voxels.ndim - 1)) if missing else voxels
-        return np.asarray(self._session.run(None, {self._input: filled})[0])[: len(voxels)]
+        logits = np.asarray(self._session.run(None, {self._input: filled})[0])[: len(voxels)]
+        if logits.shape[1:] != self._answer:  # of sizes that the file leaves open nothing was known before
+            _require(self._path, "answer", list(logits.shape), self._answer)
+        return logits
 
 
 def find_onnx(path: Path) -> tuple[Path, Path] | None:
@@ -107,6 +116,9 @@ def open_onnx(path: Path, settings: InferenceSettings) -> NetworkSegmenter:
     device = open_fabric("cpu", "fp32").device
     network = OnnxNetwork(file, plan)
     digest, limit = file_hash(file), settings.memory_limit
+    if limit is not None and network.at_once > 1:
+        mend = "Leave it out, or export the file for batches of any size."
+        raise ConfigError("max_memory", f"{file.name} takes {network.at_once} windows at once, never fewer", mend)
     return NetworkSegmenter(network, plan, device, settings.portable, settings.speed, digest, max_memory=limit)
 
 

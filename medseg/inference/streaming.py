@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from medseg.errors import InputError
 from medseg.inference.windows import Tiling, monai_tiling, streaming_axis
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ def stream_logits(
 
     Yields:
         Slabs in ascending order that cover the volume once.
+
+    Raises:
+        InputError: The network answers with numbers that are not finite.
     """
     source = _Source(planes, tiling, axis, torch.device(device))
     sums = _Sums(planes.shape, tiling, axis)
@@ -175,6 +179,7 @@ class _Sums:
             counted = self._counted(first, last)
             # The last slab is the band itself, which nobody needs any more.
             logits = sums.div_(counted) if last_row else sums / counted
+            _require_finite(logits)
             yield Slab(self.axis, first - offset, last - offset, logits)
         if last_row:
             return
@@ -193,6 +198,13 @@ class _Sums:
             low, high = max(start, first), min(start + self.depth, last)
             counted.narrow(self.axis, low - first, high - low).add_(whole.narrow(self.axis, low - start, high - low))
         return counted
+
+
+def _require_finite(logits: torch.Tensor) -> None:
+    """Refuse what would become background without a word: no comparison with NaN is true."""
+    if not bool(logits.sum().isfinite()):  # of all at once, so that no second array of their size is made
+        mend = "Take precision fp32. Where that does not help, the weights or the values of the image are damaged."
+        raise InputError("network", "answers with numbers that are not finite", mend)
 
 
 def _row_weights(tiling: Tiling, axis: int, weights: torch.Tensor) -> torch.Tensor:

@@ -64,3 +64,11 @@ def test_it_is_a_segmenter_of_one_label():
     assert isinstance(Otsu(), Segmenter)
     with pytest.raises(LabelError, match="one label"):
         Otsu(labels=Labels.from_config({"a": 1, "b": 2}))
+
+
+def test_probabilities_may_go_to_a_file(tmp_path):
+    voxels = np.zeros((1, 6, 5), np.int16)
+    voxels[0, 2:4] = 100
+    given = Image(voxels, Geometry.from_spacing((6, 5), (1.0, 1.0)))
+    found = Otsu().segment(given, probabilities=tmp_path / "shares.npy")
+    assert np.array_equal(np.load(tmp_path / "shares.npy")[0], found.mask)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import medseg
 from medseg.cli import app
-from medseg.errors import ModelFolderError
+from medseg.errors import LabelError, ModelFolderError
 from medseg.inference import model_info
 from medseg.inference.model_folder import KINDS, kind_of, read_network
 from medseg.plan import NetworkPlan
@@ -96,3 +96,28 @@ def test_kinds_are_told_apart(tmp_path):
     assert kind_of(ours).name == kind_of(tmp_path).name == "model folder of medseg"
     (ours / "plan.json").unlink()
     assert kind_of(ours).name == "MONAI bundle"
+
+
+def test_no_card_says_what_the_files_themselves_say(tmp_path):
+    model = untrained_model(tmp_path / "model", plan_3d())
+    true = medseg.model_info(model)
+    file = model / "configs" / "metadata.json"
+    said = json.loads(file.read_text())
+    file.write_text(json.dumps(said | {"card": {"sha256": "0", "kind": "safe", "trust": "no", "Dice": 0.9}}))
+    assert medseg.model_info(model) == {key: one for key, one in true.items() if key != "name"} | {"Dice": 0.9}
+    file.write_text(json.dumps(said | {"card": ["a list"]}))
+    assert medseg.model_info(model)["sha256"] == true["sha256"]
+
+
+def test_a_bundle_that_describes_itself_oddly_is_still_described(tmp_path):
+    bundle = zoo_bundle(tmp_path / "bundle")
+    file = bundle / "configs" / "metadata.json"
+    said = json.loads(file.read_text())
+    said["network_data_format"]["inputs"]["image"]["spatial_shape"] = 5
+    file.write_text(json.dumps(said))
+    assert "patch" not in medseg.model_info(bundle)
+    said.pop("label_values", None)
+    said["network_data_format"]["outputs"]["pred"]["channel_def"] = {"0": "background", "1": "a", "2": "a"}
+    file.write_text(json.dumps(said))
+    with pytest.raises(LabelError, match="two outputs alike"):
+        medseg.model_info(bundle)

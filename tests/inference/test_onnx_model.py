@@ -112,3 +112,28 @@ def test_the_command_exports(made, tmp_path):
     done = CliRunner().invoke(app, ["export", str(made[0]), "--onnx", str(tmp_path / "onnx")])
     assert done.exit_code == 0, done.output
     assert "untrained" in json.dumps(medseg.model_info(tmp_path / "onnx"))
+
+
+def test_a_file_that_takes_many_windows_at_once_cannot_be_held_to_a_memory(tmp_path):
+    plan = plan_2d(batch_size=4)
+    model = untrained_model(tmp_path / "model", plan)
+    with_fixed_batch(model, tmp_path / "onnx" / "net.onnx", plan, 3)
+    (tmp_path / "onnx" / "plan.json").write_text(plan.model_dump_json())
+    assert medseg.load_model(tmp_path / "onnx").settings["max_memory"] is None
+    with pytest.raises(ConfigError, match="3 windows at once"):
+        medseg.load_model(tmp_path / "onnx", max_memory="6GiB")
+
+
+def test_an_answer_of_another_shape_is_refused_and_not_spread(tmp_path):
+    import onnx
+
+    plan, sizes = plan_2d(), ["batch", "c", "x", "y"]
+    image, logits = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, sizes) for name in ("in", "out"))
+    halved = onnx.helper.make_node("MaxPool", ["in"], ["out"], kernel_shape=[2, 2], strides=[2, 2])
+    graph = onnx.helper.make_graph([halved], "halved", [image], [logits])
+    file = tmp_path / "net.onnx"
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9), file)
+    (tmp_path / "plan.json").write_text(plan.model_dump_json())
+    pixels = np.random.default_rng(0).integers(0, 255, (1, 90, 70)).astype(np.uint8)
+    with pytest.raises(ModelFolderError, match=r"its answer is \(B, 1, 16, 16\)"):
+        medseg.load_model(file).segment(medseg.Image(pixels, medseg.Geometry.from_spacing((90, 70), None)))

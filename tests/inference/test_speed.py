@@ -78,7 +78,7 @@ def test_the_best_speed_is_refused_where_training_mirrored_nothing(tmp_path):
 
 
 def test_portable_has_no_speed(folder):
-    with pytest.raises(ConfigError, match="plain monai"):
+    with pytest.raises(ConfigError, match="plain MONAI"):
         opened(folder, speed="fast", portable=True)
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from monai.data.utils import compute_importance_map
 from monai.inferers import sliding_window_inference
 
+from medseg.errors import InputError
 from medseg.inference.streaming import stream_logits
 from medseg.inference.windows import Tiling, monai_tiling, streaming_axis
 
@@ -124,3 +125,16 @@ def test_a_volume_of_air_alone_leaves_slab_by_slab():
 def test_windows_that_leave_a_gap_are_refused():
     with pytest.raises(ValueError, match="gap"):
         Tiling((4,), ((0, 5),), torch.ones(4), 1)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_are_no_background(value):
+    volume, tiling = Volume(torch.rand(1, 20, 12)), monai_tiling((20, 12), (8, 8), 0.5, 2)
+
+    def broken(windows):
+        logits = network(windows)
+        logits[-1, 0, 3, 3] = value
+        return logits
+
+    with pytest.raises(InputError, match="not finite"):
+        streamed(volume, tiling, 0, broken)

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from medseg.errors import ModelFolderError
+from medseg.errors import LabelError, ModelFolderError
 from medseg.labels import Labels
 
 __all__ = ["BundleMetadata", "config_file", "read_metadata", "weight_file"]
@@ -43,7 +43,8 @@ class BundleMetadata:
     @cached_property
     def patch(self) -> tuple[Any, ...]:
         """What is said of the shape that the network takes; sizes, or words such as "16*n"."""
-        return tuple(self._data_format("inputs", "image").get("spatial_shape") or ())
+        shape = self._data_format("inputs", "image").get("spatial_shape")
+        return tuple(shape) if isinstance(shape, list) else ()
 
     @cached_property
     def outputs(self) -> tuple[str, ...]:
@@ -66,6 +67,9 @@ class BundleMetadata:
         if not self.outputs:
             mend = 'Add network_data_format.outputs.pred.channel_def: {"0": "background", "1": NAME}.'
             raise ModelFolderError(self.path, "does not say what the outputs are", mend)
+        if len(set(self.outputs)) < len(self.outputs):
+            found = f"names two outputs alike ({', '.join(self.outputs)})"
+            raise LabelError(self.path, found, "Give each channel its own name.")
         if self.exclusive:
             return Labels.from_config({name: value for value, name in enumerate(self.outputs) if value})
         return Labels.from_config(dict.fromkeys(self.outputs, 1) | {"overlapping": True})

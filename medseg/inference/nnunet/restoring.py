@@ -92,9 +92,11 @@ def painted(found: np.ndarray, order: Sequence[int], regions: Sequence[Sequence[
     Returns:
         What of the map belongs to each region, 0 and 1, of the same shape.
     """
-    label_map = np.zeros(found.shape[1:], np.uint8)
-    for value, channel in zip(order, found, strict=True):
-        label_map[channel != 0] = value
-    for channel, values in zip(found, regions, strict=True):
-        channel[...] = np.isin(label_map, values)
+    slowest = 1 + int(np.argmax(np.abs(found.strides[1:])))
+    for plane in np.moveaxis(found, slowest, 0):  # a plane at a time, so that no map of all of it is held
+        label_map = np.zeros(plane.shape[1:], np.uint8)
+        for value, channel in zip(order, plane, strict=True):
+            label_map[channel != 0] = value
+        for number, values in enumerate(regions):
+            plane[number] = np.isin(label_map, values)
     return found

@@ -26,9 +26,11 @@ from medseg.inference.windows import streaming_axis
 from medseg.io import read_image
 from medseg.labels import Labels
 from medseg.options import ReadOptions
+from medseg.shares import kept_shares, opened_shares
 
 __all__ = ["NnUNetSegmenter", "Training"]
 
+_BODY = 5.0  # bytes a voxel while the holes of the body are filled: four masks, and the one that is kept
 _FAR = 4.0  # times the spacing of the training, or its inverse, from which the user is told
 
 
@@ -138,23 +140,27 @@ class NnUNetSegmenter:
             "max_memory": self.max_memory,
         }
 
-    def segment(self, image: Image | str | Path, *, probabilities: bool = False) -> Segmentation:
+    def segment(self, image: Image | str | Path, *, probabilities: bool | Path = False) -> Segmentation:
         """Segment an image, or the file or DICOM folder of one.
 
+        Args:
+            image: The image.
+            probabilities: Also keep those of each label or region, in memory or in this .npy file.
+
         Returns:
-            The mask on the image's own grid: nnU-Net's label values or, of regions, a channel each; with
-            `probabilities`, of each label or region too.
+            The mask on the image's own grid: nnU-Net's label values or, of regions, a channel each.
 
         Raises:
             InputError: The image cannot be read, its channels or dimensions are not the model's, or it needs more than
                 `max_memory`.
+            OutputError: The file of probabilities cannot be written.
         """
         read = image if isinstance(image, Image) else read_image(image, options=self.reading)
         require_room(read, self._footprint, self.max_memory, slabs=True)
         planes = open_planes(read, self.training.recipe)
         shape = (len(self.labels.names), *read.geometry.shape)
-        shares = np.zeros(shape, np.float16) if probabilities else None
-        found = self._found(read, planes, shares)
+        with opened_shares(shape, probabilities) as shares:
+            found = self._found(read, planes, shares)
         described = self.training.described
         if self.labels.exclusive:
             mask = self.labels.from_indices(found)
@@ -162,7 +168,7 @@ class NnUNetSegmenter:
             mask = painted(found, described.regions_class_order or (), list(described.values.values()))
         empty = () if found.any() else ("nothing was found",)
         notes = (*read.notes, *planes.notes, *self._doubts(read), *empty)
-        return Segmentation(mask, read.geometry, self.labels, shares, read, notes)
+        return Segmentation(mask, read.geometry, self.labels, kept_shares(shares, probabilities), read, notes)
 
     def _found(self, image: Image, planes: NnUNetPlanes, shares: np.ndarray | None) -> np.ndarray:
         training, turn = self.training, planes.restoration.turn
@@ -187,7 +193,8 @@ class NnUNetSegmenter:
 
     @property
     def _footprint(self) -> Footprint:
-        return Footprint(self.training.described.outputs, self.labels.exclusive, self.window)
+        masked = any(rule.masked for rule in self.training.recipe.rules)
+        return Footprint(self.training.described.outputs, self.labels.exclusive, self.window, _BODY if masked else 0.0)
 
     def _network(self, *, slices: bool) -> Network:
         mirrored: Network = MirroredViews(self._halving, self.mirrored) if self.mirrored else self._halving

@@ -1,6 +1,7 @@
 """The weights in nnU-Net's checkpoints, checked against the network that its plans describe."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,16 @@ def open_checkpoint(path: Path) -> Checkpoint:
     held = _held(path)
     configuration = held["init_args"].get("configuration") if isinstance(held.get("init_args"), dict) else None
     weights = held.get("network_weights")
+    mirroring = held.get("inference_allowed_mirroring_axes") or ()
+    mend = "Pass a checkpoint that a training of nnU-Net v2 wrote."
     if not isinstance(configuration, str) or not isinstance(weights, dict) or not weights:
-        mend = "Pass a checkpoint that a training of nnU-Net v2 wrote."
         raise ModelFolderError(path, "has no network_weights and init_args.configuration", mend)
-    mirroring = tuple(int(axis) for axis in held.get("inference_allowed_mirroring_axes") or ())
+    if not all(isinstance(name, str) and isinstance(tensor, torch.Tensor) for name, tensor in weights.items()):
+        raise ModelFolderError(path, "has network_weights that are no tensors by their names", mend)
+    if not isinstance(mirroring, (tuple, list)) or not all(isinstance(axis, Integral) for axis in mirroring):
+        raise ModelFolderError(path, f"mirrors along {mirroring!r}", mend, "whole numbers")
     trainer = str(held.get("trainer_name", ""))
-    return Checkpoint(path, weights, configuration, mirroring, trainer, file_hash(path))
+    return Checkpoint(path, weights, configuration, tuple(map(int, mirroring)), trainer, file_hash(path))
 
 
 def _held(path: Path) -> dict[str, Any]:

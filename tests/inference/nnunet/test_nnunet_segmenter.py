@@ -1,5 +1,6 @@
 """nnU-Net's prediction from image to mask, against the same written plainly for whole volumes."""
 
+import dataclasses
 import json
 from itertools import combinations, product
 
@@ -14,8 +15,10 @@ import medseg
 from medseg.errors import ConfigError, MedsegError, ModelFolderError
 from medseg.geometry import Geometry
 from medseg.image import Image
+from medseg.inference.memory import need
 from medseg.inference.nnunet.opening import open_nnunet
 from medseg.inference.nnunet.restoring import painted
+from medseg.inference.nnunet.windows import nnunet_tiling
 from medseg.inference.settings import InferenceSettings
 from medseg.io import write_image
 from medseg.segmenter import Model
@@ -103,6 +106,27 @@ def test_the_mask_is_that_of_the_whole_volume_at_once(tmp_path, residual):
     assert model.settings["mirrored"] == [0, 1, 2]
 
 
+def test_probabilities_go_to_a_file_as_they_go_to_memory(tmp_path):
+    write_results(tmp_path / "results", dataset=REGIONS, outputs=2)
+    model = open_nnunet(tmp_path / "results", EXACT)
+    kept = model.segment(ct_image(), probabilities=True).probabilities
+    mapped = model.segment(ct_image(), probabilities=tmp_path / "out" / "shares.npy").probabilities
+    assert isinstance(mapped, np.memmap)
+    assert mapped.dtype == np.float16
+    assert np.array_equal(np.load(tmp_path / "out" / "shares.npy"), kept)
+
+
+def test_filling_the_holes_of_a_body_counts_in_the_memory(tmp_path):
+    masked = {"normalization_schemes": ["ZScoreNormalization"], "use_mask_for_norm": [True]}
+    write_results(tmp_path, plan=plans(configurations={"3d_fullres": configuration(**masked)}))
+    plain = open_nnunet(tmp_path, EXACT)
+    image = Image(np.ones((1, 200, 200, 200), np.uint8), Geometry.from_spacing((200, 200, 200), (1.1, 1.2, 4.0)))
+    without = dataclasses.replace(plain._footprint, body=0.0)
+    tiling = nnunet_tiling((20, 20, 20), (4, 8, 8), 1)
+    needs = [need(image, one, tiling, (20, 20, 20), 1, slabs=True) for one in (plain._footprint, without)]
+    assert needs[0].parts["preparing"] - needs[1].parts["preparing"] == 5 * 200**3
+
+
 def test_fast_leaves_out_the_mirrored_views(tmp_path):
     networks = write_results(tmp_path)
     model = open_nnunet(tmp_path, EXACT.model_copy(update={"speed": "fast"}))
@@ -131,6 +155,8 @@ def test_a_later_region_paints_over_an_earlier_one():
     channels = np.array([[0, 1, 1, 0], [0, 0, 1, 1]], np.uint8)
     assert painted(channels.copy(), (1, 2), ((1, 2), (2,))).tolist() == [[0, 1, 1, 1], [0, 0, 1, 1]]
     assert painted(channels.copy(), (2, 1), ((1, 2), (2,))).tolist() == [[0, 1, 1, 1], [0, 1, 0, 0]]
+    volume = np.broadcast_to(channels[:, None, :, None], (2, 3, 4, 5)).copy(order="F")
+    assert (painted(volume, (2, 1), ((1, 2), (2,)))[1] == np.array([0, 1, 0, 0])[:, None]).all()
 
 
 @pytest.mark.parametrize("spacing", [(2.0, 2.0), (0.6, 0.7)])

@@ -104,3 +104,15 @@ def test_all_names_of_a_tensor_are_made_for_the_tests(network):
     names = nnunet_names(network.state_dict())
     assert "decoder.encoder.stages.0.0.convs.0.all_modules.1.weight" in names
     assert len(names) > 2 * len(network.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"inference_allowed_mirroring_axes": 5}, "mirrors along 5"),
+        ({"network_weights": {"a": 1}}, "no tensors"),
+    ],
+)
+def test_a_checkpoint_of_other_things_is_refused_by_name(save, changes, message):
+    with pytest.raises(ModelFolderError, match=message):
+        open_checkpoint(save(**changes))
