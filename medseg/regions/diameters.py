@@ -1,27 +1,21 @@
 """Longest diameters of a region, between vertices of its half-level contour (2D) or surface (3D).
 
 The vertices of the half-level contour lie midway between a voxel inside and its neighbour outside (IBSI, Zwanenburg
-2016, 3.1.11 "maximum 3D diameter"), so one voxel measures one voxel and a row of n voxels measures n. A diameter
-joins two vertices of the convex hull, and that hull is the one of the region's outermost voxel centres, each moved
-half a voxel along every axis. Lengths are in mm on oblique, anisotropic and sheared grids alike, and in pixels
-where the spacing is unknown.
+2016, 3.1.11 "maximum 3D diameter"), so one voxel measures one voxel and a row of n voxels measures n. Lengths are
+in mm on oblique, anisotropic and sheared grids alike, and in pixels where the spacing is unknown.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from medseg.errors import InputError
 from medseg.geometry import Geometry
+from medseg.regions.lines import SAME, hull, longest_chord_across, longest_lines
 
-__all__ = ["AxialDiameters", "Diameter", "axial_diameters", "longest_diameter"]
+__all__ = ["AxialDiameters", "Diameter", "Slices", "axial_diameters", "longest_diameter", "longest_in_slices"]
 
-_SAME = 1e-7  # lengths that differ by less than this share are equal: of such, the longest perpendicular decides
-_LEVEL = 1e-9  # mm by which rounding may part vertices of one height
-_FEW = 64  # points from which on a first hull pays
 _VOXELS = 1 << 22  # of a mask looked at at once
-_BLOCK = 512  # rows of the distance matrix held at once
 
 
 @dataclass(frozen=True)
@@ -65,10 +59,8 @@ def longest_diameter(mask: np.ndarray, geometry: Geometry) -> Diameter:
         InputError: The mask is empty or not of the grid's shape.
     """
     _check(mask, geometry)
-    vertices = _vertices(_outermost(mask))
-    points = geometry.to_world(vertices)
-    first, second = _farthest(points)
-    return _diameter(points[first], points[second])
+    _length, lines = longest_lines(_outermost(mask), geometry.affine[:-1, :-1])
+    return _diameter(*geometry.to_world(lines[0]))
 
 
 def axial_diameters(mask: np.ndarray, geometry: Geometry) -> AxialDiameters:
@@ -86,22 +78,14 @@ def axial_diameters(mask: np.ndarray, geometry: Geometry) -> AxialDiameters:
     """
     _check(mask, geometry)
     across = geometry.acquisition_axis if geometry.ndim == 3 else None
-    slices = mask[..., np.newaxis] if across is None else np.moveaxis(mask, across, 2)
-    columns = [axis for axis in range(geometry.ndim) if axis != across]
-    basis, plane = np.linalg.qr(geometry.affine[:-1, columns])
-    best, polygons = 0.0, []
-    for reach, index in _by_reach(slices, plane):
-        if reach < best * (1 - _SAME):
-            break
-        polygon = _vertices(_outermost(slices[..., index])) @ plane.T
-        distances = np.linalg.norm(polygon[:, np.newaxis] - polygon, axis=2)
-        best = max(best, float(distances.max()))
-        polygons.append((index, polygon, distances))
-    crosses = [
-        (*_cross(polygon, first, second), index)
-        for index, polygon, distances in polygons
-        for first, second in np.argwhere(np.triu(distances >= best * (1 - _SAME)))
-    ]
+    basis, plane = _plane(geometry, across)
+    slices = Slices.of(mask, across)
+    crosses = []
+    for index, lines in _longest_by_slice(slices, plane)[1]:
+        polygon = hull(slices.centres(index)) @ plane.T
+        for start, end in lines @ plane.T:
+            chord = longest_chord_across(polygon, start, end)
+            crosses.append((float(np.linalg.norm(chord[1] - chord[0])), np.array([start, end, *chord]), index))
     _length, in_plane, index = max(crosses, key=lambda cross: cross[0])
     origin = np.zeros(geometry.ndim)
     if across is not None:
@@ -110,46 +94,79 @@ def axial_diameters(mask: np.ndarray, geometry: Geometry) -> AxialDiameters:
     return AxialDiameters(_diameter(*ends[:2]), _diameter(*ends[2:]), index)
 
 
-def _by_reach(slices: np.ndarray, plane: np.ndarray) -> list[tuple[float, int]]:
-    """Slices that hold something with the diagonal of their bounding box, which no diameter exceeds, longest first."""
-    reaches = []
-    for index in np.flatnonzero(slices.any(axis=(0, 1))):
-        sides = [np.ptp(np.flatnonzero(slices[..., index].any(axis=axis))) + 1 for axis in (1, 0)]
-        diagonals = [np.linalg.norm(plane @ (sides[0], sign * sides[1])) for sign in (1, -1)]
-        reaches.append((float(max(diagonals)), int(index)))
-    return sorted(reaches, key=lambda reach: (-reach[0], reach[1]))
+def longest_in_slices(mask: np.ndarray, geometry: Geometry, across: int) -> float:
+    """Length of the longest diameter within any one slice across an array axis.
 
+    Args:
+        mask: One region, boolean, shape (x, y, z).
+        geometry: Its grid.
+        across: The axis.
 
-def _cross(polygon: np.ndarray, first: int, second: int) -> tuple[float, np.ndarray]:
-    """Length of the perpendicular to a diameter, and the ends of both, shape (4, 2), in in-plane mm."""
-    chord = _longest_chord_across(polygon, polygon[first], polygon[second])
-    return float(np.linalg.norm(chord[1] - chord[0])), np.concatenate([polygon[[first, second]], chord])
-
-
-def _longest_chord_across(polygon: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Ends of the longest chord of a convex polygon at right angles to a line, shape (2, 2).
-
-    The chord's length is concave along the line and bends only beside a vertex, so it is longest at one.
+    Raises:
+        InputError: The mask is empty or not of the grid's shape.
     """
-    along = (end - start) / np.linalg.norm(end - start)
-    across = np.array([-along[1], along[0]])
-    position, height = polygon @ along, polygon @ across
-    bounds = []
-    for sign in (1.0, -1.0):
-        chain = _upper_chain(position, sign * height)
-        bounds.append(sign * np.interp(position, position[chain], height[chain] * sign))
-    at = int(np.argmax(bounds[0] - bounds[1]))
-    return np.array([position[at] * along + bound[at] * across for bound in bounds])
+    _check(mask, geometry)
+    return _longest_by_slice(Slices.of(mask, across), _plane(geometry, across)[1])[0]
 
 
-def _upper_chain(position: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """Indices of the vertices on the upper side of a convex polygon, ordered along it."""
-    order = np.lexsort((height, position))
-    left, right = order[0], order[-1]
-    left = order[np.flatnonzero(position[order] <= position[left] + _LEVEL)[-1]]
-    slope = (height[right] - height[left]) / max(position[right] - position[left], 1e-30)
-    above = height >= height[left] + slope * (position - position[left]) - _LEVEL
-    return order[above[order]]
+def _plane(geometry: Geometry, across: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Two unit vectors that span the slices, as columns, and index steps within a slice to mm along them."""
+    basis, plane = np.linalg.qr(geometry.affine[:-1, [axis for axis in range(geometry.ndim) if axis != across]])
+    return basis, plane
+
+
+@dataclass(frozen=True)
+class Slices:
+    """The outermost voxels of a region on each line of each slice.
+
+    Args:
+        hit: Which lines hold something, shape (lines, slices).
+        first: Place of the first voxel on each line, same shape.
+        last: Place of the last.
+    """
+
+    hit: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+
+    @classmethod
+    def of(cls, mask: np.ndarray, across: int | None) -> "Slices":
+        """Those of the slices across an axis; of a picture, which is a single slice, for None."""
+        slices = mask[..., np.newaxis] if across is None else np.moveaxis(mask, across, 2)
+        last = slices.shape[1] - 1 - slices[:, ::-1].argmax(axis=1)
+        return cls(slices.any(axis=1), slices.argmax(axis=1), last)
+
+    def centres(self, index: int) -> np.ndarray:
+        """Their indices within one slice, shape (n, 2): the corners of its convex hull are among them."""
+        lines = np.flatnonzero(self.hit[:, index])
+        first, last = self.first[lines, index], self.last[lines, index]
+        apart = first != last
+        return np.stack([np.append(lines, lines[apart]), np.append(first, last[apart])], axis=1)
+
+    def by_reach(self, plane: np.ndarray) -> list[tuple[float, int]]:
+        """Slices that hold something with the diagonal of their bounding box, which no diameter exceeds."""
+        filled = np.flatnonzero(self.hit.any(axis=0))
+        hit, lines = self.hit[:, filled], len(self.hit)
+        high = lines - hit.argmax(axis=0) - hit[::-1].argmax(axis=0)
+        far = np.where(hit, self.last[:, filled], -1).max(axis=0)
+        near = np.where(hit, self.first[:, filled], far + 1).min(axis=0)
+        sides = np.stack([high, far - near + 1])
+        diagonals = [np.linalg.norm(plane @ (sides * [[1], [sign]]), axis=0) for sign in (1, -1)]
+        reaches = zip(np.maximum(*diagonals).tolist(), filled.tolist(), strict=True)
+        return sorted(reaches, key=lambda reach: (-reach[0], reach[1]))
+
+
+def _longest_by_slice(slices: Slices, plane: np.ndarray) -> tuple[float, list[tuple[int, np.ndarray]]]:
+    """The longest length within one slice; slices and ends, shape (m, 2, 2), of all lines that are as long."""
+    best = 0.0
+    found: list[tuple[float, int, np.ndarray]] = []
+    for reach, index in slices.by_reach(plane):
+        if reach < best * (1 - SAME):
+            break
+        length, lines = longest_lines(slices.centres(index), plane, best)
+        best = max(best, length)
+        found.append((length, index, lines))
+    return best, [(index, lines) for length, index, lines in found if length >= best * (1 - SAME)]
 
 
 def _outermost(mask: np.ndarray) -> np.ndarray:
@@ -185,38 +202,6 @@ def _ends(mask: np.ndarray) -> np.ndarray:
         last_hit = last - np.expand_dims(np.flip(mask, axis).argmax(axis=axis), axis)
         kept &= (place == first_hit) | (place == last_hit)
     return kept
-
-
-def _vertices(centres: np.ndarray) -> np.ndarray:
-    """Corners of the convex hull of the half-level surface around voxel centres, in index units, shape (n, ndim)."""
-    from scipy.spatial import ConvexHull, QhullError
-
-    if len(centres) > _FEW:
-        with suppress(QhullError):  # a flat region: its centres span no hull, the vertices half a voxel away do
-            centres = centres[ConvexHull(centres).vertices]
-    steps = np.concatenate([np.eye(centres.shape[1]), -np.eye(centres.shape[1])]) / 2
-    vertices = (centres[:, np.newaxis] + steps).reshape(-1, centres.shape[1])
-    return vertices[np.sort(ConvexHull(vertices).vertices)]
-
-
-def _farthest(points: np.ndarray) -> tuple[int, int]:
-    """Indices of the two points that are farthest from one another."""
-    from scipy.spatial.distance import cdist
-
-    middle = (points.max(axis=0) + points.min(axis=0)) / 2
-    radius = np.linalg.norm(points - middle, axis=1)
-    opposite = points[np.linalg.norm(points - points[radius.argmax()], axis=1).argmax()]
-    at_least = np.linalg.norm(points - opposite, axis=1).max()
-    # an end of a longer line cannot lie nearer to the middle than this
-    ends = np.flatnonzero(radius >= (at_least - radius.max()) * (1 - _SAME))
-    best = (-1.0, 0, 0)
-    for begin in range(0, len(ends), _BLOCK):
-        block = ends[begin : begin + _BLOCK]
-        distances = cdist(points[block], points[ends[begin:]])
-        row, column = np.unravel_index(distances.argmax(), distances.shape)
-        if distances[row, column] > best[0]:
-            best = (float(distances[row, column]), int(block[row]), int(ends[begin + column]))
-    return best[1], best[2]
 
 
 def _diameter(start: np.ndarray, end: np.ndarray) -> Diameter:

@@ -1,0 +1,121 @@
+"""Longest lines within a region: between vertices of its half-level contour or surface, and across such a line.
+
+The vertices lie half a voxel from a voxel centre along one axis. The ends of a longest line are corners of the convex
+hull, which is that of the outermost voxel centres, each moved half a voxel along every axis: so pairs of centres
+that cannot be the nearest to such ends are put aside before the moves of both are tried.
+"""
+
+from contextlib import suppress
+
+import numpy as np
+
+__all__ = ["SAME", "corners", "hull", "longest_chord_across", "longest_lines"]
+
+SAME = 1e-7  # lengths that differ by less than this share are equal
+_LEVEL = 1e-9  # mm by which rounding may part vertices of one height
+_FEW = 256  # points from which on a hull pays
+_BLOCK = 512  # rows of the distance matrix held at once
+
+
+def longest_lines(centres: np.ndarray, axes: np.ndarray, at_least: float = 0.0) -> tuple[float, np.ndarray]:
+    """The longest lines between points half a voxel from voxel centres along one axis.
+
+    Args:
+        centres: Indices of voxels, the corners of their convex hull among them, shape (n, ndim).
+        axes: Index steps to mm, shape (ndim, ndim): one column an axis.
+        at_least: Shorter lines are not looked for.
+
+    Returns:
+        Their length in mm, and the ends of all that are as long, in index units, shape (m, 2, ndim): of the two
+        directions of a line one is there. No line, and a length of 0, where all are shorter than `at_least`.
+    """
+    points = corners(centres)
+    moves = np.concatenate([axes.T, -axes.T]) / 2
+    reach = 2 * float(np.sqrt((moves**2).sum(axis=1)).max())
+    first, second = _far_pairs(points @ axes.T, at_least, reach)
+    between = (points[second] - points[first]) @ axes.T
+    # both ends moved along the axis that gains most, outwards; whatever else the two moves do, they gain no more
+    gains = np.abs(between @ axes).max(axis=1, initial=0)
+    squared = (between**2).sum(axis=1)
+    best = max(at_least**2, float((squared + 2 * gains).max(initial=0)))
+    kept = np.flatnonzero(squared + 2 * gains + reach**2 >= best * (1 - SAME))
+    lines = between[kept, np.newaxis, np.newaxis] + moves - moves[:, np.newaxis]
+    lengths = np.sqrt((lines**2).sum(axis=-1))
+    longest = float(lengths.max(initial=0))
+    if longest < at_least * (1 - SAME) or not len(kept):
+        return 0.0, np.empty((0, 2, centres.shape[1]))
+    pair, start, end = np.nonzero(lengths >= longest * (1 - SAME))
+    steps = np.concatenate([np.eye(len(axes)), -np.eye(len(axes))]) / 2
+    pair = kept[pair]
+    return longest, np.stack([points[first[pair]] + steps[start], points[second[pair]] + steps[end]], axis=1)
+
+
+def corners(points: np.ndarray) -> np.ndarray:
+    """The corners of the convex hull of many points; of few, or where they span none (a flat region), all."""
+    from scipy.spatial import ConvexHull, QhullError
+
+    if len(points) > _FEW:
+        with suppress(QhullError):
+            return np.asarray(points[ConvexHull(points).vertices])
+    return points
+
+
+def _far_pairs(points: np.ndarray, at_least: float, reach: float) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of points that lie no more than `reach` nearer to one another than the farthest two, or `at_least`."""
+    from scipy.spatial.distance import cdist
+
+    middle = (points.max(axis=0) + points.min(axis=0)) / 2
+    radius = np.sqrt(((points - middle) ** 2).sum(axis=1))
+    opposite = points[np.sqrt(((points - points[radius.argmax()]) ** 2).sum(axis=1)).argmax()]
+    far = max(at_least - reach, float(np.sqrt(((points - opposite) ** 2).sum(axis=1)).max()))
+    # an end of a longer line cannot lie nearer to the middle than this
+    ends = np.flatnonzero(radius >= far - reach - radius.max() * (1 + SAME))
+    found = [(ends[:0], ends[:0], radius[:0])]
+    for begin in range(0, len(ends), _BLOCK):
+        distances = cdist(points[ends[begin : begin + _BLOCK]], points[ends[begin:]])
+        far = max(far, float(distances.max()))
+        row, column = np.nonzero(distances >= (far - reach) * (1 - SAME))
+        once = row <= column
+        row, column = row[once], column[once]
+        found.append((ends[begin + row], ends[begin + column], distances[row, column]))
+    first, second, distance = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    kept = distance >= (far - reach) * (1 - SAME)
+    return first[kept], second[kept]
+
+
+def hull(centres: np.ndarray) -> np.ndarray:
+    """Corners of the convex hull of the half-level contour or surface, in index units, shape (n, ndim).
+
+    Those of a contour (2D) follow one another around it.
+    """
+    from scipy.spatial import ConvexHull
+
+    steps = np.concatenate([np.eye(centres.shape[1]), -np.eye(centres.shape[1])]) / 2
+    vertices = (corners(centres)[:, np.newaxis] + steps).reshape(-1, centres.shape[1])
+    return np.asarray(vertices[ConvexHull(vertices).vertices])
+
+
+def longest_chord_across(polygon: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Ends of the longest chord of a convex polygon at right angles to a line, shape (2, 2).
+
+    The chord's length is concave along the line and bends only beside a vertex, so it is longest at one.
+    """
+    along = (end - start) / np.linalg.norm(end - start)
+    across = np.array([-along[1], along[0]])
+    position, height = polygon @ along, polygon @ across
+    bounds = []
+    for sign in (1.0, -1.0):
+        chain = _upper_chain(position, sign * height)
+        bounds.append(sign * np.interp(position, position[chain], height[chain] * sign))
+    at = int(np.argmax(bounds[0] - bounds[1]))
+    return np.array([position[at] * along + bound[at] * across for bound in bounds])
+
+
+def _upper_chain(position: np.ndarray, height: np.ndarray) -> np.ndarray:
+    """Indices of the vertices on the upper side of a convex polygon, ordered along it."""
+    order = np.lexsort((height, position))
+    left, right = order[0], order[-1]
+    left = order[np.flatnonzero(position[order] <= position[left] + _LEVEL)[-1]]
+    slope = (height[right] - height[left]) / max(position[right] - position[left], 1e-30)
+    above = height >= height[left] + slope * (position - position[left]) - _LEVEL
+    return order[above[order]]
