@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from medseg.commands import augmenting, data, describing, learning, models, planning
+from medseg.commands import augmenting, data, describing, evaluating, learning, models, planning
 from medseg.errors import MedsegError
 
 __all__ = ["app", "main"]
@@ -33,7 +33,7 @@ for _command in (
     describing.export,
     data.convert,
     models.measure,
-    models.evaluate,
+    evaluating.evaluate,
     models.demo,
 ):
     app.command()(_command)

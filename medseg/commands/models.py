@@ -1,4 +1,4 @@
-"""Commands about models and masks: train, predict, measure, evaluate, demo."""
+"""Commands about models and masks: train, predict, measure, demo."""
 
 import shlex
 import sys
@@ -24,7 +24,7 @@ from medseg.commands.options import (
     show_failures,
 )
 
-__all__ = ["demo", "evaluate", "measure", "predict", "train"]
+__all__ = ["demo", "measure", "predict", "train"]
 
 
 def train(
@@ -163,45 +163,6 @@ def measure(
         typer.echo(table.to_json(orient="records", indent=2))
     else:
         show(frame_table(table, ", ".join(map(str, mask)), columns=SHOWN_REGIONS))
-
-
-def evaluate(
-    predictions: Annotated[Path, typer.Argument(help="What predict wrote, a folder of masks, or one mask.")],
-    reference: Annotated[Path, typer.Argument(help="Data set, folder of masks, or one mask.")],
-    label: Label = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for the tables; PREDICTIONS/evaluation if not given.")
-    ] = None,
-    nsd_tolerance: Annotated[float, typer.Option(min=0, help="Of the NSD: mm, or pixels of unknown spacing.")] = 1.0,
-    reading: Reading = None,
-    as_json: Json = False,
-) -> None:
-    """Score masks against references on the native grid: Dice, IoU, precision, recall, accuracy, HD95, ASSD, NSD.
-
-    Exit code 1 where a case could not be scored.
-    """
-    from medseg.outputs.console import frame_table
-    from medseg.workflow import evaluate as run
-
-    with bars() as reporter:
-        evaluation = run(
-            predictions,
-            reference,
-            labels_of_words(label),
-            reading=reading_changes(reading, None, False),
-            nsd_tolerance=nsd_tolerance,
-            reporter=reporter,
-        )
-    folder = out or (predictions / "evaluation" if predictions.is_dir() else None)
-    if folder is not None:
-        evaluation.save(folder)
-    if as_json:
-        typer.echo(evaluation.to_json())
-    else:
-        show(frame_table(evaluation.summary, "Summary over cases"))
-        show_failures(evaluation.failures)
-    if evaluation.failures:
-        raise typer.Exit(1)
 
 
 def demo(

@@ -1,0 +1,110 @@
+"""The command that scores masks against references: evaluate."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from medseg.commands.options import Json, Label, Reading, bars, labels_of_words, reading_changes, show, show_failures
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    predictions: Annotated[Path, typer.Argument(help="What predict wrote, a folder of masks, or one mask.")],
+    reference: Annotated[Path, typer.Argument(help="Data set, folder of masks, or one mask.")],
+    label: Label = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the tables; PREDICTIONS/evaluation if not given.")
+    ] = None,
+    nsd_tolerance: Annotated[float, typer.Option(min=0, help="Of the NSD: mm, or pixels of unknown spacing.")] = 1.0,
+    tolerance: Annotated[
+        list[str] | None, typer.Option(metavar="LABEL=MM", help="The same of one label; repeat it.")
+    ] = None,
+    definition: Annotated[
+        Literal["border-voxels", "surface-distance"],
+        typer.Option(help="Of distances: between border voxels (as MONAI), or weighted by area (as surface-distance)."),
+    ] = "border-voxels",
+    match: Annotated[
+        Literal["any", "iou", "centroid"],
+        typer.Option(help="When two lesions are one: any common voxel, their IoU, or the distance of their centres."),
+    ] = "any",
+    match_threshold: Annotated[
+        float | None, typer.Option(min=0, help="Of --match: IoU (0.1), or mm between centroids (10).")
+    ] = None,
+    confidence: Annotated[
+        Literal["max", "mean"], typer.Option(help="Of a predicted lesion: its greatest or mean probability.")
+    ] = "max",
+    beta: Annotated[float, typer.Option(help="How much more recall counts than precision in f_beta.")] = 2.0,
+    resample: Annotated[
+        bool, typer.Option("--resample", help="Bring a prediction on another grid onto its reference's.")
+    ] = False,
+    plots: Annotated[bool, typer.Option(help="Also draw the scores.")] = True,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Cases scored at a time; one a processor by default.")] = None,
+    reading: Reading = None,
+    as_json: Json = False,
+) -> None:
+    """Score masks against references on the native grid: overlap, distances, lesions, volumes, calibration.
+
+    Dice, IoU, precision, recall, HD95, ASSD, NSD and more by case and label; lesions found and missed; agreement of
+    volumes; calibration, FROC and average precision where predict wrote --probabilities. Exit code 1 where a case
+    could not be scored.
+    """
+    from medseg.outputs.evaluation_plots import write_plots
+    from medseg.workflow import evaluate as run
+
+    scoring: dict[str, Any] = {"tolerances": _tolerances(tolerance), "definition": definition, "match": match}
+    scoring |= {"match_threshold": match_threshold, "confidence": confidence, "beta": beta}
+    with bars() as reporter:
+        evaluation = run(
+            predictions,
+            reference,
+            labels_of_words(label),
+            reading=reading_changes(reading, None, False),
+            nsd_tolerance=nsd_tolerance,
+            scoring=scoring,
+            resample=resample,
+            jobs=jobs,
+            reporter=reporter,
+        )
+    folder = out or (predictions / "evaluation" if predictions.is_dir() else None)
+    if folder is not None:
+        evaluation.save(folder)
+        if plots:
+            write_plots(folder, evaluation)
+    if as_json:
+        typer.echo(evaluation.to_json())
+    else:
+        _show(evaluation)
+    if evaluation.failures:
+        raise typer.Exit(1)
+
+
+def _show(evaluation: Any) -> None:
+    import pandas as pd
+
+    from medseg.outputs.console import frame_table
+
+    show(frame_table(evaluation.summary, "Summary over cases", max_rows=80))
+    detection = pd.DataFrame([{"label": one.label} | one.to_dict() for one in evaluation.detection])
+    if len(detection) and detection["lesions"].sum():
+        show(frame_table(detection, f"Lesions of all cases (match: {evaluation.scoring.match})"))
+    for case, note in evaluation.notes:
+        typer.echo(f"Note: {case}: {note}", err=True)
+    show_failures(evaluation.failures)
+
+
+def _tolerances(words: list[str] | None) -> dict[str, float]:
+    """What `--tolerance` says."""
+    found = {}
+    for word in words or []:
+        label, equals, text = word.rpartition("=")
+        try:
+            found[label] = float(text)
+        except ValueError:
+            equals = ""
+        if not equals or not label or not 0 <= found[label] < float("inf"):
+            raise typer.BadParameter(
+                f"{word!r} is not a label and its tolerance, such as liver=2", param_hint="--tolerance"
+            )
+    return found
