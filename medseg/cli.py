@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from medseg.commands import augmenting, data, describing, evaluating, learning, models, planning
+from medseg.commands import augmenting, data, describing, evaluating, learning, measuring, models, planning
 from medseg.errors import MedsegError
 
 __all__ = ["app", "main"]
@@ -32,7 +32,7 @@ for _command in (
     models.predict,
     describing.export,
     data.convert,
-    models.measure,
+    measuring.measure,
     evaluating.evaluate,
     models.demo,
 ):

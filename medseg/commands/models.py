@@ -1,4 +1,4 @@
-"""Commands about models and masks: train, predict, measure, demo."""
+"""Commands about models: train, predict, demo."""
 
 import shlex
 import sys
@@ -11,20 +11,17 @@ from medseg.commands.options import (
     SHOWN_REGIONS,
     Frame,
     Json,
-    Label,
     OutFolder,
     Reading,
     Trusted,
     Untilt,
     bars,
-    labels_of_words,
     reading_changes,
-    reading_options,
     show,
     show_failures,
 )
 
-__all__ = ["demo", "measure", "predict", "train"]
+__all__ = ["demo", "predict", "train"]
 
 
 def train(
@@ -137,32 +134,6 @@ def predict(
         show_failures(done.failed[["case", "error"]].itertuples(index=False, name=None))
     if len(done.failed):
         raise typer.Exit(1)
-
-
-def measure(
-    image: Annotated[Path, typer.Argument(help="Image file or DICOM folder.")],
-    mask: Annotated[list[Path], typer.Argument(help="Label map on the image's grid, SEG or RTSTRUCT; several unite.")],
-    label: Label = None,
-    min_voxels: Annotated[int, typer.Option(min=0, help="Leave smaller regions out.")] = 0,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the table to this CSV file.")] = None,
-    frame: Frame = None,
-    untilt: Untilt = False,
-    reading: Reading = None,
-    as_json: Json = False,
-) -> None:
-    """Measure every region of a mask: size, diameters, place and intensities."""
-    from medseg.atomic import write_csv
-    from medseg.outputs.console import frame_table
-    from medseg.workflow import measure as run
-
-    options = reading_options(reading, frame, untilt)
-    table = run(image, mask, labels_of_words(label), min_voxels=min_voxels, options=options)
-    if out is not None:
-        write_csv(out, table)
-    if as_json:
-        typer.echo(table.to_json(orient="records", indent=2))
-    else:
-        show(frame_table(table, ", ".join(map(str, mask)), columns=SHOWN_REGIONS))
 
 
 def demo(

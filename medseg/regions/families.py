@@ -9,7 +9,7 @@ from medseg.regions import confidence, extent, intensity, organs, pet, place, si
 from medseg.regions.measured import Family
 from medseg.regions.schema import WHAT, Column
 
-__all__ = ["DEFAULT_FAMILIES", "FAMILIES", "families_for", "family_of", "region_columns"]
+__all__ = ["DEFAULT_FAMILIES", "FAMILIES", "OPTIONAL_FAMILIES", "families_for", "family_of", "region_columns"]
 
 FAMILIES: dict[str, Family] = {
     "size": Family(size.columns, size.measure),
@@ -23,6 +23,7 @@ FAMILIES: dict[str, Family] = {
     "side": Family(side.columns, side.measure),
 }
 DEFAULT_FAMILIES = ("size", "diameters", "place", "intensity")
+OPTIONAL_FAMILIES = ("pet", "confidence", "organ")  # come with the default ones where the inputs allow it
 
 
 def region_columns(

@@ -5,6 +5,7 @@ from medseg.workflow.corrections import Corrections, read_corrections
 from medseg.workflow.cross_validation import CrossValidation, cross_validate
 from medseg.workflow.data import convert, convert_dataset, inspect
 from medseg.workflow.measuring import evaluate, measure
+from medseg.workflow.measuring_cases import MeasuredCases, measure_cases
 from medseg.workflow.planning import make_plan
 from medseg.workflow.predicting import load_model, model_info, predict
 from medseg.workflow.reviewing import Review, review
@@ -13,6 +14,7 @@ from medseg.workflow.training import TrainedModel, train
 __all__ = [
     "Corrections",
     "CrossValidation",
+    "MeasuredCases",
     "Review",
     "TrainedModel",
     "augment_preview",
@@ -24,6 +26,7 @@ __all__ = [
     "load_model",
     "make_plan",
     "measure",
+    "measure_cases",
     "model_info",
     "predict",
     "read_corrections",

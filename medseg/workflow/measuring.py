@@ -8,14 +8,16 @@ from typing import Any
 import pandas as pd
 
 from medseg.config import check
+from medseg.errors import InputError
 from medseg.evaluation import Evaluation, evaluate_pairs, find_pairs
 from medseg.evaluation.scoring import Tolerance
 from medseg.image import Image, Segmentation
 from medseg.io import read_image, read_mask, read_segmentation
+from medseg.io.own_grids import in_units, read_apart
 from medseg.io.structures import holds_structures
 from medseg.labels import Labels
 from medseg.options import ReadOptions
-from medseg.regions import labels_of, measure_regions, measure_segmentation
+from medseg.regions import Family, labels_of, measure_segmentation
 from medseg.reporting import Reporter, Silent
 
 __all__ = ["evaluate", "measure"]
@@ -28,32 +30,100 @@ def measure(
     *,
     min_voxels: int = 0,
     options: ReadOptions | None = None,
+    families: Sequence[str | Family] | None = None,
+    organs: str | Path | Segmentation | None = None,
+    organ_labels: Labels | None = None,
+    units: Sequence[str] = (),
+    channel_names: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """The region table of any mask; loads no torch.
 
     Args:
-        image: An image, its file or DICOM folder, or one file for each channel.
+        image: An image, its file or DICOM folder, or one file for each channel: of those, a channel that lies on
+            another grid than the mask's is measured on its own.
         mask: A segmentation, or the file or files of a label map on the image's grid.
         labels: What the values mean; every value but 0 is a label of its own where left out.
         min_voxels: Regions with fewer voxels are left out.
         options: How to read, where there is a choice.
+        families: Which columns, by the names in `medseg.regions.families`; "default", as where left out, stands for
+            those that fit the image.
+        organs: A label map of organs on the image's grid, so that each region has its organ.
+        organ_labels: What its values mean; every value but 0 is an organ where left out.
+        units: What each channel is in, where its file does not say so: "SUVbw" makes a PET of a NIfTI file.
+        channel_names: Suffixes of the channels' columns.
 
     Returns:
-        A row a region; `medseg.regions.schema` says what the columns mean.
+        A row a region; `medseg.regions.region_columns` says what the columns mean.
 
     Raises:
         GridMismatchError: The mask lies on another grid than the image.
     """
-    read = image if isinstance(image, Image) else read_image(image, options=options)
+    read, own_grids, channel_names = _channels(image, options, units, channel_names)
+    segmentation, case = _segmentation(mask, read, labels, options)
+    return measure_segmentation(
+        read,
+        segmentation,
+        labels,
+        case=case,
+        min_voxels=min_voxels,
+        channel_names=channel_names,
+        families=families,
+        organs=_organs(organs, read, organ_labels, options),
+        own_grids=own_grids,
+    )
+
+
+def _channels(
+    image: str | Path | Image | Sequence[str | Path],
+    options: ReadOptions | None,
+    units: Sequence[str],
+    names: Sequence[str] | None,
+) -> tuple[Image, dict[str, Image], Sequence[str] | None]:
+    """The image on whose grid the mask lies, channels on other grids by name, and the names of the image's own."""
+    if isinstance(image, (str, Path, Image)) or len(image) < 2:
+        paths = image if isinstance(image, (str, Path, Image)) else image[0]
+        read = paths if isinstance(paths, Image) else read_image(paths, options=options)
+        _require_each(units, read.channels, "units")
+        return in_units(read, dict(enumerate(units))), {}, names
+    _require_each(units, len(image), "units")
+    _require_each(names or (), len(image), "channel_names")
+    read, numbers, elsewhere = read_apart(image, options)
+    read = in_units(read, {place: units[number] for place, number in enumerate(numbers) if units})
+    others = {n: in_units(one, {0: units[n]}) if units else one for n, one in elsewhere.items()}
+    if not others:
+        return read, {}, names
+    called = names or [f"ch{number}" for number in range(len(image))]
+    return read, {called[n]: one for n, one in others.items()}, [called[number] for number in numbers]
+
+
+def _require_each(given: Sequence[str], channels: int, what: str) -> None:
+    if given and len(given) != channels:
+        raise InputError(what, f"{len(given)} for {channels} channel(s)", "Give one for each channel, in order.")
+
+
+def _segmentation(
+    mask: str | Path | Sequence[str | Path] | Segmentation,
+    image: Image,
+    labels: Labels | None,
+    options: ReadOptions | None,
+) -> tuple[Segmentation, str]:
+    """The mask with its labels, and what its case is called."""
     if isinstance(mask, Segmentation):
-        return measure_segmentation(read, mask, labels, min_voxels=min_voxels)
+        return mask, ""
     files = [mask] if isinstance(mask, (str, Path)) else list(mask)
     case = Path(files[0]).name.split(".")[0]
     if len(files) == 1 and holds_structures(files[0]):
-        structures = read_segmentation(files[0], on=read, labels=labels, options=options)
-        return measure_segmentation(read, structures, labels, case=case, min_voxels=min_voxels)
-    placed, _grid = read_mask(files, on=read, labels=labels, options=options)
-    return measure_regions(read, placed, labels or labels_of(placed), case=case, min_voxels=min_voxels)
+        return read_segmentation(files[0], on=image, labels=labels, options=options), case
+    placed, grid = read_mask(files, on=image, labels=labels, options=options)
+    return Segmentation(placed, grid, labels or labels_of(placed, where=str(files[0]))), case
+
+
+def _organs(
+    organs: str | Path | Segmentation | None, image: Image, labels: Labels | None, options: ReadOptions | None
+) -> Segmentation | None:
+    if organs is None or isinstance(organs, Segmentation):
+        return organs
+    return _segmentation(organs, image, labels, options)[0]
 
 
 def evaluate(

@@ -1,0 +1,42 @@
+"""Tables as files: CSV, or Parquet, by the ending of the name."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medseg.atomic import atomic_path, write_csv
+from medseg.errors import MissingExtraError, OutputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["write_table"]
+
+
+def write_table(path: str | Path, frame: "pd.DataFrame") -> None:
+    """Write a table whole or not at all.
+
+    Args:
+        path: Ending in .csv (see `write_csv`) or .parquet, which keeps types and every digit.
+        frame: The table.
+
+    Raises:
+        OutputError: The file cannot be written, or the ending is another one.
+        MissingExtraError: Parquet needs the extra `parquet`.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".csv":
+        write_csv(path, frame)
+    elif path.suffix.lower() == ".parquet":
+        _write_parquet(path, frame)
+    else:
+        raise OutputError(path, f"has the ending {path.suffix!r}", "Name a table.csv or table.parquet.")
+
+
+def _write_parquet(path: Path, frame: "pd.DataFrame") -> None:
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError as error:
+        mend = "Install it: pip install 'medseg[parquet]'."
+        raise MissingExtraError(path, "Parquet needs pyarrow, which is not installed", mend) from error
+    with atomic_path(path) as unfinished:
+        frame.to_parquet(unfinished, engine="pyarrow", index=False)

@@ -1,0 +1,169 @@
+"""Measure the masks of a data set: one row a region, one a case and label, and a bad case never stops the rest."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from medseg.atomic import write_csv, write_json
+from medseg.case import Case
+from medseg.datasets import open_dataset
+from medseg.errors import DatasetError
+from medseg.image import Segmentation
+from medseg.io import read_case_image, read_case_label_map
+from medseg.labels import Labels, labels_of
+from medseg.line.outcomes import crash, reason
+from medseg.options import ReadOptions
+from medseg.regions import case_table, empty_table, measure_segmentation, schema_of
+from medseg.reporting import Reporter, Silent
+
+__all__ = ["MeasuredCases", "measure_cases"]
+
+_COLUMNS = ["case", "patient", "status", "regions", "warnings", "error", "images"]
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredCases:
+    """What measuring a data set gives.
+
+    Args:
+        cases: A row a case: status "done" or "failed", how many regions, warnings, error.
+        regions: A row a region; `medseg.regions.region_columns` says what the columns mean.
+        totals: A row a case and label; `medseg.regions.case_columns` says what the columns mean.
+    """
+
+    cases: pd.DataFrame
+    regions: pd.DataFrame
+    totals: pd.DataFrame
+
+    @property
+    def failed(self) -> pd.DataFrame:
+        """The cases that could not be measured, with their reasons."""
+        return self.cases[self.cases["status"] == "failed"]
+
+    def save(self, folder: str | Path) -> None:
+        """Write `regions.csv`, `totals.csv`, `cases.csv` and `regions.schema.json`.
+
+        Raises:
+            OutputError: The folder cannot be written.
+        """
+        folder = Path(folder)
+        for name in ("cases", "regions", "totals"):
+            write_csv(folder / f"{name}.csv", getattr(self, name))
+        write_json(folder / "regions.schema.json", schema_of(self.regions.columns))
+
+    def _repr_html_(self) -> str:
+        return f"{self.totals.to_html(index=False)}{self.regions.head(20).to_html(index=False)}"
+
+
+@dataclass(frozen=True)
+class _How:
+    """What is the same for all cases."""
+
+    labels: Labels | None
+    options: ReadOptions | None
+    given: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class _Outcome:
+    case: Case
+    regions: pd.DataFrame | None = None
+    names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    error: Exception | None = None
+
+
+def measure_cases(
+    dataset: str | Path | Sequence[Case],
+    labels: Labels | None = None,
+    *,
+    options: ReadOptions | None = None,
+    min_voxels: int = 0,
+    families: Sequence[Any] | None = None,
+    channel_names: Sequence[str] | None = None,
+    jobs: int = 1,
+    reporter: Reporter | None = None,
+) -> MeasuredCases:
+    """Measure every labelled case of a data set.
+
+    Args:
+        dataset: What `open_dataset` takes, or its cases; those without a mask are passed over.
+        labels: What the masks contain; else what the data set declares, else every value but 0.
+        options: How to read, where there is a choice.
+        min_voxels: Regions with fewer voxels are left out.
+        families: As in `medseg.regions.measure_regions`.
+        channel_names: As there.
+        jobs: Processes; -1 for one a core.
+        reporter: Told of the progress.
+
+    Raises:
+        DatasetError: The data set does not hold together, or has no mask.
+    """
+    if isinstance(dataset, (str, Path)):
+        opened = open_dataset(dataset, labels=labels)
+        cases, labels, where = opened.cases, labels or opened.labels, Path(dataset)
+    else:
+        cases, where = tuple(dataset), Path("cases")
+    cases = tuple(case for case in cases if case.labelled)
+    if not cases:
+        raise DatasetError(where, "holds no mask", "Name a data set whose cases have masks.")
+    given = {"min_voxels": min_voxels, "families": families, "channel_names": channel_names}
+    results = _results(cases, _How(labels, options, given), jobs)
+    tracked = (reporter or Silent()).track(cases, "Measuring", len(cases))
+    found = [outcome for _case, outcome in zip(tracked, results, strict=True)]
+    names = list(labels.names) if labels else list(dict.fromkeys(name for one in found for name in one.names))
+    tables = [one.regions for one in found if one.regions is not None]
+    filled = [table for table in tables if len(table)]
+    regions = pd.concat(filled, ignore_index=True) if filled else (tables or [empty_table()])[0]
+    done = [one.case.id for one in found if one.error is None]
+    table = pd.DataFrame([_row(one) for one in found], columns=_COLUMNS).astype({"regions": "Int64"})
+    return MeasuredCases(table, regions, case_table(regions, done, names))
+
+
+def _results(cases: Sequence[Case], how: _How, jobs: int) -> Iterator[_Outcome]:
+    """Outcomes in the order of the cases. Where a case takes its process down, the rest are measured one in each."""
+    if jobs == 1 or len(cases) < 2:
+        yield from (_guarded(case, how) for case in cases)
+        return
+    from joblib import Parallel, delayed
+
+    done = 0
+    try:
+        for outcome in Parallel(n_jobs=jobs, return_as="generator")(delayed(_guarded)(case, how) for case in cases):
+            done += 1
+            yield outcome
+    except BrokenProcessPool:
+        for case in cases[done:]:
+            try:
+                yield from Parallel(n_jobs=2)([delayed(_guarded)(case, how)])
+            except BrokenProcessPool:
+                yield _Outcome(case, error=crash(case, "measuring", "its process ended"))
+
+
+def _guarded(case: Case, how: _How) -> _Outcome:
+    try:
+        return _measured(case, how)
+    except Exception as error:  # whatever one case does, the others are measured
+        return _Outcome(case, error=error)
+
+
+def _measured(case: Case, how: _How) -> _Outcome:
+    image = read_case_image(case, how.options)
+    found = read_case_label_map(case, image, how.labels, how.options)
+    labels = how.labels or labels_of(found.mask, where=case.id)
+    segmentation = Segmentation(found.mask, image.geometry, labels)
+    regions = measure_segmentation(image, segmentation, case=case.id, **how.given)
+    return _Outcome(case, regions, labels.names if len(regions) else (), (*image.notes, *found.notes))
+
+
+def _row(outcome: _Outcome) -> dict[str, Any]:
+    case = outcome.case
+    row = {"case": case.id, "patient": case.patient, "images": " ".join(map(str, case.images))}
+    if outcome.error is not None:
+        return row | {"status": "failed", "error": reason(outcome.error)}
+    assert outcome.regions is not None
+    return row | {"status": "done", "regions": len(outcome.regions), "warnings": "; ".join(outcome.notes)}
