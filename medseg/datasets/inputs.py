@@ -1,7 +1,8 @@
 """From what a user names (files, folders, studies, data sets) to the cases to segment."""
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +16,23 @@ from medseg.reporting import Reporter, Silent
 
 __all__ = ["cases_from_inputs"]
 
+_CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>[0-9]{4})(?P<ending>\.[^0-9].*)")  # nnU-Net's CASE_CHANNEL.ENDING
 
-def cases_from_inputs(inputs: Sequence[str | Path], reporter: Reporter | None = None) -> list[Case]:
+
+def cases_from_inputs(
+    inputs: Sequence[str | Path], reporter: Reporter | None = None, *, channels: int = 1
+) -> list[Case]:
     """One case for each image that the inputs hold.
 
     A data set gives its cases. In any other folder, at any depth, each image file is a case, and so is each volume
     and each radiograph of its DICOM series; localizers and objects without an image are none. What a DICOM scan
     refuses becomes a case too, so that its reason becomes a row.
+
+    Args:
+        inputs: Files, folders or data sets.
+        reporter: Told of the progress.
+        channels: Of an image. Where there are several, files of one folder whose names differ in nnU-Net's number of
+            the channel alone, `case_0000.nii.gz` and `case_0001.nii.gz`, are one case, whether all are there or not.
 
     Returns:
         Cases with unique ids, safe as folder names: the path below the input, without ending. The patient is DICOM's
@@ -35,7 +46,27 @@ def cases_from_inputs(inputs: Sequence[str | Path], reporter: Reporter | None = 
     for given in inputs:
         for case in _cases(Path(given), reporter or Silent()):
             found.setdefault(case.images[0].resolve(), case)
-    return distinct(found.values())
+    return distinct(_united(found.values(), channels) if channels > 1 else found.values())
+
+
+def _united(cases: Iterable[Case], channels: int) -> list[Case]:
+    """Cases whose files are channels of one image as one, in the order of their numbers, in the place of the first."""
+    groups: dict[tuple[str, ...], list[Case]] = {}
+    for case in cases:
+        file, name = case.images[0], _CHANNEL.fullmatch(case.images[0].name)
+        # A higher number is no channel: a year, say.
+        channel = name is not None and int(name["channel"]) < channels
+        alone = len(case.images) > 1 or case.labelled or not channel or not file.is_file()
+        key = (str(file),) if alone or name is None else (str(file.parent), name["case"], name["ending"])
+        groups.setdefault(key, []).append(case)
+    return [_one(sorted(group, key=lambda case: case.images[0].name)) for group in groups.values()]
+
+
+def _one(group: Sequence[Case]) -> Case:
+    if len(group) == 1:
+        return group[0]
+    name = group[0].id.rpartition("_")[0]
+    return Case(name, name, tuple(case.images[0] for case in group))
 
 
 def _cases(root: Path, reporter: Reporter) -> list[Case]:

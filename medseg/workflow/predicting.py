@@ -67,7 +67,8 @@ def predict(
 
     Args:
         model: What `load_model` takes, or an opened model.
-        inputs: One or several paths.
+        inputs: One or several paths. For a model of several channels `case_0000.nii.gz` and `case_0001.nii.gz` are one
+            case, as nnU-Net has it.
         out: Gets `<case>/mask.nii.gz` (or .png; of labels that overlap `mask_LABEL.nii.gz`), `<case>/preview.png`,
             `regions.csv`, `cases.csv`, `timings.csv` and `run.json`.
         part: Only this part ("test", "validation", "train") of the split that the model was trained with.
@@ -92,7 +93,7 @@ def predict(
     if settings.get("max_memory") and "max_memory" not in opened.settings:
         raise ConfigError("max_memory", "this kind of model cannot be held to a limit", "Leave it out.")
     listed = [inputs] if isinstance(inputs, (str, Path)) else inputs
-    cases = cases_from_inputs([Path(path) for path in listed], reporter)
+    cases = cases_from_inputs([Path(path) for path in listed], reporter, channels=len(opened.channels))
     if part is not None:
         cases = _of_part(cases, part, model)
     options = check(ReadOptions, opened.reading.model_dump() | dict(reading or {}), "reading")

@@ -121,3 +121,17 @@ def test_what_a_scan_refuses_is_a_case_and_localizers_are_none(test_data: Path) 
         "001_series202-1",
     ]
     assert cases_from_inputs([root / "dicomdir_tree" / "98892001"])[0].id == "CT5N"
+
+
+def test_numbered_files_are_channels_where_a_model_has_several(tmp_path: Path, volume: Writer) -> None:
+    names = ("a_0001", "a_0000", "b_0000", "of_2023", "of_2024", "plain", "sub/a_0000", "sub/a_0001")
+    for name in names:
+        volume(tmp_path / f"{name}.nii.gz")
+    alone = cases_from_inputs([tmp_path])
+    assert len(alone) == len(names)
+    cases = {case.id: [path.name for path in case.images] for case in cases_from_inputs([tmp_path], channels=2)}
+    pair = ["a_0000.nii.gz", "a_0001.nii.gz"]
+    single = {name: [f"{name}.nii.gz"] for name in ("b_0000", "of_2023", "of_2024", "plain")}
+    assert cases == {"a": pair, "sub_a": pair} | single
+    given = cases_from_inputs([tmp_path / pair[1], tmp_path / pair[0]], channels=2)
+    assert [[path.name for path in case.images] for case in given] == [pair]

@@ -231,3 +231,14 @@ def test_portable_is_for_our_own_folders(tmp_path):
         open_nnunet(tmp_path, EXACT.model_copy(update={"portable": True}))
     with pytest.raises(MedsegError):
         open_nnunet(tmp_path, EXACT.model_copy(update={"device": "cuda:99"}))
+
+
+def test_two_channels_of_a_plain_folder_are_one_case_and_a_missing_one_is_told(tmp_path):
+    two = DATASET | {"channel_names": {"0": "T1", "1": "T2"}}
+    rules = {"normalization_schemes": ["ZScoreNormalization"] * 2, "use_mask_for_norm": [False] * 2}
+    write_results(tmp_path / "results", dataset=two, plan=plans(configurations={"3d_fullres": configuration(**rules)}))
+    for name in ("a_0000", "a_0001", "b_0001"):
+        write_image(tmp_path / "images" / f"{name}.nii.gz", ct_image())
+    done = medseg.predict(tmp_path / "results", tmp_path / "images", tmp_path / "out", backend="torch")
+    assert done.cases[["case", "status"]].to_numpy().tolist() == [["a", "done"], ["b_0001", "failed"]]
+    assert "has 1 channel(s), expected 2 (T1, T2)" in done.failed["error"].iloc[0]
