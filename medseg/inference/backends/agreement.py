@@ -50,7 +50,10 @@ class Agreement(Settings):
     @property
     def told(self) -> str:
         """For people."""
-        return f"Dice {self.least_dice:.4f}, logits within {self.largest_difference:.2g} of {self.largest_logit:.2g}"
+        logits = f"logits within {self.largest_difference:.2g} of {self.largest_logit:.2g}"
+        if all(dice is None for dice in self.dice):
+            return f"{logits}, labels too small for Dice"
+        return f"Dice {self.least_dice:.4f}, {logits}"
 
     def refusal(self) -> str:
         """What is beyond its limit, as a clause; empty where nothing is."""

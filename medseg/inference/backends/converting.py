@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from medseg.errors import ConfigError, MedsegError
-from medseg.inference.backends.agreement import Run, measure_agreement
+from medseg.inference.backends.agreement import Agreement, Run, measure_agreement
 from medseg.inference.backends.conversions import Conversion, find, put
 from medseg.inference.backends.converters import CONVERTERS, Converter
 from medseg.inference.backends.original import Original
@@ -53,7 +53,7 @@ def open_converted(name: str, original: Original, precision: str) -> Converted:
         conversion = find(original.folder, name, key) or _made(converter, name, original, key, versions)
         run = _loaded(converter, conversion, original.window, here)
         if here not in conversion.record.agreements:
-            conversion = conversion.with_agreement(here, measure_agreement(run, original, here))
+            conversion = conversion.with_agreement(here, _measured(converter, run, original, here))
     agreement = conversion.record.agreements[here]
     if agreement.refusal():
         raise ConfigError("backend", f"{converter.title} in {here} {agreement.refusal()}", _MEND)
@@ -81,6 +81,13 @@ def _loaded(converter: Converter, conversion: Conversion, window: tuple[int, ...
     except Exception as error:  # the programs' errors have no class in common
         found = f"{converter.title} cannot load {conversion.folder} ({_first(error)})"
         raise ConfigError("backend", found, "Remove that folder, or take backend=torch.") from error
+
+
+def _measured(converter: Converter, run: Run, original: Original, precision: str) -> Agreement:
+    try:
+        return measure_agreement(run, original, precision)
+    except Exception as error:  # likewise, as it computes
+        raise ConfigError("backend", f"{converter.title} fails on the network ({_first(error)})", _MEND) from error
 
 
 def _whereabouts(conversion: Conversion) -> str:
