@@ -19,7 +19,7 @@ from medseg.line.outcomes import Outcome, reason
 from medseg.line.stages import Setup, Stages, one_by_one
 from medseg.line.tasks import Finishing
 from medseg.options import ReadOptions
-from medseg.regions import empty_table
+from medseg.regions import case_table, empty_table
 from medseg.reporting import Reporter
 from medseg.room import Shared, using
 from medseg.segmenter import Segmenter
@@ -37,16 +37,18 @@ class Predictions:
 
     Args:
         folder: `<case>/mask.nii.gz|png` (of labels that overlap `mask_LABEL.nii.gz|png`), `<case>/preview.png`,
-            `regions.csv`, `cases.csv`, `timings.csv`.
+            `regions.csv`, `totals.csv`, `cases.csv`, `timings.csv`.
         cases: A row a case: status "done" or "failed", warnings, error; then what its data set and its header say of it
             (scanner, kvp, patient_age_y, view ...).
         regions: A row a region; `medseg.regions.schema` says what the columns mean.
+        totals: A row a case and label; `medseg.regions.case_columns` says what the columns mean.
         settings: How the model was run, as in `run.json`.
     """
 
     folder: Path
     cases: pd.DataFrame
     regions: pd.DataFrame
+    totals: pd.DataFrame
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -96,7 +98,7 @@ def predict_cases(
     """
     singly = look is not None or probabilities
     group = 1 if singly else getattr(model, "together", 1)
-    setup = Setup(reading, Finishing(out, min_voxels, channel_names), group)
+    setup = Setup(reading, Finishing(out, min_voxels, channel_names, reading, probabilities), group)
     if max_memory is not None:
         out.mkdir(parents=True, exist_ok=True)
         setup = replace(setup, group=1, ahead=0, shared=Shared(out, max_memory // _SPILLED))
@@ -118,10 +120,10 @@ def predict_cases(
                 with using(setup.shared):
                     one_by_one(segment, cases, setup, done, interrupts)
     except KeyboardInterrupt:
-        _write_tables(out, found)
+        _write_tables(out, found, model.labels.names)
         reporter.say(f"Interrupted: {len(found)} of {len(cases)} cases are in {out / 'cases.csv'}")
         raise
-    return _write_tables(out, found)
+    return _write_tables(out, found, model.labels.names)
 
 
 class _Segmenting:
@@ -174,8 +176,8 @@ class _Progress:
         self._reporter.advance(_TEXT, self._done, self._total, note)
 
 
-def _write_tables(out: Path, found: Sequence[Outcome]) -> Predictions:
-    """The three tables of what is finished, in the order of the cases."""
+def _write_tables(out: Path, found: Sequence[Outcome], labels: Sequence[str]) -> Predictions:
+    """The tables of what is finished, in the order of the cases."""
     ordered = sorted(found, key=lambda outcome: outcome.number)
     rows = [_row(outcome) for outcome in ordered]
     columns = dict.fromkeys([*CASE_COLUMNS, *(name for row in rows for name in row)])
@@ -185,9 +187,11 @@ def _write_tables(out: Path, found: Sequence[Outcome]) -> Predictions:
     regions = pd.concat(filled, ignore_index=True) if filled else (tables or [empty_table()])[0]
     write_csv(out / "cases.csv", table)
     write_csv(out / "regions.csv", regions)
+    totals = case_table(regions, [outcome.case.id for outcome in ordered if outcome.error is None], labels)
+    write_csv(out / "totals.csv", totals)
     timings = [{"case": outcome.case.id, "seconds": outcome.seconds} for outcome in ordered]
     write_csv(out / "timings.csv", pd.DataFrame(timings, columns=["case", "seconds"]))
-    return Predictions(out, table, regions)
+    return Predictions(out, table, regions, totals)
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:

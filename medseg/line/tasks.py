@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from medseg.case import Case
 from medseg.image import Image, Segmentation
@@ -27,11 +29,15 @@ class Finishing:
         out: Folder of the batch; each case gets one in it.
         min_voxels: Smaller regions are left out of the table.
         channel_names: As in `medseg.regions.measure_regions`.
+        reading: How the images were read: a channel that was resampled onto another's grid is measured on its own.
+        probabilities: Whether those of each case lie in its folder, and tell how sure a region is.
     """
 
     out: Path
     min_voxels: int = 0
     channel_names: Sequence[str] | None = None
+    reading: ReadOptions | None = None
+    probabilities: bool = False
 
 
 def read(options: ReadOptions | None, case: Case) -> tuple[Image, float]:
@@ -52,7 +58,12 @@ def finish(how: Finishing, work: tuple[Case, Image, Segmentation]) -> tuple["pd.
     began = time.perf_counter()
     case, image, segmentation = work
     regions = measure_segmentation(
-        image, segmentation, case=case.id, min_voxels=how.min_voxels, channel_names=how.channel_names
+        image,
+        replace(segmentation, probabilities=_probabilities(how, case)),
+        case=case.id,
+        min_voxels=how.min_voxels,
+        channel_names=how.channel_names,
+        own_grids=_own_grids(how, case, image),
     )
     ending = ".png" if image.geometry.ndim == 2 else ".nii.gz"
     write_preview(how.out / case.id / "preview.png", image, segmentation)
@@ -61,6 +72,23 @@ def finish(how: Finishing, work: tuple[Case, Image, Segmentation]) -> tuple["pd.
     else:
         write_label_files(how.out / case.id, segmentation, ending)
     return regions, time.perf_counter() - began
+
+
+def _probabilities(how: Finishing, case: Case) -> np.ndarray | None:
+    """As they were written: mapped, so that only what regions need is read."""
+    if not how.probabilities:
+        return None
+    mapped: np.ndarray = np.load(how.out / case.id / "probabilities.npy", mmap_mode="r")
+    return mapped
+
+
+def _own_grids(how: Finishing, case: Case, image: Image) -> dict[str, Image]:
+    if len(case.images) < 2 or how.reading is None or not how.reading.resample_channels:
+        return {}
+    from medseg.io.own_grids import read_elsewhere
+
+    names = how.channel_names or [f"ch{number}" for number in range(len(case.images))]
+    return {names[number]: one for number, one in read_elsewhere(case.images, image, how.reading).items()}
 
 
 def discard(folder: Path) -> None:

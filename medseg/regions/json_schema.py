@@ -6,7 +6,7 @@ from typing import Any
 
 from medseg.regions.families import FAMILIES, region_columns
 from medseg.regions.measured import Family
-from medseg.regions.schema import Column
+from medseg.regions.schema import WHAT, Column
 
 __all__ = ["json_schema", "schema_of"]
 
@@ -41,5 +41,8 @@ def schema_of(names: Iterable[str], families: Sequence[str | Family] = tuple(FAM
 
 def _property(column: Column) -> dict[str, Any]:
     kind = _TYPES[column.dtype]
-    told = {"type": kind if column.dtype in _NEVER_EMPTY else [kind, "null"], "description": column.meaning}
+    told = {
+        "type": kind if column.dtype in _NEVER_EMPTY or column in WHAT else [kind, "null"],
+        "description": column.meaning,
+    }
     return told | {key: value for key, value in (("unit", column.unit), ("source", column.source)) if value}

@@ -17,8 +17,9 @@ from medseg.io.own_grids import in_units, read_apart
 from medseg.io.structures import holds_structures
 from medseg.labels import Labels
 from medseg.options import ReadOptions
-from medseg.regions import Family, labels_of, measure_segmentation
+from medseg.regions import Family, measure_segmentation
 from medseg.reporting import Reporter, Silent
+from medseg.workflow.measuring_cases import undeclared
 
 __all__ = ["evaluate", "measure"]
 
@@ -115,7 +116,7 @@ def _segmentation(
     if len(files) == 1 and holds_structures(files[0]):
         return read_segmentation(files[0], on=image, labels=labels, options=options), case
     placed, grid = read_mask(files, on=image, labels=labels, options=options)
-    return Segmentation(placed, grid, labels or labels_of(placed, where=str(files[0]))), case
+    return Segmentation(placed, grid, labels or undeclared(placed, str(files[0]))), case
 
 
 def _organs(

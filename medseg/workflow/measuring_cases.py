@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from medseg.atomic import write_csv, write_json
 from medseg.case import Case
 from medseg.datasets import open_dataset
-from medseg.errors import DatasetError
+from medseg.errors import DatasetError, LabelError
 from medseg.image import Segmentation
 from medseg.io import read_case_image, read_case_label_map
 from medseg.labels import Labels, labels_of
@@ -20,7 +21,7 @@ from medseg.options import ReadOptions
 from medseg.regions import case_table, empty_table, measure_segmentation, schema_of
 from medseg.reporting import Reporter, Silent
 
-__all__ = ["MeasuredCases", "measure_cases"]
+__all__ = ["MeasuredCases", "measure_cases", "undeclared"]
 
 _COLUMNS = ["case", "patient", "status", "regions", "warnings", "error", "images"]
 
@@ -124,6 +125,19 @@ def measure_cases(
     return MeasuredCases(table, regions, case_table(regions, done, names))
 
 
+def undeclared(mask: np.ndarray, where: str) -> Labels:
+    """A label for each value of a mask of which nobody declared any.
+
+    Raises:
+        LabelError: There are negative values, which could be labels, an ignore value or an image.
+    """
+    lowest = int(mask.min(initial=0))
+    if lowest < 0:
+        found = f"holds negative values ({lowest} among {np.count_nonzero(mask < 0)} voxels) that nobody declared"
+        raise LabelError(where, found, "Declare them: --label ignore=-1, or --label NAME=-1.")
+    return labels_of(mask, where=where)
+
+
 def _results(cases: Sequence[Case], how: _How, jobs: int) -> Iterator[_Outcome]:
     """Outcomes in the order of the cases. Where a case takes its process down, the rest are measured one in each."""
     if jobs == 1 or len(cases) < 2:
@@ -154,7 +168,7 @@ def _guarded(case: Case, how: _How) -> _Outcome:
 def _measured(case: Case, how: _How) -> _Outcome:
     image = read_case_image(case, how.options)
     found = read_case_label_map(case, image, how.labels, how.options)
-    labels = how.labels or labels_of(found.mask, where=case.id)
+    labels = how.labels or undeclared(found.mask, case.id)
     segmentation = Segmentation(found.mask, image.geometry, labels)
     regions = measure_segmentation(image, segmentation, case=case.id, **how.given)
     return _Outcome(case, regions, labels.names if len(regions) else (), (*image.notes, *found.notes))

@@ -70,7 +70,7 @@ def predict(
         inputs: One or several paths. For a model of several channels `case_0000.nii.gz` and `case_0001.nii.gz` are one
             case, as nnU-Net has it.
         out: Gets `<case>/mask.nii.gz` (or .png; of labels that overlap `mask_LABEL.nii.gz`), `<case>/preview.png`,
-            `regions.csv`, `cases.csv`, `timings.csv` and `run.json`.
+            `regions.csv`, `totals.csv`, `cases.csv`, `timings.csv` and `run.json`.
         part: Only this part ("test", "validation", "train") of the split that the model was trained with.
         min_voxels: Regions with fewer voxels are left out of the table.
         reading: Fields of `ReadOptions` that are to be other than in training.
