@@ -229,6 +229,8 @@ class Labels:
         """
         if not np.issubdtype(mask.dtype, np.integer) and mask.dtype != bool:
             mask = _as_integers(mask, where)
+        if mask.dtype == np.uint8 and self._are_indices(int(mask.max(initial=0))):
+            return mask.copy()
         found = np.unique(mask)
         unknown = [int(value) for value in found if int(value) not in self._lookup]
         if unknown:
@@ -245,6 +247,10 @@ class Labels:
         table = np.zeros(int(found[-1]) + 1, dtype=np.uint8)
         table[found.astype(np.intp)] = indices
         return table[mask.astype(np.uint8) if mask.dtype == bool else mask]
+
+    def _are_indices(self, largest: int) -> bool:
+        """Whether every file value up to the largest is its own index, so that nothing is to be looked up."""
+        return all(self._lookup.get(value) == value for value in range(largest + 1))
 
     def to_channels(self, mask: np.ndarray, where: str = "mask") -> np.ndarray:
         """File values to a channel for each label, as labels need them that overlap.

@@ -29,6 +29,8 @@ def chunks(shape: Sequence[int]) -> Iterator[slice]:
 def finite(voxels: np.ndarray) -> np.ndarray:
     """A copy as float32 in which what is not a number is 0."""
     copied = np.array(voxels, dtype=np.float32, order="C")
+    if voxels.dtype.kind in "iu":
+        return copied
     return np.nan_to_num(copied, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
 
