@@ -9,6 +9,11 @@ from medseg.commands.options import Json, Label, Reading, bars, labels_of_words,
 
 __all__ = ["evaluate"]
 
+_SHOWN = (
+    "dice", "iou", "precision", "recall", "accuracy", "hd95_mm", "assd_mm", "nsd", "hd95_px", "assd_px", "nsd_px",
+    "lesion_f1", "pq",
+)  # fmt: skip
+
 
 def evaluate(
     predictions: Annotated[Path, typer.Argument(help="What predict wrote, a folder of masks, or one mask.")],
@@ -85,7 +90,8 @@ def _show(evaluation: Any) -> None:
 
     from medseg.outputs.console import frame_table
 
-    show(frame_table(evaluation.summary, "Summary over cases", max_rows=80))
+    summary = evaluation.summary[evaluation.summary["metric"].isin(_SHOWN)]
+    show(frame_table(summary, "Summary over cases (summary.csv has every score)", max_rows=80))
     detection = pd.DataFrame([{"label": one.label} | one.to_dict() for one in evaluation.detection])
     if len(detection) and detection["lesions"].sum():
         show(frame_table(detection, f"Lesions of all cases (match: {evaluation.scoring.match})"))

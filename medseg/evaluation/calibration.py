@@ -1,7 +1,8 @@
 """Whether probabilities are right: of voxels given 0.8, are 8 in 10 the label? Reliability curve, ECE and Brier score.
 
-Over two scopes: "all" voxels that were judged, and "object", those with a probability of at least 0.01 or in the
-reference. Most of a scan is background that every model is sure of, and hides in the first what the second shows.
+Over two scopes: "all" voxels that were judged, and those of them that the model held "possible", with a probability of
+at least 0.01. Most of a scan is background that every model is sure of, and hides in the first what the second shows.
+Voxels are never chosen by the truth, which would bend the curve.
 """
 
 import math
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["CALIBRATION_COLUMNS", "SCOPES", "Reliability", "calibration_table", "reliability_of"]
 
 CALIBRATION_COLUMNS = ("label", "scope", "low", "high", "voxels", "mean_probability", "observed")
-SCOPES = ("all", "object")
-_SHOWN = 0.01
+SCOPES = ("all", "possible")
+_POSSIBLE = 0.01
 _BLOCK = 1 << 22  # voxels that are looked at at once
 _Floats = npt.NDArray[np.float64]
 
@@ -84,8 +85,7 @@ def reliability_of(
         part = slice(first, first + slices)
         known = judged[part]
         share, is_true = np.asarray(probabilities[part])[known].astype(np.float64), truth[part][known]
-        shown = (share >= _SHOWN) | is_true
-        for scope, inside in (("all", slice(None)), ("object", shown)):
+        for scope, inside in (("all", slice(None)), ("possible", share >= _POSSIBLE)):
             found[scope] += _counted(share[inside], is_true[inside], bins)
     return found
 

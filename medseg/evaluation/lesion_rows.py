@@ -62,12 +62,13 @@ def lesion_rows(
         matched, partner = _partners(match, column, len(voxels))
         iou, overlap = _overlaps(match, column, voxels)
         doubled = np.isin(np.arange(len(voxels)), match.duplicates) & (side == "predicted")
-        for place, size in enumerate(voxels.tolist()):
-            row: dict[str, Any] = {"case": case, "label": label, "side": side, "lesion": place + 1, "voxels": size}
-            row |= {"volume_ml": math.nan, "area_mm2": math.nan} | ({name: size * scale} if name else {})
-            row |= {"matched": bool(matched[place]), "duplicate": bool(doubled[place])}
-            row |= {"partner": int(partner[place]), "iou": float(iou[place]), "overlap": float(overlap[place])}
-            rows.append(row | {"confidence": float(sure[place])})
+        sizes = (voxels * scale).tolist()
+        blank = [math.nan] * len(sizes)
+        own = {"volume_ml": blank, "area_mm2": blank} | ({name: sizes} if name else {})
+        columns = (voxels, *own.values(), matched, doubled, partner, iou, overlap, sure)
+        listed = zip(*(one if isinstance(one, list) else one.tolist() for one in columns), strict=True)
+        for number, values in enumerate(listed, start=1):
+            rows.append(dict(zip(LESION_COLUMNS, (case, label, side, number, *values), strict=True)))
     return rows
 
 

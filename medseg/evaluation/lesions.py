@@ -123,7 +123,9 @@ def lesions_of(mask: npt.NDArray[np.bool_]) -> np.ndarray:
 
     if not mask.any():
         return np.zeros(mask.shape, np.uint16)
-    found: np.ndarray = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=26 if mask.ndim == 3 else 8)
+    # Not boolean: of such, cc3d (4.0 at least) joins and numbers some components wrongly where neighbours are 8.
+    indices = np.ascontiguousarray(mask).view(np.uint8)
+    found: np.ndarray = cc3d.connected_components(indices, connectivity=26 if mask.ndim == 3 else 8)
     return found
 
 
@@ -166,11 +168,14 @@ def _overlapping(predicted: np.ndarray, reference: np.ndarray, sizes: _Ints, oth
 
 def _sizes_and_centres(instances: np.ndarray, geometry: Geometry) -> tuple[_Ints, _Floats]:
     """Voxels of each lesion, and its centre of mass in world space but for the origin, which both sides share."""
-    import cc3d
-
-    found = cc3d.statistics(np.ascontiguousarray(instances))
-    centres: _Floats = found["centroids"][1:].astype(np.float64) @ geometry.affine[:-1, :-1].T
-    return found["voxel_counts"][1:].astype(np.int64), centres
+    places = np.flatnonzero(instances)
+    numbers = instances.ravel()[places].astype(np.int64) - 1
+    sizes = np.bincount(numbers).astype(np.int64)
+    centres = np.empty((len(sizes), instances.ndim))
+    for axis, length in enumerate(instances.shape):
+        along = places // int(np.prod(instances.shape[axis + 1 :], dtype=np.int64)) % length
+        centres[:, axis] = np.bincount(numbers, along, len(sizes)) / np.maximum(1, sizes)
+    return sizes, centres @ geometry.affine[:-1, :-1].T
 
 
 def _near(one: _Floats, other: _Floats, reach: float) -> tuple[_Ints, _Floats]:
@@ -188,11 +193,19 @@ def _assigned(pairs: _Ints, gains: _Floats) -> _Ints:
     """The most pairs in which every lesion is once, of these the ones with the greatest sum of gains, each 0 to 1.
 
     Groups of lesions that have nothing to do with one another are assigned one by one, as their matrix of all would
-    not fit in memory where there are many.
+    not fit in memory where there are many. Most groups are one pair.
     """
+    degrees = [np.bincount(pairs[:, side])[pairs[:, side]] if len(pairs) else np.zeros(0) for side in (0, 1)]
+    alone = (degrees[0] == 1) & (degrees[1] == 1)
+    rest, worth = pairs[~alone], gains[~alone]
+    found = np.concatenate([pairs[alone], *(_best(rest[part], worth[part]) for part in _groups(rest))])
+    return found[np.lexsort(found.T[::-1])]
+
+
+def _groups(pairs: _Ints) -> list[_Ints]:
+    """Positions of pairs that hang together, directly or through others."""
     if not len(pairs):
-        return pairs
-    from scipy.optimize import linear_sum_assignment
+        return []
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -201,13 +214,16 @@ def _assigned(pairs: _Ints, gains: _Floats) -> _Ints:
     graph = coo_array((np.ones(len(pairs), bool), tuple(nodes.T)), shape=(int(count.sum()),) * 2)
     group = connected_components(graph, directed=False)[1][nodes[:, 0]]
     order = np.argsort(group, kind="stable")
-    chosen = []
-    for part in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
-        (rows, row), (columns, column) = (np.unique(pairs[part, side], return_inverse=True) for side in (0, 1))
-        worth = np.zeros((len(rows), len(columns)))
-        worth[row, column] = gains[part] + len(part)  # one pair more is worth more than any sum of gains
-        best = linear_sum_assignment(worth, maximize=True)
-        real = worth[best] > 0
-        chosen.append(np.stack([rows[best[0][real]], columns[best[1][real]]], axis=1))
-    found = np.concatenate(chosen)
-    return found[np.lexsort(found.T[::-1])]
+    return np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
+
+
+def _best(pairs: _Ints, gains: _Floats) -> _Ints:
+    """The assignment within one group."""
+    from scipy.optimize import linear_sum_assignment
+
+    (rows, row), (columns, column) = (np.unique(pairs[:, side], return_inverse=True) for side in (0, 1))
+    worth = np.zeros((len(rows), len(columns)))
+    worth[row, column] = gains + len(pairs)  # one pair more is worth more than any sum of gains
+    best = linear_sum_assignment(worth, maximize=True)
+    real = worth[best] > 0
+    return np.stack([rows[best[0][real]], columns[best[1][real]]], axis=1)

@@ -93,8 +93,8 @@ def draw_froc(evaluation: Evaluation) -> "Figure | None":
 
 
 def draw_calibration(evaluation: Evaluation) -> "Figure | None":
-    """Observed share over mean probability, a line a label, of the voxels that are not surely background."""
-    found = {label: one for (label, scope), one in evaluation.reliability.items() if scope == "object" and one.n}
+    """Observed share over mean probability, a line a label, of the voxels that the model held possible."""
+    found = {label: one for (label, scope), one in evaluation.reliability.items() if scope == "possible" and one.n}
     if not found:
         return None
     figure, (axes,) = _figure(1, 1, 4.8, 4.4)
@@ -105,7 +105,7 @@ def draw_calibration(evaluation: Evaluation) -> "Figure | None":
         text = f"{_short(label)}: ECE {one.ece:.3f}, Brier {one.brier:.3f}"
         axes.plot(*sides, marker="o", markersize=4, color=COLOURS[place % len(COLOURS)], label=text)
     axes.set(xlabel="mean probability", ylabel="observed share", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    axes.set_title("Voxels with p ≥ 0.01 or in the reference", fontsize=9)
+    axes.set_title("Voxels with p ≥ 0.01", fontsize=9)
     axes.grid(alpha=0.25)
     axes.legend(loc="upper left", fontsize=8)
     return figure
