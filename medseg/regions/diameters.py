@@ -134,7 +134,7 @@ class Slices:
         """Those of the slices across an axis; of a picture, which is a single slice, for None."""
         slices = mask[..., np.newaxis] if across is None else np.moveaxis(mask, across, 2)
         last = slices.shape[1] - 1 - slices[:, ::-1].argmax(axis=1)
-        return cls(slices.any(axis=1), slices.argmax(axis=1), last)
+        return cls(np.asarray(slices.any(axis=1)), slices.argmax(axis=1), last)
 
     def centres(self, index: int) -> np.ndarray:
         """Their indices within one slice, shape (n, 2): the corners of its convex hull are among them."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from medseg.errors import InputError
 from medseg.image import Image
-from medseg.regions import confidence, extent, intensity, organs, pet, place, side, size, texture
+from medseg.regions import confidence, extent, intensity, organs, pet, place, shape, side, size, texture
 from medseg.regions.measured import Family
 from medseg.regions.schema import WHAT, Column
 
@@ -14,6 +14,7 @@ __all__ = ["DEFAULT_FAMILIES", "FAMILIES", "OPTIONAL_FAMILIES", "families_for", 
 FAMILIES: dict[str, Family] = {
     "size": Family(size.columns, size.measure),
     "diameters": Family(extent.columns, extent.measure),
+    "shape": Family(shape.columns, shape.measure),
     "place": Family(place.columns, place.measure),
     "intensity": Family(intensity.columns, intensity.measure),
     "pet": Family(pet.columns, pet.measure),
@@ -22,7 +23,7 @@ FAMILIES: dict[str, Family] = {
     "organ": Family(organs.columns, organs.measure),
     "side": Family(side.columns, side.measure),
 }
-DEFAULT_FAMILIES = ("size", "diameters", "place", "intensity")
+DEFAULT_FAMILIES = ("size", "diameters", "shape", "place", "intensity")
 OPTIONAL_FAMILIES = ("pet", "confidence", "organ")  # come with the default ones where the inputs allow it
 
 

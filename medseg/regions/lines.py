@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import numpy as np
 
-__all__ = ["SAME", "corners", "hull", "longest_chord_across", "longest_lines"]
+__all__ = ["SAME", "corners", "hull", "longest_chord_across", "longest_lines", "narrowest"]
 
 SAME = 1e-7  # lengths that differ by less than this share are equal
 _LEVEL = 1e-9  # mm by which rounding may part vertices of one height
@@ -93,6 +93,21 @@ def hull(centres: np.ndarray) -> np.ndarray:
     steps = np.concatenate([np.eye(centres.shape[1]), -np.eye(centres.shape[1])]) / 2
     vertices = (corners(centres)[:, np.newaxis] + steps).reshape(-1, centres.shape[1])
     return np.asarray(vertices[ConvexHull(vertices).vertices])
+
+
+def narrowest(centres: np.ndarray, axes: np.ndarray) -> float:
+    """Smallest distance between two parallel lines that enclose the half-level contour around voxel centres, in mm.
+
+    One of the two lies along a side of the convex hull (Freeman 1975).
+
+    Args:
+        centres: Indices of pixels, shape (n, 2).
+        axes: Index steps to mm, shape (2, 2).
+    """
+    polygon = hull(centres) @ axes.T
+    sides = np.roll(polygon, -1, axis=0) - polygon
+    normals = np.stack([-sides[:, 1], sides[:, 0]], axis=1) / np.linalg.norm(sides, axis=1, keepdims=True)
+    return float(np.ptp(polygon @ normals.T, axis=0).min())
 
 
 def longest_chord_across(polygon: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:

@@ -170,9 +170,10 @@ def test_a_shift_of_the_grid_moves_the_centroid_and_nothing_else():
     here = measure_regions(Image(voxels, Geometry(mask.shape, affine)), mask, LESION)
     affine[:3, 3] = (10, -20, 30)
     there = measure_regions(Image(voxels, Geometry(mask.shape, affine)), mask, LESION)
-    moved = ["centroid_x_mm", "centroid_y_mm", "centroid_z_mm"]
+    moved = [name for name in here if name.endswith(("_x_mm", "_y_mm", "_z_mm"))]
+    assert len(moved) == 15
     pd.testing.assert_frame_equal(here.drop(columns=moved), there.drop(columns=moved))
-    np.testing.assert_allclose(there[moved] - here[moved], np.tile((10, -20, 30), (len(here), 1)))
+    np.testing.assert_allclose(there[moved] - here[moved], np.tile((10, -20, 30), (len(here), 5)))
 
 
 def test_every_column_says_what_it_means():
@@ -180,5 +181,7 @@ def test_every_column_says_what_it_means():
     assert len({column.name for column in columns}) == len(columns)
     assert all(column.meaning.endswith(".") for column in columns)
     for column in columns:
-        unit = {"mm": "mm", "ml": "ml", "mm2": "mm²", "mm3": "mm³", "hu": "HU"}.get(column.name.rsplit("_", 1)[-1])
-        assert unit is None or column.unit == unit
+        unit = {"mm": "mm", "ml": "ml", "mm2": "mm²", "mm3": "mm³", "px": "px"}.get(column.name.rsplit("_", 1)[-1])
+        assert unit is None or column.unit == unit or column.name == "area_px"
+    units = {column.name: column.unit for column in columns}
+    assert (units["mean_hu"], units["energy_hu"], units["kurtosis_hu"]) == ("HU", "HU²", "")
