@@ -102,7 +102,8 @@ def texture_features(voxels: np.ndarray, mask: np.ndarray, *, bin_width: float |
     import SimpleITK
 
     settings: dict[str, Any] = {"binCount": _COUNT} if bin_width is None else {"binWidth": bin_width}
-    filled = np.where(inside, voxels, voxels[inside].flat[0])
+    # PyRadiomics finds no direction to a neighbour in a box of one voxel, so there is a rim around the region.
+    filled, inside = np.pad(np.where(inside, voxels, voxels[inside].flat[0]), 1, mode="edge"), np.pad(inside, 1)
     image, region = (SimpleITK.GetImageFromArray(array.T) for array in (filled, inside.astype(np.uint8)))
     row: dict[str, float] = {}
     with warnings.catch_warnings(), np.errstate(all="ignore"):
