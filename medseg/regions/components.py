@@ -12,6 +12,7 @@ import numpy as np
 
 from medseg.errors import InputError, LabelError
 from medseg.labels import IGNORE_INDEX, Labels
+from medseg.regions.islands import islands, slowest_axis
 from medseg.regions.pieces import Piece, assembled, piece_of, touching
 
 __all__ = ["CONNECTIVITIES", "Connectivity", "Region", "find_regions"]
@@ -97,30 +98,41 @@ def _pieces(
     mask: np.ndarray, labels: Labels, neighbours: Connectivity, where: str
 ) -> tuple[list[Piece], list[np.ndarray]]:
     """The components of each slab, and pairs of numbers of those that touch across the face of two, shape (n, 2)."""
-    import cc3d
-
     pieces: list[Piece] = []
     pairs: list[np.ndarray] = []
-    face: tuple[np.ndarray, np.ndarray] | None = None
-    axis = int(np.argmax([abs(step) for step in mask.strides]))
-    for corner, slab in _slabs(mask, labels.background[0], axis):
-        indices = np.ascontiguousarray(_indices(slab, mask, labels, where))
-        indices[indices == IGNORE_INDEX] = 0
-        if not indices.any():
-            face = None
-            continue
-        components: np.ndarray = cc3d.connected_components(indices, connectivity=neighbours)
-        found = cc3d.statistics(components)
-        before = len(pieces)
-        for number in range(1, len(found["voxel_counts"])):
-            crop = found["bounding_boxes"][number]
-            index = int(indices[crop][components[crop] == number][0]) if len(labels.labels) > 1 else 1
-            pieces.append(piece_of(components, number, crop, corner, index, int(found["voxel_counts"][number]), axis))
-        ends = [(indices.take(at, axis), _numbered(components.take(at, axis), before)) for at in (0, -1)]
-        if face is not None:
-            pairs.append(touching(face, ends[0], neighbours))
-        face = ends[1]
+    for start, island in islands(mask, labels.background[0]):
+        axis = slowest_axis(island)
+        face: tuple[np.ndarray, np.ndarray] | None = None
+        for first, slab in _slabs(island, axis):
+            indices = _indices(slab, mask, labels, where)
+            corner = tuple(n + first if i == axis else n for i, n in enumerate(start))
+            before = len(pieces)
+            components, found = _components(indices, corner, axis, neighbours, len(labels.labels))
+            pieces += found
+            if slab.shape == island.shape:
+                continue
+            ends = [(indices.take(at, axis), _numbered(components.take(at, axis), before)) for at in (0, -1)]
+            if face is not None:
+                pairs.append(touching(face, ends[0], neighbours))
+            face = ends[1]
     return pieces, pairs
+
+
+def _components(
+    indices: np.ndarray, corner: Sequence[int], axis: int, neighbours: Connectivity, labels: int
+) -> tuple[np.ndarray, list[Piece]]:
+    """Each voxel's component within a slab, numbered from 1, and the components."""
+    import cc3d
+
+    components: np.ndarray = cc3d.connected_components(indices, connectivity=neighbours)
+    found = cc3d.statistics(components)
+    pieces = []
+    for number in range(1, len(found["voxel_counts"])):
+        crop = found["bounding_boxes"][number]
+        inside = components[crop] == number
+        index = int(indices[crop][inside][0]) if labels > 1 else 1
+        pieces.append(piece_of(inside, crop, corner, index, int(found["voxel_counts"][number]), axis))
+    return components, pieces
 
 
 def _numbered(components: np.ndarray, before: int) -> np.ndarray:
@@ -129,29 +141,29 @@ def _numbered(components: np.ndarray, before: int) -> np.ndarray:
 
 
 def _indices(slab: np.ndarray, mask: np.ndarray, labels: Labels, where: str) -> np.ndarray:
+    """Class indices of a slab, 0 where it is ignored, in one piece of memory."""
+    plain = tuple(range(len(labels.labels) + 1)) == labels.file_values == labels.written_values
+    if plain and slab.dtype in (bool, np.uint8) and slab.max() < labels.classes:
+        return _in_one_piece(slab.view(np.uint8))
     try:
-        return labels.to_indices(slab, where)
+        indices = labels.to_indices(slab, where)
     except LabelError:  # tell of what is wrong in all of it
-        axis = int(np.argmax([abs(step) for step in mask.strides]))
-        values = [np.unique(block) for _, block in _slabs(mask, labels.background[0], axis)]
+        values = [np.unique(block) for _, block in _slabs(mask, slowest_axis(mask))]
         labels.to_indices(np.concatenate(values), where)
         raise
+    indices[indices == IGNORE_INDEX] = 0
+    return _in_one_piece(indices)
 
 
-def _slabs(mask: np.ndarray, background: int, axis: int) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
-    """The smallest box around what is not background, some slices along an axis at a time, and where each begins."""
-    start, box = _bounding_box(mask, background, axis)
-    inner = mask[box]
-    if not inner.size:
-        return
-    step = max(1, _SLAB * inner.shape[axis] // inner.size)
-    for first in range(0, inner.shape[axis], step):
-        corner = tuple(n + first if i == axis else n for i, n in enumerate(start))
-        yield corner, _along(inner, axis, first, first + step)
+def _in_one_piece(array: np.ndarray) -> np.ndarray:
+    return array if array.flags.forc else np.ascontiguousarray(array)
 
 
-def _along(array: np.ndarray, axis: int, start: int, stop: int) -> np.ndarray:
-    return array[(*(slice(None),) * axis, slice(start, stop))]
+def _slabs(array: np.ndarray, axis: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Some slices along an axis at a time, and the index of the first."""
+    step = max(1, _SLAB * array.shape[axis] // array.size)
+    for first in range(0, array.shape[axis], step):
+        yield first, array[(*(slice(None),) * axis, slice(first, first + step))]
 
 
 def _joined(pieces: Sequence[Piece], pairs: Sequence[np.ndarray]) -> list[list[Piece]]:
@@ -185,16 +197,3 @@ def _connectivity(ndim: int, wanted: Connectivity | None, where: str) -> Connect
         named = ", ".join(str(choice) for choice in sorted(choices))
         raise InputError("connectivity", f"{wanted} in {ndim}D", f"Choose {named}.", named)
     return wanted or choices[0]
-
-
-def _bounding_box(mask: np.ndarray, background: int, slowest: int) -> tuple[tuple[int, ...], tuple[slice, ...]]:
-    """First corner and slices of the smallest box around what is not background; an empty box where all is."""
-    hits = [np.zeros(n, bool) for n in mask.shape]
-    step = max(1, _SLAB * mask.shape[slowest] // max(1, mask.size))
-    for first in range(0, mask.shape[slowest], step):
-        inside = _along(mask, slowest, first, first + step) != background
-        for axis, hit in enumerate(hits):
-            part = slice(first, first + step) if axis == slowest else slice(None)
-            hit[part] |= inside.any(axis=tuple(i for i in range(mask.ndim) if i != axis))
-    ends = [(int(at[0]), int(at[-1]) + 1) if (at := np.flatnonzero(hit)).size else (0, 0) for hit in hits]
-    return tuple(first for first, _ in ends), tuple(slice(*end) for end in ends)

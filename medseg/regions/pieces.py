@@ -49,26 +49,18 @@ class Piece:
 
 
 def piece_of(
-    components: np.ndarray,
-    number: int,
-    crop: Sequence[slice],
-    corner: Sequence[int],
-    index: int,
-    voxels: int,
-    axis: int,
+    inside: np.ndarray, crop: Sequence[slice], corner: Sequence[int], index: int, voxels: int, axis: int
 ) -> Piece:
     """One component of a slab.
 
     Args:
-        components: Of the slab, numbered.
-        number: Which.
-        crop: Its bounding box in the slab.
+        inside: Boolean, true in it, shape of its bounding box.
+        crop: That box in the slab.
         corner: Where the slab lies in the mask.
         index: Class index of its label.
         voxels: How many it has.
         axis: Along which slabs follow one another.
     """
-    inside = components[tuple(crop)] == number
     start = tuple(one + part.start for one, part in zip(corner, crop, strict=True))
     first = np.unravel_index(int(np.argmax(inside)), inside.shape)
     place = tuple(int(a) + b for a, b in zip(first, start, strict=True))
