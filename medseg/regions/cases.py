@@ -16,7 +16,7 @@ _SIZES = {
     "area_mm2": ("mm²", "area (2D)"),
     "area_px": ("px²", "area in pixels (2D of unknown spacing)"),
 }
-_SIDES = ("left", "right")
+_SIDES = ("left", "right", "both")
 
 
 def case_columns(organs: Sequence[str] = ()) -> tuple[Column, ...]:
@@ -45,7 +45,7 @@ def case_columns(organs: Sequence[str] = ()) -> tuple[Column, ...]:
         Column("recist_targets", "", "int64", "Regions whose diameters are summed."),
         Column("recist_sum_mm", "mm", "float64", f"Sum of the longest diameters in a slice {chosen}.", RECIST),
         Column("recist_sum_px", "px", "float64", "As recist_sum_mm, where the spacing is unknown."),
-        *(Column(f"regions_{side}", "", "Int64", f"Regions on the patient's {side}, by `side`.") for side in _SIDES),
+        *(Column(f"regions_{side}", "", "Int64", f"Regions whose `side` is {side}.") for side in _SIDES),
         *(Column(f"regions_in_{organ}", "", "Int64", f"Regions whose `organ` is {organ}.") for organ in organs),
     )
 

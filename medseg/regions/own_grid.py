@@ -56,7 +56,7 @@ def region_on(found: Measured, target: Geometry) -> tuple[tuple[int, ...], np.nd
     """A region on another grid: each class linearly, and the voxels are its own in which its share is the largest.
 
     Classes are the region, the background, each other label, and other regions of its own; of equal shares the region
-    has the voxel.
+    does not have the voxel (as in `resample_labels`, where background comes first).
 
     Returns:
         Where the box begins on that grid, and the region in it, boolean; of shape (0, 0, 0) where no centre of a voxel
@@ -72,7 +72,7 @@ def region_on(found: Measured, target: Geometry) -> tuple[tuple[int, ...], np.nd
     for index in np.unique(indices):
         if index != _OWN:
             np.maximum(others, _share(indices == index, source, grid), out=others)
-    mask = (own > 0) & (own >= others - _TIE)
+    mask = own > others + _TIE
     if not mask.any():
         return (0,) * target.ndim, np.zeros((0,) * target.ndim, bool)
     ends = [np.flatnonzero(mask.any(axis=tuple(i for i in range(mask.ndim) if i != axis))) for axis in range(mask.ndim)]

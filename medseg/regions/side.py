@@ -15,16 +15,18 @@ _SAMPLES = 48  # along each axis: enough for the middle of a body
 _TISSUE_HU = -500.0
 _TISSUE_SHARE = 0.1  # of the range of values, where they are not HU
 _CUT = 0.1  # of a lateral face of the image that tissue may cover before the body counts as cut off there
+_SHARED = 0.1  # of a region's voxels on each side, from which on it is on both
 _STATED = {"L": "left", "R": "right"}
 
 
 def columns(channels: Sequence[str] = ()) -> tuple[Column, ...]:
     """The column of the side."""
     how = (
-        "the side that the header states (DICOM Laterality), else the side of the body's middle on which the centroid "
-        "lies; empty in 2D, without spacing, and where the body reaches the left or right edge of the image"
+        f"the side that the header states (DICOM Laterality), else the side of the body's middle with more than "
+        f"{1 - _SHARED:.0%} of the voxels, and both where neither has; empty in 2D without a stated side, without "
+        "spacing, and where the body reaches the left or right edge of the image"
     )
-    return (Column("side", "", "str", f"left or right of the patient: {how}."),)
+    return (Column("side", "", "str", f"left, right or both sides of the patient: {how}."),)
 
 
 def measure(found: Measured) -> dict[str, Any]:
@@ -35,9 +37,19 @@ def measure(found: Measured) -> dict[str, Any]:
     middle = body_middle_mm(found.image)
     if middle is None:
         return {"side": ""}
-    counts = [found.mask.sum(axis=tuple(i for i in range(3) if i != axis)) for axis in range(3)]
-    centroid = [float(np.arange(len(count)) @ count) / found.region.voxels for count in counts]
-    return {"side": "right" if found.geometry.to_world(centroid)[0] > middle else "left"}
+    right = _share_right(found, middle)
+    return {"side": "both" if _SHARED < right < 1 - _SHARED else "right" if right > 0.5 else "left"}
+
+
+def _share_right(found: Measured, middle: float) -> float:
+    """Share of a region's voxels whose centres lie to the right of world x, some slices at a time."""
+    axes, origin = found.geometry.affine[0, :3], found.geometry.affine[0, 3]
+    across = [step * np.arange(n) for step, n in zip(axes, found.mask.shape, strict=True)]
+    plane = across[1][:, None] + across[2]
+    counted = 0
+    for x, inside in zip(across[0], found.mask, strict=True):
+        counted += int(np.count_nonzero(inside & (plane > middle - origin - x)))
+    return counted / found.region.voxels
 
 
 def body_middle_mm(image: Image) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medseg.atomic import write_csv, write_json
+from medseg.atomic import json_text, write_csv, write_text
 from medseg.case import Case
 from medseg.datasets import open_dataset
 from medseg.errors import DatasetError, LabelError
@@ -54,7 +54,8 @@ class MeasuredCases:
         folder = Path(folder)
         for name in ("cases", "regions", "totals"):
             write_csv(folder / f"{name}.csv", getattr(self, name))
-        write_json(folder / "regions.schema.json", schema_of(self.regions.columns))
+        schema = json_text(schema_of(self.regions.columns), sort_keys=False)
+        write_text(folder / "regions.schema.json", f"{schema}\n")
 
     def _repr_html_(self) -> str:
         return f"{self.totals.to_html(index=False)}{self.regions.head(20).to_html(index=False)}"

@@ -66,17 +66,17 @@ def test_the_side_is_the_patients_whatever_the_order_of_storage(flip):
     voxels = np.full((20, 20, 10), -1000, np.int16)
     voxels[5:17, 3:17] = 40
     mask = np.zeros(voxels.shape, np.uint8)
-    mask[6:10, 8:10, 3:5], mask[12:14, 8:10, 3:5] = 1, 1
+    mask[6:10, 8:10, 3:5], mask[12:14, 8:10, 3:5], mask[9:12, 14:15, 7:8] = 1, 1, 1
     affine = np.diag([1.0, 1, 2, 1])
     if flip:
         voxels, mask, affine[0] = voxels[::-1], mask[::-1], [-1, 0, 0, 19]
     body = Image(voxels[np.newaxis], Geometry(voxels.shape, affine), modality="CT", unit="HU")
     table = measure_regions(body, mask, LESION, families=("default", "side"))
-    assert list(table["side"]) == ["left", "right"]
+    assert list(table["side"]) == ["left", "right", "both"]
     stated = replace(body, facts={"laterality": "R"})
     assert set(measure_regions(stated, mask, LESION, families=("side",))["side"]) == {"right"}
     totals = case_table(table).iloc[0]
-    assert (totals["regions_left"], totals["regions_right"]) == (1, 1)
+    assert list(totals[["regions_left", "regions_right", "regions_both"]]) == [1, 1, 1]
 
 
 def test_the_side_is_unknown_where_the_body_is_cut_or_the_image_flat():
