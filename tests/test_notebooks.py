@@ -12,6 +12,11 @@ FAST = {
     "02_reading": {},  # takes seconds as it is
     "03_data": {},
     "04_training": {"STUDIES, EPOCHS, STEPS = 24, 12, 12": "STUDIES, EPOCHS, STEPS = 12, 1, 2"},
+    "05_inference": {
+        'HELD_BACK, EPOCHS, STEPS, DEPTHS = 12, 3, 8, 30, "64 128 256 512"': (
+            'HELD_BACK, EPOCHS, STEPS, DEPTHS = 6, 1, 1, 2, "32 64"'
+        )
+    },
 }
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
