@@ -58,7 +58,7 @@ def main() -> None:
     options = _options()
     options.work.mkdir(parents=True, exist_ok=True)
     rows = []
-    for task in _tasks(options):
+    for task in _tasks(options) if options.rounds else ():
         rows += _compared(task, options)
         _save(options, rows)
     if options.growth:
@@ -76,7 +76,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cases", type=int, default=65)
     parser.add_argument("--ct", type=Path, help="trainer folder of a CT model with a plan of 3 mm")
     parser.add_argument("--growth", action="store_true", help="predict CTs of 128 to 1024 slices with --ct")
-    parser.add_argument("--rounds", type=int, default=5, help="of the hippocampus; the CT has three at most")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="of the hippocampus; the CT has three at most; 0: --growth alone"
+    )
     parser.add_argument("--allocator", action="store_true", help="tune nnU-Net's allocator too")
     parser.add_argument("--backends", nargs="+", default=["auto"], help="medseg's, each a row")
     parser.add_argument("--work", type=Path, required=True, help="folder for images and masks")
