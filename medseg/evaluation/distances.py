@@ -147,10 +147,39 @@ def _same_shape(prediction: np.ndarray, reference: np.ndarray) -> None:
 
 
 def _boxes(indices: np.ndarray, labels: Labels) -> list[_Box | None]:
-    """Bounding box of each label, found in one pass over the volume."""
+    """Bounding box of each label."""
     if labels.exclusive:
-        return list(find_objects(indices, len(labels.names)))
-    return [find_objects(channel, 1)[0] for channel in indices]
+        return _boxes_of(indices, len(labels.names))
+    return [_boxes_of(channel, 1)[0] for channel in indices]
+
+
+def _boxes_of(indices: np.ndarray, count: int) -> list[_Box | None]:
+    """Of the indices 1, 2, ..., found in one pass over the part of the volume that is not background."""
+    shown = _shown(indices)
+    if shown is None:
+        return [None] * count
+    found = find_objects(indices[shown], count)
+    first = [side.start for side in shown]
+    return [box and tuple(slice(n + s.start, n + s.stop) for n, s in zip(first, box, strict=True)) for box in found]
+
+
+def _shown(indices: np.ndarray) -> _Box | None:
+    """The smallest box that holds what is not 0; found slice by slice, many times as quick as value by value."""
+    slowest = int(np.argmax(np.abs(indices.strides)))
+    plane = np.bitwise_or.reduce(indices, axis=slowest) != 0
+    if not plane.any():
+        return None
+    sides = [slice(None)] * indices.ndim
+    others = [axis for axis in range(indices.ndim) if axis != slowest]
+    for place, axis in enumerate(others):
+        sides[axis] = _extent(np.any(plane, axis=tuple(i for i in range(plane.ndim) if i != place)))
+    sides[slowest] = _extent(indices[tuple(sides)].any(axis=tuple(others)))
+    return tuple(sides)
+
+
+def _extent(hits: npt.ArrayLike) -> slice:
+    found = np.flatnonzero(hits)
+    return slice(int(found[0]), int(found[-1]) + 1)
 
 
 def _around(*boxes: _Box | None) -> _Box:
