@@ -5,7 +5,7 @@ components of all of it would take four times its memory.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -15,7 +15,7 @@ from medseg.labels import IGNORE_INDEX, Labels
 from medseg.regions.islands import islands, slowest_axis
 from medseg.regions.pieces import Piece, assembled, piece_of, touching
 
-__all__ = ["CONNECTIVITIES", "Connectivity", "Region", "find_regions"]
+__all__ = ["CONNECTIVITIES", "Connectivity", "Region", "find_regions", "in_order"]
 
 Connectivity = Literal[4, 6, 8, 18, 26]
 CONNECTIVITIES: dict[int, tuple[Connectivity, ...]] = {2: (8, 4), 3: (26, 6, 18)}  # the first is the default
@@ -87,11 +87,13 @@ def find_regions(
             label = labels.labels[pieces[0].index - 1]
             region = Region(label.name, label.values[0], 0, voxels, start, size, tuple(pieces))
             regions[pieces[0].index - 1].append(region)
-    return [
-        Region(region.label, region.value, place, region.voxels, region.start, region.size, region.pieces)
-        for of_label in regions
-        for place, region in enumerate(sorted(of_label, key=_order), start=1)
-    ]
+    return [region for of_label in regions for region in in_order(of_label)]
+
+
+def in_order(regions: Sequence[Region]) -> list[Region]:
+    """Regions of one label, the largest first, numbered so; of equals the one whose first voxel comes first."""
+    ordered = sorted(regions, key=lambda region: (-region.voxels, min(piece.first for piece in region.pieces)))
+    return [replace(region, id=place) for place, region in enumerate(ordered, start=1)]
 
 
 def _pieces(
@@ -180,11 +182,6 @@ def _joined(pieces: Sequence[Piece], pairs: Sequence[np.ndarray]) -> list[list[P
     for piece, group in zip(pieces, belongs, strict=True):
         groups[group].append(piece)
     return groups
-
-
-def _order(region: Region) -> tuple:
-    """Largest first; of equals the one whose first voxel (x slowest) comes first."""
-    return -region.voxels, min(piece.first for piece in region.pieces)
 
 
 def _connectivity(ndim: int, wanted: Connectivity | None, where: str) -> Connectivity:

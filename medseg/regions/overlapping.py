@@ -8,7 +8,7 @@ import numpy as np
 
 from medseg.image import Image, Segmentation
 from medseg.labels import Label, Labels
-from medseg.regions.components import Region, find_regions
+from medseg.regions.components import Connectivity, Region, find_regions
 from medseg.regions.measured import Family
 from medseg.regions.table import measure_regions
 
@@ -29,6 +29,8 @@ def measure_segmentation(
     families: Sequence[str | Family] | None = None,
     organs: Segmentation | None = None,
     own_grids: Mapping[str, Image] | None = None,
+    connectivity: Connectivity | None = None,
+    merge_mm: float = 0.0,
 ) -> "pd.DataFrame":
     """`measure_regions` of a label map; of labels that overlap, of one after another.
 
@@ -42,6 +44,8 @@ def measure_segmentation(
         families: As in `measure_regions`.
         organs: As in `measure_regions`.
         own_grids: As in `measure_regions`.
+        connectivity: As in `measure_regions`.
+        merge_mm: As in `measure_regions`.
 
     Raises:
         MedsegError: As `measure_regions`.
@@ -66,6 +70,8 @@ def measure_segmentation(
             probabilities=chance,
             organs=organs,
             own_grids=own_grids,
+            connectivity=connectivity,
+            merge_mm=merge_mm,
         )
         for mask, own, chance in parts
     ]

@@ -10,9 +10,10 @@ from medseg.errors import GridMismatchError, InputError, UnknownSpacingError
 from medseg.geometry import Geometry
 from medseg.image import Image, Segmentation
 from medseg.labels import Labels
-from medseg.regions.components import find_regions
+from medseg.regions.components import Connectivity, find_regions
 from medseg.regions.families import DEFAULT_FAMILIES, families_for, family_of, region_columns
 from medseg.regions.measured import Family, Measured
+from medseg.regions.merging import merge_close
 from medseg.regions.own_grid import measured_elsewhere
 from medseg.regions.schema import Column
 from medseg.regions.size import MM3_PER_ML
@@ -36,6 +37,8 @@ def measure_regions(
     probabilities: np.ndarray | None = None,
     organs: Segmentation | None = None,
     own_grids: Mapping[str, Image] | None = None,
+    connectivity: Connectivity | None = None,
+    merge_mm: float = 0.0,
 ) -> "pd.DataFrame":
     """Measure every region of a mask. `medseg.regions.families` says what each column means.
 
@@ -53,6 +56,9 @@ def measure_regions(
         organs: A label map of organs on the image's grid, for the families that need it.
         own_grids: Channels by name that lie on other grids: their voxels are measured there, in place of those that a
             channel of the image of the same name has; each has one channel.
+        connectivity: Neighbours of a voxel, as in `find_regions`.
+        merge_mm: Fragments of a label whose nearest voxel centres lie at most so far apart are one region; what is
+            smallest is left out after that.
 
     Returns:
         One row a region, label by label and the largest first; for an empty mask no row, but every column.
@@ -76,7 +82,12 @@ def measure_regions(
     columns = region_columns(tuple(dict.fromkeys([*channels, *others])), wanted)
     smallest = max(min_voxels, _voxels_of(min_volume_ml, geometry))
     rows = []
-    for region in find_regions(mask, labels, min_voxels=smallest, where=case or "mask"):
+    fragments = find_regions(
+        mask, labels, min_voxels=0 if merge_mm else smallest, connectivity=connectivity, where=case or "mask"
+    )
+    for region in merge_close(fragments, geometry, merge_mm):
+        if region.voxels < smallest:
+            continue
         of_label = None if probabilities is None else probabilities[labels.names.index(region.label)]
         found = Measured(region, region.mask, image, channels, of_label, (mask, labels), organs)
         row = {"case": case} | _row(found, wanted)
