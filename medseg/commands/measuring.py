@@ -59,6 +59,9 @@ def measure(
     organs: Annotated[Path | None, typer.Option(help="Label map of organs on the image's grid.")] = None,
     organ: Annotated[list[str] | None, typer.Option(help="What a value of it means, as name=value; repeat it.")] = None,
     min_voxels: Annotated[int, typer.Option(min=0, help="Leave smaller regions out.")] = 0,
+    merge_mm: Annotated[
+        float, typer.Option(min=0, help="Fragments of a label at most so far apart (voxel centres) are one region.")
+    ] = 0.0,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="table.csv or table.parquet; of a data set, a folder of tables.")
     ] = None,
@@ -85,13 +88,16 @@ def measure(
     if mask:
         _one(
             [image, *(also or [])], mask, labels, out, as_json,
-            options=options, families=chosen, min_voxels=min_voxels, organs=organs,
+            options=options, families=chosen, min_voxels=min_voxels, merge_mm=merge_mm, organs=organs,
             organ_labels=labels_of_words(organ), units=unit or (), channel_names=channel,
         )  # fmt: skip
         return
     if also or unit or organs is not None:
         raise typer.BadParameter("--also, --unit and --organs go with an image and its mask.", param_hint="MASK")
-    _data_set(image, labels, options, out, as_json, families=chosen, min_voxels=min_voxels, jobs=jobs, names=channel)
+    _data_set(
+        image, labels, options, out, as_json,
+        families=chosen, min_voxels=min_voxels, merge_mm=merge_mm, jobs=jobs, channel_names=channel,
+    )  # fmt: skip
 
 
 def _families(words: str, texture: bool, side: bool, thresholds: list[float] | None) -> list[Any]:
@@ -140,11 +146,7 @@ def _data_set(
     options: "ReadOptions",
     out: Path | None,
     as_json: bool,
-    *,
-    families: list[Any],
-    min_voxels: int,
-    jobs: int,
-    names: list[str] | None,
+    **given: Any,
 ) -> None:
     from medseg.outputs.console import frame_table
     from medseg.workflow import measure_cases
@@ -153,16 +155,7 @@ def _data_set(
         found = "none is given" if out is None else f"{out} is a file"
         raise typer.BadParameter(f"a data set needs a folder to write to, and {found}.", param_hint="--out")
     with bars() as reporter:
-        done = measure_cases(
-            path,
-            labels,
-            options=options,
-            min_voxels=min_voxels,
-            families=families,
-            channel_names=names,
-            jobs=jobs,
-            reporter=reporter,
-        )
+        done = measure_cases(path, labels, options=options, reporter=reporter, **given)
     done.save(out)
     if as_json:
         typer.echo(done.totals.to_json(orient="records", indent=2))

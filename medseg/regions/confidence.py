@@ -59,17 +59,17 @@ def _grown(found: Measured, probabilities: np.ndarray, least: float) -> int:
         inner = tuple(slice(a - b, a - b + n) for a, b, n in zip(region.start, starts, region.size, strict=True))
         allowed = _allowed(found, probabilities, least, box)
         allowed[inner] |= found.mask
-        seed = [
-            a + b for a, b in zip(np.unravel_index(int(found.mask.argmax()), region.size), region.start, strict=True)
-        ]
-        grown = _holding(allowed, [int(a) - b for a, b in zip(seed, starts, strict=True)])
-        first, last = [a + b for a, b in zip(grown.start, starts, strict=True)], grown.size
+        own = np.zeros(allowed.shape, bool)
+        own[inner] = found.mask
+        # A region whose fragments were merged may be several components.
+        grown = [one for one in components_of(allowed) if (own[one.box] & one.mask).any()]
         open_sides = any(
-            (a == low and low > 0) or (a + n == high and high < whole)
-            for a, n, low, high, whole in zip(first, last, starts, stops, shape, strict=True)
+            (a == 0 and low > 0) or (a + n == high - low and high < whole)
+            for one in grown
+            for a, n, low, high, whole in zip(one.start, one.size, starts, stops, shape, strict=True)
         )
         if not open_sides:
-            return int(grown.voxels)
+            return sum(one.voxels for one in grown)
         margin *= 2
 
 
@@ -82,12 +82,3 @@ def _allowed(found: Measured, probabilities: np.ndarray, least: float, box: tupl
         part = (slice(box[0].start + first, min(box[0].stop, box[0].start + first + rows)), *box[1:])
         allowed[first : first + rows] = (probabilities[part] >= least) & ~found.labelled(part)
     return allowed
-
-
-def _holding(inside: np.ndarray, index: Sequence[int]) -> Any:
-    """The component that holds a voxel."""
-    for region in components_of(inside):
-        place = tuple(n - first for n, first in zip(index, region.start, strict=True))
-        if all(0 <= n < size for n, size in zip(place, region.size, strict=True)) and region.mask[place]:
-            return region
-    raise AssertionError("the voxel is of no component")

@@ -36,6 +36,7 @@ def measure(
     organ_labels: Labels | None = None,
     units: Sequence[str] = (),
     channel_names: Sequence[str] | None = None,
+    merge_mm: float = 0.0,
 ) -> pd.DataFrame:
     """The region table of any mask; loads no torch.
 
@@ -52,6 +53,7 @@ def measure(
         organ_labels: What its values mean; every value but 0 is an organ where left out.
         units: What each channel is in, where its file does not say so: "SUVbw" makes a PET of a NIfTI file.
         channel_names: Suffixes of the channels' columns.
+        merge_mm: Fragments of a label whose nearest voxel centres lie at most so far apart are one region.
 
     Returns:
         A row a region; `medseg.regions.region_columns` says what the columns mean.
@@ -67,6 +69,7 @@ def measure(
         labels,
         case=case,
         min_voxels=min_voxels,
+        merge_mm=merge_mm,
         channel_names=channel_names,
         families=families,
         organs=_organs(organs, read, organ_labels, options),

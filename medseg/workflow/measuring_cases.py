@@ -87,6 +87,7 @@ def measure_cases(
     min_voxels: int = 0,
     families: Sequence[Any] | None = None,
     channel_names: Sequence[str] | None = None,
+    merge_mm: float = 0.0,
     jobs: int = 1,
     reporter: Reporter | None = None,
 ) -> MeasuredCases:
@@ -99,6 +100,7 @@ def measure_cases(
         min_voxels: Regions with fewer voxels are left out.
         families: As in `medseg.regions.measure_regions`.
         channel_names: As there.
+        merge_mm: As there.
         jobs: Processes; -1 for one a core.
         reporter: Told of the progress.
 
@@ -113,7 +115,7 @@ def measure_cases(
     cases = tuple(case for case in cases if case.labelled)
     if not cases:
         raise DatasetError(where, "holds no mask", "Name a data set whose cases have masks.")
-    given = {"min_voxels": min_voxels, "families": families, "channel_names": channel_names}
+    given = {"min_voxels": min_voxels, "families": families, "channel_names": channel_names, "merge_mm": merge_mm}
     results = _results(cases, _How(labels, options, given), jobs)
     tracked = (reporter or Silent()).track(cases, "Measuring", len(cases))
     found = [outcome for _case, outcome in zip(tracked, results, strict=True)]

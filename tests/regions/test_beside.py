@@ -42,6 +42,9 @@ def test_a_region_does_not_grow_into_another_one():
     table = measure_regions(image(), mask, LESION, families=("confidence",), probabilities=chance[np.newaxis])
     assert list(table["voxels"]) == [2400, 1000]
     assert list(table["voxels_high"]) == [3000, 1600]  # both may claim the gap
+    given = {"families": ("confidence",), "probabilities": chance[np.newaxis], "merge_mm": 5.0}
+    merged = measure_regions(image(), mask, LESION, **given)
+    assert list(merged["voxels_high"]) == [4000]
 
 
 def test_the_organ_is_the_one_that_has_most_of_the_region_or_surrounds_it():
