@@ -66,7 +66,7 @@ def finish(how: Finishing, work: tuple[Case, Image, Segmentation]) -> tuple["pd.
         own_grids=_own_grids(how, case, image),
     )
     ending = ".png" if image.geometry.ndim == 2 else ".nii.gz"
-    write_preview(how.out / case.id / "preview.png", image, segmentation)
+    write_preview(how.out / case.id / "preview.png", image, segmentation, regions=regions)
     if segmentation.labels.exclusive:
         write_mask(how.out / case.id / f"mask{ending}", segmentation)
     else:

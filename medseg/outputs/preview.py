@@ -6,6 +6,7 @@ The upper row shows the whole image, the lower one the largest region close up, 
 import math
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
@@ -15,7 +16,10 @@ from medseg.geometry import Geometry
 from medseg.image import Image, Segmentation
 from medseg.labels import Labels
 from medseg.picture import Panel, display_range, panels
-from medseg.regions import Region, segmentation_regions
+from medseg.regions import segmentation_regions
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["draw_preview", "write_preview"]
 
@@ -25,7 +29,22 @@ _GAP, _STRIP, _TEXT = 6, 26, 15
 _WHITE, _DIM = (255, 255, 255), (190, 190, 190)
 
 
-def write_preview(path: str | Path, image: Image, segmentation: Segmentation, title: str | None = None) -> None:
+class _Found(NamedTuple):
+    """What is drawn of a region: its label, and its bounding box."""
+
+    label: str
+    voxels: int
+    start: tuple[int, ...]
+    size: tuple[int, ...]
+
+
+def write_preview(
+    path: str | Path,
+    image: Image,
+    segmentation: Segmentation,
+    title: str | None = None,
+    regions: "pd.DataFrame | None" = None,
+) -> None:
     """Write the preview of one case as PNG.
 
     Args:
@@ -33,25 +52,28 @@ def write_preview(path: str | Path, image: Image, segmentation: Segmentation, ti
         image: Its first channel is shown.
         segmentation: The mask on the image's grid.
         title: Stands above the picture; the name of the folder by default.
+        regions: The table of its regions, where they were measured already.
 
     Raises:
         OutputError: The file cannot be written.
     """
     path = Path(path)
-    picture = draw_preview(image, segmentation, path.absolute().parent.name if title is None else title)
+    picture = draw_preview(image, segmentation, path.absolute().parent.name if title is None else title, regions)
     with atomic_path(path) as temporary:
         picture.save(temporary)
 
 
-def draw_preview(image: Image, segmentation: Segmentation, title: str = "") -> PillowImage.Image:
+def draw_preview(
+    image: Image, segmentation: Segmentation, title: str = "", regions: "pd.DataFrame | None" = None
+) -> PillowImage.Image:
     """The same as a picture: planes with plane names and sides, a close-up, and a legend of the labels found."""
     labels = segmentation.labels
-    indices, regions = segmentation.drawable(title or "mask"), segmentation_regions(segmentation)
     voxels, geometry = image.voxels[0], image.geometry
+    indices, found = segmentation.drawable(title or "mask"), _found(segmentation, regions)
     height = _HEIGHT_2D if geometry.ndim == 2 else _HEIGHT_3D
     window = display_range(voxels)
     rows = [_row(panels(voxels, geometry, indices, labels, height, window), (0,) * geometry.ndim)]
-    box = _close_up(regions, geometry)
+    box = _close_up(found, geometry)
     if box is not None:
         start = tuple(part.start for part in box)
         crop = geometry.cropped(start, [part.stop - part.start for part in box])
@@ -59,10 +81,20 @@ def draw_preview(image: Image, segmentation: Segmentation, title: str = "") -> P
     if geometry.ndim == 2:
         rows = [_beside(rows)]
     described = geometry.describe().replace("×", "x")  # Pillow's own font has no multiplication sign
-    return _framed(rows, labels, regions, f"{title}   {described}".strip())
+    return _framed(rows, labels, found, f"{title}   {described}".strip())
 
 
-def _close_up(regions: list[Region], geometry: Geometry) -> tuple[slice, ...] | None:
+def _found(segmentation: Segmentation, table: "pd.DataFrame | None") -> list[_Found]:
+    if table is None:
+        regions = segmentation_regions(segmentation)
+        return [_Found(region.label, region.voxels, region.start, region.size) for region in regions]
+    axes = "ijk"[: segmentation.geometry.ndim]
+    starts, sizes = (table[[f"box_{part}_{axis}" for axis in axes]].to_numpy(int) for part in ("start", "size"))
+    boxes = zip(table["label"], table["voxels"], starts.tolist(), sizes.tolist(), strict=True)
+    return [_Found(label, int(voxels), tuple(start), tuple(size)) for label, voxels, start, size in boxes]
+
+
+def _close_up(regions: list[_Found], geometry: Geometry) -> tuple[slice, ...] | None:
     """A cube (in mm) around the largest region, twice its size and within the image; None where it fills the image."""
     if not regions:
         return None
@@ -108,7 +140,7 @@ def _beside(pictures: list[PillowImage.Image]) -> PillowImage.Image:
     return row
 
 
-def _framed(rows: list[PillowImage.Image], labels: Labels, regions: list[Region], title: str) -> PillowImage.Image:
+def _framed(rows: list[PillowImage.Image], labels: Labels, regions: list[_Found], title: str) -> PillowImage.Image:
     """The rows under a title and above a legend."""
     font = ImageFont.load_default(_TEXT)
     found = Counter(region.label for region in regions)

@@ -9,6 +9,7 @@ from medseg.geometry import Geometry
 from medseg.image import Image, Segmentation
 from medseg.labels import Labels
 from medseg.outputs.preview import draw_preview, write_preview
+from medseg.regions import measure_segmentation
 
 LABELS = Labels.from_config({"lesion": 1, "organ": 2})
 
@@ -63,3 +64,11 @@ def test_what_cannot_be_drawn_or_written_is_an_error_of_ours(tmp_path):
     segmentation.mask[0, 0] = 77
     with pytest.raises(LabelError, match="c3"):
         draw_preview(image, segmentation, "c3")
+
+
+def test_regions_that_were_measured_are_drawn_as_those_that_are_found():
+    for shape, size in (((40, 40, 40), 5), ((30, 30), 6)):
+        image, segmentation = study(shape, size, (1,) * len(shape))
+        table = measure_segmentation(image, segmentation)
+        found = draw_preview(image, segmentation)
+        assert draw_preview(image, segmentation, regions=table).tobytes() == found.tobytes()
