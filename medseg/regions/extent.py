@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from medseg.regions.diameters import axial_diameters, longest_diameter
+import numpy as np
+
+from medseg.geometry import Geometry
+from medseg.regions.diameters import Diameter, axial_diameters, longest_diameter
+from medseg.regions.form import by_form
 from medseg.regions.measured import Measured
 from medseg.regions.schema import IBSI, PLANE, RECIST, WHO, Column
 
@@ -35,12 +39,27 @@ def columns(channels: Sequence[str] = ()) -> tuple[Column, ...]:
 def measure(found: Measured) -> dict[str, Any]:
     """Their values."""
     unit = "mm" if found.whole.spacing_known else "px"
-    axial = axial_diameters(found.mask, found.geometry)
-    row = {f"longest_axial_{unit}": axial.longest.length, f"perpendicular_{unit}": axial.perpendicular.length}
-    if found.whole.ndim == 2 or not found.whole.spacing_known:
+    lines = by_form(_lines, found.mask, found.whole)
+    row = {f"{name}_{unit}": lines[name].length for name in _LINES}
+    if "longest_3d" not in lines:
         return row
-    row["longest_3d_mm"] = longest_diameter(found.mask, found.geometry).length
-    for name, line in zip(_LINES, (axial.longest, axial.perpendicular), strict=True):
-        for end, point in zip(_ENDS, sorted((line.start, line.end)), strict=True):
-            row |= {f"{name}_{end}_{axis}_mm": place for (axis, _), place in zip(_WAYS, point, strict=True)}
+    row["longest_3d_mm"] = lines["longest_3d"].length
+    corner = found.whole.to_world(found.region.start)
+    for name in _LINES:
+        for end, point in zip(_ENDS, (lines[name].start, lines[name].end), strict=True):
+            row |= {f"{name}_{end}_{axis}_mm": n for (axis, _), n in zip(_WAYS, point + corner, strict=True)}
     return row
+
+
+def _lines(mask: np.ndarray, geometry: Geometry) -> dict[str, Diameter]:
+    """The diameters, ends relative to the first voxel of the box, the one further left first."""
+    axial = axial_diameters(mask, geometry)
+    lines = dict(zip(_LINES, (axial.longest, axial.perpendicular), strict=True))
+    if geometry.ndim == 3 and geometry.spacing_known:
+        lines["longest_3d"] = longest_diameter(mask, geometry)
+    return {name: _from_the_left(line) for name, line in lines.items()}
+
+
+def _from_the_left(line: Diameter) -> Diameter:
+    start, end = sorted((line.start, line.end))
+    return Diameter(line.length, start, end)

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from medseg.geometry import Geometry
 from medseg.regions.axes import principal_axes
 from medseg.regions.diameters import axial_diameters, longest_in_slices
+from medseg.regions.form import by_form
 from medseg.regions.lines import narrowest
 from medseg.regions.measured import Measured
 from medseg.regions.schema import IBSI, Column
@@ -101,14 +103,14 @@ def _picture_columns() -> tuple[Column, ...]:
 def measure(found: Measured) -> dict[str, Any]:
     """Their values."""
     if found.whole.ndim == 2:
-        return _of_picture(found)
-    return _of_volume(found) if found.whole.spacing_known else {}
+        return by_form(_of_picture, found.mask, found.whole)
+    return by_form(_of_volume, found.mask, found.whole) if found.whole.spacing_known else {}
 
 
-def _of_volume(found: Measured) -> dict[str, Any]:
-    surface = surface_of(found.mask, found.geometry)
+def _of_volume(mask: np.ndarray, geometry: Geometry) -> dict[str, Any]:
+    surface = surface_of(mask, geometry)
     sphericity = (36 * math.pi * surface.enclosed**2) ** (1 / 3) / surface.extent
-    axes = principal_axes(found.mask, found.geometry)
+    axes = principal_axes(mask, geometry)
     row = {
         "mesh_volume_mm3": surface.enclosed,
         "surface_mm2": surface.extent,
@@ -123,21 +125,21 @@ def _of_volume(found: Measured) -> dict[str, Any]:
     }
     row |= {f"{name}_axis_mm": length for name, length in zip(("major", "minor", "least"), axes.lengths, strict=True)}
     row |= {f"major_axis_{way}": share for (way, _), share in zip(_WAYS, axes.direction, strict=True)}
-    across = found.whole.to_canonical.permutation
+    across = geometry.to_canonical.permutation
     for (plane, _), axis in zip(_PLANES, across, strict=True):
-        row[f"longest_in_{plane}_mm"] = longest_in_slices(found.mask, found.geometry, axis)
+        row[f"longest_in_{plane}_mm"] = longest_in_slices(mask, geometry, axis)
     return row
 
 
-def _of_picture(found: Measured) -> dict[str, Any]:
-    unit = "mm" if found.whole.spacing_known else "px"
-    contour = surface_of(found.mask, found.geometry)
-    axes = principal_axes(found.mask, found.geometry)
-    area = found.region.voxels * found.whole.voxel_size
+def _of_picture(mask: np.ndarray, geometry: Geometry) -> dict[str, Any]:
+    unit = "mm" if geometry.spacing_known else "px"
+    contour = surface_of(mask, geometry)
+    axes = principal_axes(mask, geometry)
+    area = int(np.count_nonzero(mask)) * geometry.voxel_size
     lengths = {
         "perimeter": contour.extent,
-        "feret_max": axial_diameters(found.mask, found.geometry).longest.length,
-        "feret_min": narrowest(np.argwhere(found.mask), found.geometry.affine[:-1, :-1]),
+        "feret_max": axial_diameters(mask, geometry).longest.length,
+        "feret_min": narrowest(np.argwhere(mask), geometry.affine[:-1, :-1]),
         "equivalent_diameter": math.sqrt(4 * area / math.pi),
         "major_axis": axes.lengths[0],
         "minor_axis": axes.lengths[1],

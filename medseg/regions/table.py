@@ -10,7 +10,7 @@ from medseg.errors import GridMismatchError, InputError, UnknownSpacingError
 from medseg.geometry import Geometry
 from medseg.image import Image, Segmentation
 from medseg.labels import Labels
-from medseg.regions.components import Connectivity, find_regions
+from medseg.regions.components import Connectivity, Region, find_regions
 from medseg.regions.families import DEFAULT_FAMILIES, families_for, family_of, region_columns
 from medseg.regions.measured import Family, Measured
 from medseg.regions.merging import merge_close
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["empty_table", "measure_regions"]
+
+_ROWS = 4096  # held as dictionaries, which take ten times the memory of a table
 
 
 def measure_regions(
@@ -81,20 +83,28 @@ def measure_regions(
     wanted = families_for([image, *others.values()], families, probabilities, organs)
     columns = region_columns(tuple(dict.fromkeys([*channels, *others])), wanted)
     smallest = max(min_voxels, _voxels_of(min_volume_ml, geometry))
-    rows = []
     fragments = find_regions(
         mask, labels, min_voxels=0 if merge_mm else smallest, connectivity=connectivity, where=case or "mask"
     )
-    for region in merge_close(fragments, geometry, merge_mm):
-        if region.voxels < smallest:
-            continue
+    regions = [region for region in merge_close(fragments, geometry, merge_mm) if region.voxels >= smallest]
+
+    def row(region: Region) -> dict[str, Any]:
         of_label = None if probabilities is None else probabilities[labels.names.index(region.label)]
         found = Measured(region, region.mask, image, channels, of_label, (mask, labels), organs)
-        row = {"case": case} | _row(found, wanted)
+        values = {"case": case} | _row(found, wanted)
         for name, other in others.items():
-            row |= measured_elsewhere(found, other, name, wanted)
-        rows.append(row)
-    return _frame(rows, columns)
+            values |= measured_elsewhere(found, other, name, wanted)
+        return values
+
+    parts = [
+        _frame([row(region) for region in regions[first : first + _ROWS]], columns)
+        for first in range(0, max(1, len(regions)), _ROWS)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    import pandas as pd
+
+    return pd.concat(parts, ignore_index=True)
 
 
 def empty_table(channels: Sequence[str] = (), families: Sequence[str | Family] = DEFAULT_FAMILIES) -> "pd.DataFrame":
