@@ -1,7 +1,8 @@
 """Shape of a region: its half-level surface, its principal axes, its diameters in three planes; in 2D its contour.
 
-Definitions are those of IBSI. PyRadiomics 3 has the same but for two: its mesh is open where the corners of a face lie
-crosswise (ours is closed), and the vertices of its diameters in a plane lie between two slices too (ours in one slice).
+Definitions are those of IBSI. PyRadiomics 3 has the same but for three: its mesh is open where the corners of a face
+lie crosswise (ours is closed), its axes are shorter by √((n - 1) / n) for n voxels, and the vertices of its diameters
+in a plane lie between two slices too (ours in one slice).
 """
 
 import math
@@ -49,7 +50,7 @@ def _surface_columns() -> tuple[Column, ...]:
 
 
 def _axis_columns() -> tuple[Column, ...]:
-    axis = "axis of the ellipsoid (ellipse in 2D) with the second moments of its voxel centres, 4 √λ"
+    axis = "axis of the ellipsoid (ellipse in 2D) of its voxel centres: 4 √λ of their covariance (n - 1)"
     one = "empty for a single voxel"
     direction = tuple(
         Column(
