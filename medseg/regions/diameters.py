@@ -5,7 +5,9 @@ The vertices of the half-level contour lie midway between a voxel inside and its
 in mm on oblique, anisotropic and sheared grids alike, and in pixels where the spacing is unknown.
 """
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,6 +18,8 @@ from medseg.regions.lines import SAME, hull, longest_chord_across, longest_lines
 __all__ = ["AxialDiameters", "Diameter", "Slices", "axial_diameters", "longest_diameter", "longest_in_slices"]
 
 _VOXELS = 1 << 22  # of a mask looked at at once
+_ANGLES = np.arange(12) * np.pi / 12
+_DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,12 @@ def longest_in_slices(mask: np.ndarray, geometry: Geometry, across: int) -> floa
 
 def _plane(geometry: Geometry, across: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Two unit vectors that span the slices, as columns, and index steps within a slice to mm along them."""
-    basis, plane = np.linalg.qr(geometry.affine[:-1, [axis for axis in range(geometry.ndim) if axis != across]])
+    return _spanned(geometry.affine[:-1, [axis for axis in range(geometry.ndim) if axis != across]].tobytes())
+
+
+@lru_cache(maxsize=64)
+def _spanned(steps: bytes) -> tuple[np.ndarray, np.ndarray]:
+    basis, plane = np.linalg.qr(np.frombuffer(steps).reshape(-1, 2))
     return basis, plane
 
 
@@ -143,25 +152,28 @@ class Slices:
         apart = first != last
         return np.stack([np.append(lines, lines[apart]), np.append(first, last[apart])], axis=1)
 
-    def by_reach(self, plane: np.ndarray) -> list[tuple[float, int]]:
-        """Slices that hold something with the diagonal of their bounding box, which no diameter exceeds."""
-        filled = np.flatnonzero(self.hit.any(axis=0))
-        hit, lines = self.hit[:, filled], len(self.hit)
-        high = lines - hit.argmax(axis=0) - hit[::-1].argmax(axis=0)
-        far = np.where(hit, self.last[:, filled], -1).max(axis=0)
-        near = np.where(hit, self.first[:, filled], far + 1).min(axis=0)
-        sides = np.stack([high, far - near + 1])
-        diagonals = [np.linalg.norm(plane @ (sides * [[1], [sign]]), axis=0) for sign in (1, -1)]
-        reaches = zip(np.maximum(*diagonals).tolist(), filled.tolist(), strict=True)
-        return sorted(reaches, key=lambda reach: (-reach[0], reach[1]))
+    def bounds(self, plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A length that the longest diameter of each slice does not fall short of, and one that it does not exceed.
+
+        A diameter is the largest width in any direction, and between two directions that are looked at the width
+        falls by no more than the cosine of half the angle between them. A slice without voxels has bounds of 0.
+        """
+        axes = _DIRECTIONS @ plane
+        lines = axes[:, 0, np.newaxis, np.newaxis] * np.arange(len(self.hit))[:, np.newaxis]
+        places = [lines + axes[:, 1, np.newaxis, np.newaxis] * end for end in (self.first, self.last)]
+        high = np.where(self.hit, np.maximum(*places), -np.inf).max(axis=1)
+        low = np.where(self.hit, np.minimum(*places), np.inf).min(axis=1)
+        widths = np.where(high >= low, high - low + np.abs(axes).max(axis=1)[:, np.newaxis], 0).max(axis=0)
+        return widths, widths / math.cos(math.pi / 2 / len(_DIRECTIONS))
 
 
 def _longest_by_slice(slices: Slices, plane: np.ndarray) -> tuple[float, list[tuple[int, np.ndarray]]]:
     """The longest length within one slice; slices and ends, shape (m, 2, 2), of all lines that are as long."""
-    best = 0.0
+    at_least, at_most = slices.bounds(plane)
+    best = float(at_least.max()) * (1 - SAME)
     found: list[tuple[float, int, np.ndarray]] = []
-    for reach, index in slices.by_reach(plane):
-        if reach < best * (1 - SAME):
+    for index in np.argsort(-at_most, kind="stable").tolist():
+        if at_most[index] < best * (1 - SAME):
             break
         length, lines = longest_lines(slices.centres(index), plane, best)
         best = max(best, length)

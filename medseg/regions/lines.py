@@ -6,6 +6,7 @@ that cannot be the nearest to such ends are put aside before the moves of both a
 """
 
 from contextlib import suppress
+from functools import cache
 
 import numpy as np
 
@@ -30,7 +31,8 @@ def longest_lines(centres: np.ndarray, axes: np.ndarray, at_least: float = 0.0) 
         directions of a line one is there. No line, and a length of 0, where all are shorter than `at_least`.
     """
     points = corners(centres)
-    moves = np.concatenate([axes.T, -axes.T]) / 2
+    steps = _steps(len(axes))
+    moves = steps @ axes.T
     reach = 2 * float(np.sqrt((moves**2).sum(axis=1)).max())
     first, second = _far_pairs(points @ axes.T, at_least, reach)
     between = (points[second] - points[first]) @ axes.T
@@ -45,7 +47,6 @@ def longest_lines(centres: np.ndarray, axes: np.ndarray, at_least: float = 0.0) 
     if longest < at_least * (1 - SAME) or not len(kept):
         return 0.0, np.empty((0, 2, centres.shape[1]))
     pair, start, end = np.nonzero(lengths >= longest * (1 - SAME))
-    steps = np.concatenate([np.eye(len(axes)), -np.eye(len(axes))]) / 2
     pair = kept[pair]
     return longest, np.stack([points[first[pair]] + steps[start], points[second[pair]] + steps[end]], axis=1)
 
@@ -64,17 +65,13 @@ def _far_pairs(points: np.ndarray, at_least: float, reach: float) -> tuple[np.nd
     """Pairs of points that lie no more than `reach` nearer to one another than the farthest two, or `at_least`."""
     from scipy.spatial.distance import cdist
 
-    middle = (points.max(axis=0) + points.min(axis=0)) / 2
-    radius = np.sqrt(((points - middle) ** 2).sum(axis=1))
-    opposite = points[np.sqrt(((points - points[radius.argmax()]) ** 2).sum(axis=1)).argmax()]
-    far = max(at_least - reach, float(np.sqrt(((points - opposite) ** 2).sum(axis=1)).max()))
-    # an end of a longer line cannot lie nearer to the middle than this
-    ends = np.flatnonzero(radius >= far - reach - radius.max() * (1 + SAME))
-    found = [(ends[:0], ends[:0], radius[:0])]
+    far = at_least - reach
+    ends = np.arange(len(points)) if len(points) <= _FEW else _far_ends(points, far, reach)
+    found = [(ends[:0], ends[:0], np.empty(0))]
     for begin in range(0, len(ends), _BLOCK):
         distances = cdist(points[ends[begin : begin + _BLOCK]], points[ends[begin:]])
         far = max(far, float(distances.max()))
-        row, column = np.nonzero(distances >= (far - reach) * (1 - SAME))
+        row, column = (distances >= (far - reach) * (1 - SAME)).nonzero()
         once = row <= column
         row, column = row[once], column[once]
         found.append((ends[begin + row], ends[begin + column], distances[row, column]))
@@ -83,16 +80,45 @@ def _far_pairs(points: np.ndarray, at_least: float, reach: float) -> tuple[np.nd
     return first[kept], second[kept]
 
 
+def _far_ends(points: np.ndarray, far: float, reach: float) -> np.ndarray:
+    """Those of many points that can be an end of such a pair: no end lies near the middle of all."""
+    middle = (points.max(axis=0) + points.min(axis=0)) / 2
+    radius = np.sqrt(((points - middle) ** 2).sum(axis=1))
+    opposite = points[np.sqrt(((points - points[radius.argmax()]) ** 2).sum(axis=1)).argmax()]
+    far = max(far, float(np.sqrt(((points - opposite) ** 2).sum(axis=1)).max()))
+    return np.flatnonzero(radius >= far - reach - radius.max() * (1 + SAME))
+
+
 def hull(centres: np.ndarray) -> np.ndarray:
-    """Corners of the convex hull of the half-level contour or surface, in index units, shape (n, ndim).
+    """Corners of the convex hull of the half-level contour around pixel centres, in turn, in index units, shape (n, 2).
 
-    Those of a contour (2D) follow one another around it.
+    By Andrew's chains (1979): from left to right above and below all points that the hull can have.
     """
-    from scipy.spatial import ConvexHull
+    vertices = (centres[:, np.newaxis] + _steps(2)).reshape(-1, 2)
+    vertices = vertices[np.lexsort((vertices[:, 1], vertices[:, 0]))]
+    new = np.flatnonzero(np.diff(vertices[:, 0], prepend=-np.inf, append=np.inf))
+    lower, upper = _chain(vertices[new[:-1]].tolist(), 1), _chain(vertices[new[1:] - 1].tolist(), -1)
+    around = lower + upper[::-1]
+    return np.array([point for n, point in enumerate(around) if point != around[n - 1]])
 
-    steps = np.concatenate([np.eye(centres.shape[1]), -np.eye(centres.shape[1])]) / 2
-    vertices = (corners(centres)[:, np.newaxis] + steps).reshape(-1, centres.shape[1])
-    return np.asarray(vertices[ConvexHull(vertices).vertices])
+
+def _chain(points: list[list[float]], side: int) -> list[list[float]]:
+    """Those of points from left to right that bend to one side: 1 is the left, of what lies below all others."""
+    kept: list[list[float]] = []
+    for x, y in points:
+        while len(kept) > 1:
+            (a, b), (c, d) = kept[-2:]
+            if side * ((c - a) * (y - b) - (d - b) * (x - a)) > 0:
+                break
+            kept.pop()
+        kept.append([x, y])
+    return kept
+
+
+@cache
+def _steps(ndim: int) -> np.ndarray:
+    """Half a voxel along every axis, both ways, shape (2 ndim, ndim)."""
+    return np.concatenate([np.eye(ndim), -np.eye(ndim)]) / 2
 
 
 def narrowest(centres: np.ndarray, axes: np.ndarray) -> float:

@@ -7,13 +7,14 @@ in a plane lie between two slices too (ours in one slice).
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from medseg.geometry import Geometry
 from medseg.regions.axes import principal_axes
-from medseg.regions.diameters import axial_diameters, longest_in_slices
+from medseg.regions.diameters import Slices, axial_diameters, longest_in_slices
 from medseg.regions.form import by_form
 from medseg.regions.lines import narrowest
 from medseg.regions.measured import Measured
@@ -126,10 +127,15 @@ def _of_volume(mask: np.ndarray, geometry: Geometry) -> dict[str, Any]:
     }
     row |= {f"{name}_axis_mm": length for name, length in zip(("major", "minor", "least"), axes.lengths, strict=True)}
     row |= {f"major_axis_{way}": share for (way, _), share in zip(_WAYS, axes.direction, strict=True)}
-    across = geometry.to_canonical.permutation
-    for (plane, _), axis in zip(_PLANES, across, strict=True):
+    for (plane, _), axis in zip(_PLANES, _across(geometry.affine.tobytes()), strict=True):
         row[f"longest_in_{plane}_mm"] = longest_in_slices(mask, geometry, axis)
     return row
+
+
+@lru_cache(maxsize=64)
+def _across(affine: bytes) -> tuple[int, ...]:
+    """The array axes nearest to left-right, posterior-anterior and inferior-superior."""
+    return Geometry((1, 1, 1), np.frombuffer(affine).reshape(4, 4)).to_canonical.permutation
 
 
 def _of_picture(mask: np.ndarray, geometry: Geometry) -> dict[str, Any]:
@@ -140,7 +146,7 @@ def _of_picture(mask: np.ndarray, geometry: Geometry) -> dict[str, Any]:
     lengths = {
         "perimeter": contour.extent,
         "feret_max": axial_diameters(mask, geometry).longest.length,
-        "feret_min": narrowest(np.argwhere(mask), geometry.affine[:-1, :-1]),
+        "feret_min": narrowest(Slices.of(mask, None).centres(0), geometry.affine[:-1, :-1]),
         "equivalent_diameter": math.sqrt(4 * area / math.pi),
         "major_axis": axes.lengths[0],
         "minor_axis": axes.lengths[1],
