@@ -149,9 +149,16 @@ class Geometry:
 
     @cached_property
     def acquisition_axis(self) -> int:
-        """The axis across the slices of the acquisition plane: the one with the largest step, the last of equals."""
-        steps = np.round(self.step, 4)
-        return int(self.ndim - 1 - np.argmax(steps[::-1]))
+        """The axis across the slices of the acquisition plane: pixels are square, so the two others are most alike.
+
+        The step across them may be the larger (most CT and MR) or the smaller (PET, thin slices). Where all axes are
+        alike it is the one nearest to inferior-superior, so that the slices are axial.
+        """
+        steps = np.round(np.log(self.step), 3)
+        if np.ptp(steps) == 0:
+            return self.to_canonical.permutation[2]
+        unlike = np.abs(np.roll(steps, -1) - np.roll(steps, 1)).round(3)  # of the two axes within the slices
+        return min(range(3), key=lambda axis: (unlike[axis], -steps[axis]))
 
     @cached_property
     def to_canonical(self) -> Reorientation:

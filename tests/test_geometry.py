@@ -120,10 +120,21 @@ def test_obliqueness_and_shear_are_told_apart():
 
 
 @pytest.mark.parametrize(
-    ("spacing", "axis"), [((1, 1, 5), 2), ((5, 1, 1), 0), ((1, 1, 1), 2), ((1, 1.00001, 1), 2), ((3, 3, 1), 1)]
-)
-def test_slices_lie_across_the_largest_step(spacing, axis):
+    ("spacing", "axis"),
+    [
+        ((1, 1, 5), 2), ((5, 1, 1), 0), ((1, 1, 1), 2), ((1, 1.00001, 1), 2), ((1.00001, 1, 1), 2),
+        ((5.47, 5.47, 3.27), 2), ((0.6, 0.98, 0.98), 0), ((0.8, 0.9, 5), 2), ((1, 2, 4), 2),
+    ],
+)  # fmt: skip
+def test_slices_have_square_pixels_and_may_be_thin(spacing, axis):
     assert Geometry.from_spacing((4, 4, 4), spacing).acquisition_axis == axis
+
+
+def test_slices_of_cubes_are_axial_in_whatever_order_the_array_is():
+    for order in permutations(range(3)):
+        affine = np.eye(4)
+        affine[:3, :3] = np.eye(3)[:, order] * (-2, 2, 2)
+        assert Geometry((4, 4, 4), affine).acquisition_axis == order.index(2)
 
 
 def test_grids_are_one_within_a_tenth_of_a_micrometre():

@@ -31,7 +31,10 @@ class Column:
 IBSI = "IBSI reference manual (Zwanenburg 2016, arXiv:1612.07003)"
 RECIST = "RECIST 1.1 (Eisenhauer 2009, doi:10.1016/j.ejca.2008.10.026)"
 WHO = "WHO criteria (Miller 1981, doi:10.1002/1097-0142(19810101)47:1<207::AID-CNCR2820470134>3.0.CO;2-6)"
-PLANE = "in the acquisition plane (the slices across the axis of largest spacing; the picture itself in 2D)"
+PLANE = (
+    "in the acquisition plane (across the axis whose spacing is unlike that of the others, axial where all are alike; "
+    "the picture itself in 2D)"
+)
 
 WHAT = (
     Column("case", "", "str", "Id of the case."),
