@@ -17,6 +17,7 @@ FAST = {
             'HELD_BACK, EPOCHS, STEPS, DEPTHS = 6, 1, 1, 2, "32 64"'
         )
     },
+    "06_measure": {"STUDIES = 10": "STUDIES = 3"},
 }
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
