@@ -73,6 +73,7 @@ def predict_cases(
     jobs: int | None = None,
     probabilities: bool = False,
     max_memory: int | None = None,
+    masks_only: bool = False,
 ) -> Predictions:
     """Segment and measure every case; what fails is a row with its reason.
 
@@ -91,6 +92,7 @@ def predict_cases(
         probabilities: Also write those of each case, `<case>/probabilities.npy`.
         max_memory: Bytes that all processes together may hold: then one case after another is read, segmented and
             written, and arrays above an eighth of it lie in files without a name in `out`.
+        masks_only: Neither measure nor draw: there are no tables of regions, nor previews.
 
     Raises:
         OutputError: `out` cannot be written: then no case could end well.
@@ -98,7 +100,7 @@ def predict_cases(
     """
     singly = look is not None or probabilities
     group = 1 if singly else getattr(model, "together", 1)
-    setup = Setup(reading, Finishing(out, min_voxels, channel_names, reading, probabilities), group)
+    setup = Setup(reading, Finishing(out, min_voxels, channel_names, reading, probabilities, masks_only), group)
     if max_memory is not None:
         out.mkdir(parents=True, exist_ok=True)
         setup = replace(setup, group=1, ahead=0, shared=Shared(out, max_memory // _SPILLED))
@@ -120,10 +122,10 @@ def predict_cases(
                 with using(setup.shared):
                     one_by_one(segment, cases, setup, done, interrupts)
     except KeyboardInterrupt:
-        _write_tables(out, found, model.labels.names)
+        _write_tables(out, found, model.labels.names, masks_only)
         reporter.say(f"Interrupted: {len(found)} of {len(cases)} cases are in {out / 'cases.csv'}")
         raise
-    return _write_tables(out, found, model.labels.names)
+    return _write_tables(out, found, model.labels.names, masks_only)
 
 
 class _Segmenting:
@@ -176,7 +178,7 @@ class _Progress:
         self._reporter.advance(_TEXT, self._done, self._total, note)
 
 
-def _write_tables(out: Path, found: Sequence[Outcome], labels: Sequence[str]) -> Predictions:
+def _write_tables(out: Path, found: Sequence[Outcome], labels: Sequence[str], masks_only: bool) -> Predictions:
     """The tables of what is finished, in the order of the cases."""
     ordered = sorted(found, key=lambda outcome: outcome.number)
     rows = [_row(outcome) for outcome in ordered]
@@ -185,10 +187,13 @@ def _write_tables(out: Path, found: Sequence[Outcome], labels: Sequence[str]) ->
     tables = [outcome.regions for outcome in ordered if outcome.regions is not None]
     filled = [regions for regions in tables if len(regions)]
     regions = pd.concat(filled, ignore_index=True) if filled else (tables or [empty_table()])[0]
+    totals = case_table(regions, [outcome.case.id for outcome in ordered if outcome.regions is not None], labels)
     write_csv(out / "cases.csv", table)
-    write_csv(out / "regions.csv", regions)
-    totals = case_table(regions, [outcome.case.id for outcome in ordered if outcome.error is None], labels)
-    write_csv(out / "totals.csv", totals)
+    for name, measured in (("regions.csv", regions), ("totals.csv", totals)):
+        if masks_only:
+            (out / name).unlink(missing_ok=True)  # of an earlier run, whose masks are replaced
+        else:
+            write_csv(out / name, measured)
     timings = [{"case": outcome.case.id, "seconds": outcome.seconds} for outcome in ordered]
     write_csv(out / "timings.csv", pd.DataFrame(timings, columns=["case", "seconds"]))
     return Predictions(out, table, regions, totals)
@@ -204,8 +209,8 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     row = _described(_described(row, case.columns), outcome.facts)
     if outcome.error is not None:
         return {**row, "status": "failed", "error": reason(outcome.error)}
-    assert outcome.regions is not None
-    return {**row, "status": "done", "regions": len(outcome.regions), "warnings": "; ".join(outcome.notes)}
+    count = None if outcome.regions is None else len(outcome.regions)
+    return {**row, "status": "done", "regions": count, "warnings": "; ".join(outcome.notes)}
 
 
 def _described(row: dict[str, Any], said: Mapping[str, str]) -> dict[str, Any]:

@@ -119,3 +119,22 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(model, blobs, tmp_pa
 def test_a_part_needs_the_split_of_the_run(model, blobs, tmp_path):
     with pytest.raises(ConfigError, match=r"no split\.json"):
         medseg.predict(model, blobs, tmp_path / "out", part="test")
+
+
+@pytest.mark.parametrize("jobs", [0, 1])
+def test_masks_alone_are_the_same_masks_and_leave_no_table_of_others(model, blobs, tmp_path, jobs):
+    studies = blobs / "images"
+    whole = medseg.predict(model, studies, tmp_path / "whole", jobs=jobs)
+    medseg.predict(model, studies, tmp_path / "out", jobs=jobs)  # of which nothing may stay that was measured
+    done = medseg.predict(model, studies, tmp_path / "out", jobs=jobs, masks_only=True)
+    assert {path.name for path in (tmp_path / "out").iterdir() if path.is_file()} == {
+        "cases.csv",
+        "run.json",
+        "timings.csv",
+    }
+    assert done.regions.empty
+    assert done.cases["regions"].isna().all()
+    for case in whole.cases["case"]:
+        assert [path.name for path in (tmp_path / "out" / case).iterdir()] == ["mask.nii.gz"]
+        one, other = (tmp_path / name / case / "mask.nii.gz" for name in ("whole", "out"))
+        assert one.read_bytes() == other.read_bytes()

@@ -65,7 +65,7 @@ def predict(
     ] = "normal",
     backend: Annotated[
         Literal["auto", "torch", "compile", "onnx", "openvino"],
-        typer.Option(help="What computes the network; auto takes the fastest here that agrees with torch."),
+        typer.Option(help="What computes the network; auto chooses by device and size of the network."),
     ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[
@@ -86,6 +86,9 @@ def predict(
     ] = None,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write CASE/probabilities.npy: float16, (labels, x, y[, z]).")
+    ] = False,
+    masks_only: Annotated[
+        bool, typer.Option("--masks-only", help="Masks and cases.csv alone: no previews, nothing is measured.")
     ] = False,
     portable: Annotated[bool, typer.Option("--portable", help="As the bundle in MONAI: fp32, no crop.")] = False,
     trusted: Trusted = False,
@@ -112,6 +115,7 @@ def predict(
             part=part,
             min_voxels=min_voxels,
             probabilities=probabilities,
+            masks_only=masks_only,
             jobs=jobs,
             speed=speed,
             backend=backend,
@@ -129,7 +133,8 @@ def predict(
         told = {"out": str(out), "cases": len(done.cases), "failed": failed, "settings": dict(done.settings)}
         typer.echo(json_text(told, sort_keys=False))
     else:
-        show(frame_table(done.regions, f"Regions ({out / 'regions.csv'})", columns=SHOWN_REGIONS))
+        if not masks_only:
+            show(frame_table(done.regions, f"Regions ({out / 'regions.csv'})", columns=SHOWN_REGIONS))
         typer.echo(f"{len(done.cases) - len(done.failed)} of {len(done.cases)} cases done: {out / 'cases.csv'}")
         show_failures(done.failed[["case", "error"]].itertuples(index=False, name=None))
     if len(done.failed):

@@ -23,7 +23,7 @@ class Outcome:
         seconds: Of work on it, in whatever process.
         facts: What its header says of it.
         notes: Warnings.
-        regions: The table of its regions; None where it failed.
+        regions: The table of its regions; None where it failed, or was not measured.
         error: Why it failed.
     """
 

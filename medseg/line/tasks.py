@@ -31,6 +31,7 @@ class Finishing:
         channel_names: As in `medseg.regions.measure_regions`.
         reading: How the images were read: a channel that was resampled onto another's grid is measured on its own.
         probabilities: Whether those of each case lie in its folder, and tell how sure a region is.
+        masks_only: Neither measure nor draw.
     """
 
     out: Path
@@ -38,6 +39,7 @@ class Finishing:
     channel_names: Sequence[str] | None = None
     reading: ReadOptions | None = None
     probabilities: bool = False
+    masks_only: bool = False
 
 
 def read(options: ReadOptions | None, case: Case) -> tuple[Image, float]:
@@ -48,15 +50,27 @@ def read(options: ReadOptions | None, case: Case) -> tuple[Image, float]:
     return read_case_image(case, options), time.perf_counter() - began
 
 
-def finish(how: Finishing, work: tuple[Case, Image, Segmentation]) -> tuple["pd.DataFrame", float]:
+def finish(how: Finishing, work: tuple[Case, Image, Segmentation]) -> tuple["pd.DataFrame | None", float]:
     """Measure a segmentation, write its preview and its mask; the table of its regions, and the seconds it took."""
     from medseg.io import write_mask
     from medseg.io.label_files import write_label_files
-    from medseg.outputs.preview import write_preview
-    from medseg.regions import measure_segmentation
 
     began = time.perf_counter()
     case, image, segmentation = work
+    (how.out / case.id / "preview.png").unlink(missing_ok=True)  # of an earlier run, whose mask is replaced
+    regions = None if how.masks_only else _measured_and_drawn(how, case, image, segmentation)
+    ending = ".png" if image.geometry.ndim == 2 else ".nii.gz"
+    if segmentation.labels.exclusive:
+        write_mask(how.out / case.id / f"mask{ending}", segmentation)
+    else:
+        write_label_files(how.out / case.id, segmentation, ending)
+    return regions, time.perf_counter() - began
+
+
+def _measured_and_drawn(how: Finishing, case: Case, image: Image, segmentation: Segmentation) -> "pd.DataFrame":
+    from medseg.outputs.preview import write_preview
+    from medseg.regions import measure_segmentation
+
     regions = measure_segmentation(
         image,
         replace(segmentation, probabilities=_probabilities(how, case)),
@@ -65,13 +79,8 @@ def finish(how: Finishing, work: tuple[Case, Image, Segmentation]) -> tuple["pd.
         channel_names=how.channel_names,
         own_grids=_own_grids(how, case, image),
     )
-    ending = ".png" if image.geometry.ndim == 2 else ".nii.gz"
     write_preview(how.out / case.id / "preview.png", image, segmentation, regions=regions)
-    if segmentation.labels.exclusive:
-        write_mask(how.out / case.id / f"mask{ending}", segmentation)
-    else:
-        write_label_files(how.out / case.id, segmentation, ending)
-    return regions, time.perf_counter() - began
+    return regions
 
 
 def _probabilities(how: Finishing, case: Case) -> np.ndarray | None:

@@ -58,6 +58,7 @@ def predict(
     min_voxels: int = 0,
     reading: Mapping[str, Any] | None = None,
     probabilities: bool = False,
+    masks_only: bool = False,
     jobs: int | None = None,
     command: str = "",
     reporter: Reporter | None = None,
@@ -75,6 +76,7 @@ def predict(
         min_voxels: Regions with fewer voxels are left out of the table.
         reading: Fields of `ReadOptions` that are to be other than in training.
         probabilities: Also write `<case>/probabilities.npy`: of the labels, float16, (labels, x, y[, z]).
+        masks_only: Write masks and `cases.csv` alone: no previews, nothing is measured.
         jobs: Processes that read the next cases, and as many that write the last ones, while the network works; 0 for
             none, as is chosen for a few small cases. A script needs no `__main__` guard for it.
         command: The command line, for `run.json`.
@@ -105,6 +107,7 @@ def predict(
         min_voxels=min_voxels,
         reading=options,
         probabilities=probabilities,
+        masks_only=masks_only,
         jobs=jobs,
         command=command,
     )
@@ -119,6 +122,7 @@ def predict_with(
     min_voxels: int = 0,
     reading: ReadOptions | None = None,
     probabilities: bool = False,
+    masks_only: bool = False,
     jobs: int | None = None,
     command: str = "",
     look: Callable[[Case, "Segmentation"], None] | None = None,
@@ -147,6 +151,7 @@ def predict_with(
         look=look,
         jobs=jobs,
         probabilities=probabilities,
+        masks_only=masks_only,
         max_memory=model.settings.get("max_memory"),
     )
     return replace(done, settings=settings)

@@ -4,8 +4,9 @@
 
 MODEL are trainer folders of nnU-Net v2 (`nnunet_models.py` trains such), PYTHON that of an environment with nnunetv2,
 DIR the data set of the hippocampus in our layout. Each figure is the median of `--rounds` runs turn about, start-up
-included. Both run as shipped; `--allocator` gives nnU-Net the allocator that medseg sets for itself, by glibc's
-environment variables. The CT is a generated abdomen of 512×512×300 in air; `--growth` lengthens it to 1024 slices.
+included. nnU-Net writes masks, and medseg those alone (`--masks-only`); with `--measured` it also measures every region
+and draws previews. Both run as shipped; `--allocator` gives nnU-Net the allocator that medseg sets for itself, by
+glibc's environment variables. The CT is a generated abdomen of 512×512×300 in air; `--growth` lengthens it to 1024 slices.
 The engine alone is measured by `sliding_window.py`, resampling and restoring by `resampling.py`.
 """
 
@@ -44,6 +45,7 @@ class Task:
         mirror: Whether both average mirrored views.
         rounds: Runs a side.
         goals: Largest ratios of time wanted in fp32 and bf16, and of memory.
+        measured: Whether medseg also measures and draws.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Task:
     mirror: bool
     rounds: int
     goals: tuple[float, float, float]
+    measured: bool
 
 
 def main() -> None:
@@ -79,6 +82,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--rounds", type=int, default=5, help="of the hippocampus; the CT has three at most; 0: --growth alone"
     )
+    parser.add_argument("--measured", action="store_true", help="medseg measures and draws, which nnU-Net does not")
     parser.add_argument("--allocator", action="store_true", help="tune nnU-Net's allocator too")
     parser.add_argument("--backends", nargs="+", default=["auto"], help="medseg's, each a row")
     parser.add_argument("--work", type=Path, required=True, help="folder for images and masks")
@@ -95,12 +99,14 @@ def _tasks(options: argparse.Namespace) -> list[Task]:
         for file in files:
             shutil.copy(file, images / f"{file.name.removesuffix('.nii.gz')}_0000.nii.gz")
         name = f"{len(files)} hippocampus cases, mirrored"
-        tasks.append(Task(name, options.hippocampus, images, True, options.rounds, (0.5, 0.3, 0.5)))
+        tasks.append(Task(name, options.hippocampus, images, True, options.rounds, (0.5, 0.3, 0.5), options.measured))
     if options.ct:
         images = options.work / "ct"
         write_ct(images / "ct_0000.nii.gz", CT_SHAPE[2])
         name = "one CT of 512×512×300, 3 mm"
-        tasks.append(Task(name, options.ct, images, False, min(3, options.rounds), (0.25, 0.25, 0.25)))
+        tasks.append(
+            Task(name, options.ct, images, False, min(3, options.rounds), (0.25, 0.25, 0.25), options.measured)
+        )
     return tasks
 
 
@@ -164,15 +170,9 @@ def _compared(task: Task, options: argparse.Namespace) -> list[dict[str, Any]]:
 def _ours(task: Task, out: Path, precision: str, backend: str, images: Path | None = None) -> Measured:
     shutil.rmtree(out, ignore_errors=True)
     command = [sys.executable, "-m", "medseg", "predict", str(task.model), str(images or task.images), "--out"]
-    command += [
-        str(out),
-        "--precision",
-        precision,
-        "--backend",
-        backend,
-        "--speed",
-        "normal" if task.mirror else "fast",
-    ]
+    command += [str(out), "--precision", precision, "--backend", backend]
+    command += ["--speed", "normal" if task.mirror else "fast"]
+    command += [] if task.measured else ["--masks-only"]
     return run_measured(command, os.environ, out.with_suffix(".log"))
 
 
@@ -201,7 +201,7 @@ def _agreement(ours: Path, theirs: Path) -> str:
 
 def _growth(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Time and memory of CTs of more and more slices."""
-    task = Task("growth", options.ct, options.work / "growth", False, 1, (0.0, 0.0, 0.0))
+    task = Task("growth", options.ct, options.work / "growth", False, 1, (0.0, 0.0, 0.0), options.measured)
     rows = []
     for slices in GROWTH:
         images = options.work / f"growth_{slices}"
