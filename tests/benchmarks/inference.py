@@ -6,7 +6,7 @@ MODEL are trainer folders of nnU-Net v2 (`nnunet_models.py` trains such), PYTHON
 DIR the data set of the hippocampus in our layout. Each figure is the median of `--rounds` runs turn about, start-up
 included. nnU-Net writes masks, and medseg those alone (`--masks-only`); with `--measured` it also measures every region
 and draws previews. Both run as shipped; `--allocator` gives nnU-Net the allocator that medseg sets for itself, by
-glibc's environment variables. The CT is a generated abdomen of 512×512×300 in air; `--growth` lengthens it to 1024 slices.
+glibc's environment variables. The CT is a generated abdomen of 512×512×300 in air; `--growth` lengthens it to 1024.
 The engine alone is measured by `sliding_window.py`, resampling and restoring by `resampling.py`.
 """
 
