@@ -10,7 +10,7 @@ from medseg.image import Image, Segmentation
 from medseg.labels import Label, Labels
 from medseg.regions.components import Connectivity, Region, find_regions
 from medseg.regions.measured import Family
-from medseg.regions.table import measure_regions
+from medseg.regions.table import measure_regions, require_grid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +50,7 @@ def measure_segmentation(
     Raises:
         MedsegError: As `measure_regions`.
     """
+    require_grid(segmentation.geometry, image.geometry, case or "mask")
     named = labels or segmentation.labels
     chances = segmentation.probabilities
     parts: Iterable[tuple[np.ndarray, Labels, np.ndarray | None]]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -16,6 +17,7 @@ _TISSUE_HU = -500.0
 _TISSUE_SHARE = 0.1  # of the range of values, where they are not HU
 _CUT = 0.1  # of a lateral face of the image that tissue may cover before the body counts as cut off there
 _SHARED = 0.1  # of a region's voxels on each side, from which on it is on both
+_MIDDLES: WeakKeyDictionary[Image, float | None] = WeakKeyDictionary()  # looked for once, not for every region
 _STATED = {"L": "left", "R": "right"}
 
 
@@ -34,11 +36,13 @@ def measure(found: Measured) -> dict[str, Any]:
     stated = _STATED.get(found.image.facts.get("laterality", ""))
     if stated:
         return {"side": stated}
-    middle = body_middle_mm(found.image)
+    if found.image not in _MIDDLES:
+        _MIDDLES[found.image] = body_middle_mm(found.image)
+    middle = _MIDDLES[found.image]
     if middle is None:
         return {"side": ""}
     right = _share_right(found, middle)
-    return {"side": "both" if _SHARED < right < 1 - _SHARED else "right" if right > 0.5 else "left"}
+    return {"side": "both" if _SHARED <= right <= 1 - _SHARED else "right" if right > 0.5 else "left"}
 
 
 def _share_right(found: Measured, middle: float) -> float:

@@ -21,7 +21,7 @@ from medseg.regions.size import MM3_PER_ML
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["empty_table", "measure_regions"]
+__all__ = ["empty_table", "measure_regions", "require_grid"]
 
 _ROWS = 4096  # held as dictionaries, which take ten times the memory of a table
 
@@ -66,18 +66,17 @@ def measure_regions(
         One row a region, label by label and the largest first; for an empty mask no row, but every column.
 
     Raises:
-        GridMismatchError: The mask is not of the image's shape.
+        GridMismatchError: The mask, the organs or the probabilities are not on the image's grid.
         LabelError: The mask holds a value that is not declared.
         UnknownSpacingError: `min_volume_ml` is given for an image that has no volume in ml.
         InputError: The channel names do not fit the image, or there is no such family.
     """
     geometry = image.geometry
-    if mask.shape != geometry.shape:
-        raise GridMismatchError(
-            case or "mask",
-            f"a mask of shape {mask.shape} on an image of {geometry.shape}",
-            "Bring the mask to the grid of its image first.",
-        )
+    _require_shape("mask", mask.shape, geometry.shape, case)
+    if probabilities is not None:
+        _require_shape("array of probabilities", probabilities.shape, (len(labels.names), *geometry.shape), case)
+    if organs is not None:
+        require_grid(organs.geometry, geometry, "organs")
     channels = _channel_names(image, channel_names)
     others = dict(own_grids or {})
     wanted = families_for([image, *others.values()], families, probabilities, organs)
@@ -110,6 +109,29 @@ def measure_regions(
 def empty_table(channels: Sequence[str] = (), families: Sequence[str | Family] = DEFAULT_FAMILIES) -> "pd.DataFrame":
     """A region table without rows."""
     return _frame([], region_columns(channels, families))
+
+
+def require_grid(found: Geometry, wanted: Geometry, where: str) -> None:
+    """Refuse what lies on another grid than the image; of grids without a place in space the shape is looked at.
+
+    Raises:
+        GridMismatchError: It does.
+    """
+    placed = found.ndim == wanted.ndim == 3 and found.spacing_known and wanted.spacing_known
+    if found.shape == wanted.shape and (not placed or found.same_as(wanted)):
+        return
+    apart = f", {found.displacement_mm(wanted):.4g} mm away" if found.shape == wanted.shape else ""
+    raise GridMismatchError(
+        where,
+        f"lies on another grid ({found.describe()}) than the image ({wanted.describe()}){apart}",
+        "Resample it onto the image first.",
+    )
+
+
+def _require_shape(what: str, found: tuple[int, ...], wanted: tuple[int, ...], case: str) -> None:
+    if found != wanted:
+        mend = "Bring it to the grid of its image first."
+        raise GridMismatchError(case or what, f"a {what} of shape {found}", mend, f"{wanted}, as the image has it")
 
 
 def _row(found: Measured, families: Sequence[str | Family]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medseg import Geometry, Image, Labels, Segmentation
+import medseg
+from medseg import Geometry, GridMismatchError, Image, Labels, Segmentation
 from medseg.regions import case_columns, case_table, empty_table, measure_regions
 
 LESION = Labels.from_config({"lesion": 1})
@@ -140,3 +141,36 @@ def test_a_case_without_regions_has_a_row_of_zeros():
     assert list(table["recist_sum_mm"]) == [0, 0, 12, 0]
     assert list(table.columns) == [column.name for column in case_columns()]
     assert len(case_table(empty_table())) == 0
+
+
+def test_what_lies_on_another_grid_is_refused_although_it_has_the_shape():
+    mask = np.zeros(GRID.shape, np.uint8)
+    mask[3:5, 3:5, 3:5] = 1
+    elsewhere = Geometry.from_spacing(GRID.shape, (2, 2, 2))
+    liver = Labels.from_config({"liver": 1})
+    assert len(medseg.measure(image(), Segmentation(mask, GRID, LESION), organs=Segmentation(mask, GRID, liver))) == 1
+    with pytest.raises(GridMismatchError, match="mask: lies on another grid"):
+        medseg.measure(image(), Segmentation(mask, elsewhere, LESION))
+    for organs in (
+        Segmentation(mask, elsewhere, liver),
+        Segmentation(mask[:9], GRID.cropped((0,) * 3, (9, 20, 10)), liver),
+    ):
+        with pytest.raises(GridMismatchError, match="organs: lies on another grid"):
+            measure_regions(image(), mask, LESION, organs=organs)
+    for shape in ((2, *GRID.shape), (1, 9, 20, 10)):
+        with pytest.raises(GridMismatchError, match="probabilities"):
+            measure_regions(image(), mask, LESION, probabilities=np.ones(shape))
+    pictures = [Geometry.from_spacing((20, 20), spacing) for spacing in ((1, 1), None)]  # without a place in space
+    flat = Segmentation(mask[..., 3], pictures[1], LESION)
+    assert len(medseg.measure(Image(np.zeros((1, 20, 20)), pictures[0]), flat)) == 1
+
+
+def test_nine_tenths_of_a_region_are_not_more_than_nine_tenths():
+    voxels = np.full(GRID.shape, -1000, np.int16)
+    voxels[5:15, 3:17] = 40  # its middle lies between 9 and 10
+    mask = np.zeros(GRID.shape, np.uint8)
+    mask[10:14, 8:17, 4], mask[9, 8:12, 4] = 1, 1
+    body = Image(voxels[np.newaxis], GRID, modality="CT", unit="HU")
+    assert list(measure_regions(body, mask, LESION, families=("side",))["side"]) == ["both"]
+    mask[9, 11, 4] = 0
+    assert list(measure_regions(body, mask, LESION, families=("side",))["side"]) == ["right"]

@@ -118,7 +118,7 @@ def test_small_regions_are_left_out_by_voxels_or_by_volume():
 
 def test_a_mask_of_another_shape_or_value_is_refused():
     image = ct(np.zeros((4, 4, 4)))
-    with pytest.raises(GridMismatchError, match="Bring the mask to the grid"):
+    with pytest.raises(GridMismatchError, match="Bring it to the grid"):
         measure_regions(image, np.zeros((4, 4, 3), np.uint8), LESION)
     with pytest.raises(LabelError, match="study 3"):
         measure_regions(image, np.full((4, 4, 4), 2, np.uint8), LESION, case="study 3")
