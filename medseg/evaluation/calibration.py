@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from medseg.errors import InputError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -20,6 +22,7 @@ __all__ = ["CALIBRATION_COLUMNS", "SCOPES", "Reliability", "calibration_table", 
 CALIBRATION_COLUMNS = ("label", "scope", "low", "high", "voxels", "mean_probability", "observed")
 SCOPES = ("all", "possible")
 _POSSIBLE = 0.01
+_ROUNDING = 1e-3  # of half precision
 _BLOCK = 1 << 22  # voxels that are looked at at once
 _Floats = npt.NDArray[np.float64]
 
@@ -78,6 +81,9 @@ def reliability_of(
         truth: Boolean, whether the reference has the label.
         judged: Boolean, whether somebody looked at the voxel.
         bins: How many; a probability of 1 is in the last.
+
+    Raises:
+        InputError: They are no probabilities.
     """
     found = dict.fromkeys(SCOPES, Reliability(np.zeros(bins), np.zeros(bins), np.zeros(bins), 0.0))
     slices = max(1, _BLOCK * probabilities.shape[0] // max(1, probabilities.size))
@@ -85,6 +91,10 @@ def reliability_of(
         part = slice(first, first + slices)
         known = judged[part]
         share, is_true = np.asarray(probabilities[part])[known].astype(np.float64), truth[part][known]
+        if not ((share >= -_ROUNDING) & (share <= 1 + _ROUNDING)).all():
+            mend = "Write probabilities and not logits, or move them away to score the mask alone."
+            raise InputError("probabilities", f"values from {share.min():g} to {share.max():g}", mend, "0 to 1")
+        share = share.clip(0, 1)
         for scope, inside in (("all", slice(None)), ("possible", share >= _POSSIBLE)):
             found[scope] += _counted(share[inside], is_true[inside], bins)
     return found

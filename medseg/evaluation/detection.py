@@ -36,7 +36,7 @@ class Detection:
         found: Reference lesions that were found.
         right: Predicted lesions that are one of the reference.
         wrong: Predicted lesions that are none, duplicates left out.
-        thresholds: Confidences of predicted lesions, falling; empty where no case has probabilities.
+        thresholds: Confidences of predicted lesions, falling; empty unless every one has a confidence.
         hits: Reference lesions found at each threshold.
         truths: Predicted lesions that are right at each.
         false: Predicted lesions that are wrong at each.
@@ -145,9 +145,9 @@ def _detection(label: str, lesions: "pd.DataFrame", cases: list[str]) -> Detecti
     true, said = (lesions[lesions["side"] == side] for side in ("reference", "predicted"))
     right, wrong = said[said["matched"]], said[~said["matched"] & ~said["duplicate"]]
     counts = (len(cases), len(true), int(true["matched"].sum()), len(right), len(wrong))
-    if said["confidence"].isna().all():
+    if said.empty or said["confidence"].isna().any():  # a lesion without one would never be found
         return Detection(label, *counts)
-    thresholds = np.unique(said["confidence"].dropna())[::-1]
+    thresholds = np.unique(said["confidence"])[::-1]
     hits, truths, false = (_reaching(rows["confidence"].to_numpy(), thresholds) for rows in (true, right, wrong))
     sick = set(true["case"])
     most = said.groupby("case")["confidence"].max()

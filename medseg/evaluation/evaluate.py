@@ -55,7 +55,7 @@ def evaluate_pairs(
     Args:
         pairs: Case id, predicted mask, and the reference's file or case, as `find_pairs` gives.
         labels: What the values mean. Without it every structure that the references name is a label, or else every
-            value but 0 that occurs, and nothing is ignored.
+            value above 0 that occurs, and nothing is ignored.
         reporter: Shows the progress.
         options: How references are read; of several readers' masks, what becomes of them.
         nsd_tolerance: How far apart borders may be for the normalised surface Dice, in mm; in pixels where the
@@ -126,9 +126,12 @@ def _structures_in(pairs: Sequence[Pair]) -> Labels | None:
 def _labels_in(
     pairs: Sequence[Pair], reporter: Reporter, options: ReadOptions | None, resample: bool, jobs: int | None
 ) -> Labels:
-    """Labels for all values in all masks that can be read; those that cannot become failures later."""
+    """Labels for all values in all masks that can be read; those that cannot become failures later.
+
+    So do masks with negative values, which could be labels, an ignore value or an image.
+    """
     outcomes = in_turn(partial(_values, options, resample), pairs, jobs, reporter, "looking for labels")
-    found = {value for values in outcomes if not isinstance(values, Failed) for value in values}
+    found = {value for values in outcomes if not isinstance(values, Failed) for value in values if value >= 0}
     return labels_of(np.array(sorted(found), dtype=np.int64), where="masks")
 
 

@@ -29,7 +29,7 @@ def in_turn(
     """Do the work for each item.
 
     Args:
-        work: Raises a `MedsegError` where an item cannot be done. It and what it returns can be pickled.
+        work: Raises where an item cannot be done. It and what it returns can be pickled.
         items: To be worked on.
         jobs: How many at a time; one a processor where left out.
         reporter: Shows how many are done.
@@ -60,6 +60,8 @@ def _tried(work: Callable[[T], R], item: T) -> R | Failed:
         return work(item)
     except MedsegError as error:
         return Failed(str(error))
+    except Exception as error:  # whatever one case does, the others are scored
+        return Failed(f"unexpected {type(error).__name__}: {error}")
 
 
 def _in_processes(work: Callable[[T], R], items: Sequence[T], jobs: int | None) -> Iterator[R | Failed]:

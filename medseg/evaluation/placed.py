@@ -70,7 +70,7 @@ def read_placed(
     except GridMismatchError as error:
         if not resample:
             mend = "Score masks of one image, or resample the prediction (`medseg evaluate --resample`)."
-            raise GridMismatchError(f"{prediction} and its reference", str(error), mend) from error
+            raise GridMismatchError(prediction, f"its reference does not fit ({error})", mend) from error
         return _resampled(predicted, _reference(reference, None, labels, options), labels)
     return Placed(predicted.mask, true.mask, predicted.geometry)
 

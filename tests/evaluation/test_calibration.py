@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medseg.errors import InputError
 from medseg.evaluation.calibration import CALIBRATION_COLUMNS, calibration_table, reliability_of
 
 
@@ -56,3 +57,14 @@ def test_nothing_judged_is_undefined():
     found = reliability_of(np.ones((2, 2)), np.ones((2, 2), bool), np.zeros((2, 2), bool))
     assert math.isnan(found["all"].ece)
     assert math.isnan(found["possible"].brier)
+
+
+@pytest.mark.parametrize("wrong", [math.nan, -0.2, 1.5, math.inf])
+def test_what_is_no_probability_is_refused(wrong):
+    shares = np.full((2, 3), 0.5)
+    shares[1, 1] = wrong
+    known = np.ones(shares.shape, bool)
+    with pytest.raises(InputError, match="0 to 1"):
+        reliability_of(shares, known, known)
+    known[1, 1] = False
+    assert reliability_of(shares, known, known)["all"].n == 5

@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pandas as pd
 import pytest
 
 from medseg.errors import DatasetError, OutputError, UnreadableFileError
-from medseg.evaluation import evaluate_pairs, find_pairs
+from medseg.evaluation import evaluate, evaluate_pairs, find_pairs
+from medseg.evaluation.placed import read_placed
 from medseg.geometry import Geometry
 from medseg.image import Segmentation
 from medseg.io import write_mask
@@ -121,6 +123,29 @@ def test_without_declared_labels_every_value_found_is_one(tmp_path, cube):
     found = evaluate_pairs([("c", prediction, reference)])
     assert found.cases["label"].tolist() == ["label 7", "label 255"]
     assert found.cases["dice"].tolist() == [0, 0]
+
+
+def test_undeclared_negative_values_are_a_failure_and_no_label(tmp_path, cube):
+    good = save(tmp_path / "good.nii.gz", cube)
+    nibabel.save(nibabel.Nifti1Image(-cube.astype(np.int16), np.diag([1.0, 1.5, 3, 1])), tmp_path / "bad.nii.gz")
+    found = evaluate_pairs([("a", good, good), ("b", tmp_path / "bad.nii.gz", good)])
+    assert found.cases["label"].tolist() == ["label 1"]
+    ((case, reason),) = found.failures
+    assert case == "b"
+    assert "[-1]" in reason
+
+
+def test_whatever_one_case_does_the_others_are_scored(tmp_path, cube, monkeypatch):
+    def read(path, *rest):
+        if path.name == "huge.nii.gz":
+            raise MemoryError("no room")
+        return read_placed(path, *rest)
+
+    monkeypatch.setattr(evaluate, "read_placed", read)
+    paths = [save(tmp_path / name, cube) for name in ("a.nii.gz", "huge.nii.gz", "z.nii.gz")]
+    found = evaluate_pairs([(path.name, path, path) for path in paths], LABELS, jobs=1)
+    assert found.cases["dice"].tolist() == [1, 1]
+    assert found.failures == (("huge.nii.gz", "unexpected MemoryError: no room"),)
 
 
 def test_nothing_to_evaluate_is_refused():

@@ -198,3 +198,18 @@ def test_components_are_scipys(seed, shape):
     ours = lesions_of(mask)
     assert np.array_equal(ours > 0, mask)
     assert len({*zip(ours[mask].tolist(), theirs[mask].tolist(), strict=True)}) == count == ours.max(initial=0)
+
+
+def test_there_is_no_curve_where_a_predicted_lesion_has_no_confidence():
+    """Such a lesion would count as never found, whatever the threshold."""
+    said, true = row((0, 3)), row((2, 5))
+    sure, unsure = (
+        scores_of_case(said, true, LESION, case, geometry=GRID, probabilities=shares)
+        for case, shares in (("a", said[np.newaxis] * np.float16(0.9)), ("b", None))
+    )
+    rows, lesions = [*sure.rows, *unsure.rows], [*sure.lesions, *unsure.lesions]
+    (alone,) = detections(lesions_table(sure.lesions), scores_table(sure.rows))
+    (both,) = detections(lesions_table(lesions), scores_table(rows))
+    assert (alone.average_precision, alone.froc_score) == (1, 1)
+    assert (both.cases, both.sensitivity, len(both.thresholds)) == (2, 1, 0)
+    assert np.isnan([both.average_precision, both.froc_score, both.auroc]).all()
