@@ -47,13 +47,25 @@ def test_json_fits_its_schema(study):
     done = run(study / "image.nii.gz", study / "mask.nii.gz", "--json")
     rows, schema = json.loads(done.stdout), json.loads(run("--schema").stdout)
     assert rows[0]["voxels"] == 27
-    wanted = schema["items"]
-    wanted["required"] = list(rows[0])  # PET, confidence and organs are not in this table
-    assert set(rows[0]) <= set(wanted["properties"])
+    assert set(schema["items"]["required"]) <= set(rows[0]) <= set(schema["items"]["properties"])
     jsonschema.validate(rows, schema)
+    named = run(study / "image.nii.gz", study / "mask.nii.gz", "--json", "--channel", "flair", "--side")
+    strict = json.loads(run("--schema", "--channel", "flair", "--side").stdout)
+    assert "mean_flair" in strict["items"]["required"]
+    jsonschema.validate(json.loads(named.stdout), strict)
     rows[0]["voxels"] = "many"
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(rows, schema)
+
+
+def test_json_keeps_the_digits_of_small_values(study):
+    """Diffusion in m²/s, say: pandas' own JSON keeps ten decimals, which is one digit of them."""
+    voxels = np.full((16, 16, 8), 1.23456789e-9)
+    path = save(study, "adc", voxels)
+    (row,) = json.loads(run(path, study / "mask.nii.gz", "--json").stdout)
+    assert row["mean_ch0"] == pytest.approx(1.23456789e-9, rel=1e-6)
+    assert row["energy_ch0"] == pytest.approx(27 * 1.23456789e-9**2, rel=1e-6)
+    assert row["perimeter_mm"] is None
 
 
 def test_parquet_keeps_what_csv_rounds(study):
@@ -120,3 +132,32 @@ def test_what_cannot_be_measured_is_refused_in_words(study):
     assert run(study).exit_code == 2
     assert "folder to write to" in run(study).output
     assert run().exit_code == 2
+
+
+def data_set(folder, study, cases):
+    for kind, name in (("images", "image"), ("labels", "mask")):
+        (folder / kind).mkdir(parents=True)
+        for case in cases:
+            (folder / kind / f"{case}.nii.gz").write_bytes((study / f"{name}.nii.gz").read_bytes())
+    return folder
+
+
+def test_the_schema_beside_the_tables_of_a_data_set_has_their_columns(study):
+    done = run(data_set(study / "set", study, "ab"), "--out", study / "out", "--suv-threshold", 3)
+    assert done.exit_code == 0
+    schema = json.loads((study / "out" / "regions.schema.json").read_text())
+    columns = list(pd.read_csv(study / "out" / "regions.csv").columns)
+    assert "mtv_suv3_ml" in columns
+    assert list(schema["items"]["properties"]) == columns
+
+
+def test_what_no_case_could_use_is_refused_at_once(study):
+    folder = data_set(study / "set", study, "ab")
+    for words, what in ((("--families", "nonsense"), "families"), (("--jobs", 0), "jobs")):
+        done = run(folder, "--out", study / "out", *words)
+        assert isinstance(done.exception, InputError)
+        assert what in str(done.exception)
+    assert not (study / "out").exists()
+    assert "--organs" in run(study / "image.nii.gz", study / "mask.nii.gz", "--organ", "liver=1").stderr
+    with pytest.raises(InputError, match="empty list"):
+        medseg.measure([], study / "mask.nii.gz")

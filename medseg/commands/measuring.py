@@ -84,6 +84,8 @@ def measure(
         return
     if image is None:
         raise typer.BadParameter("name an image and its mask, or a data set with masks.", param_hint="IMAGE")
+    if organ and organs is None:
+        raise typer.BadParameter("says what a value of --organs means, which is not given.", param_hint="--organ")
     options, labels = reading_options(reading, frame, untilt), labels_of_words(label)
     if mask:
         _one(
@@ -112,30 +114,31 @@ def _families(words: str, texture: bool, side: bool, thresholds: list[float] | N
 
 
 def _print_schema(families: list[Any], channels: list[str] | None) -> None:
-    """Of "default", every family that may come with it."""
+    """Of "default", every family that may come with it, not all of which every image has."""
     from medseg.atomic import json_text
     from medseg.regions import json_schema, region_columns
     from medseg.regions.families import DEFAULT_FAMILIES, OPTIONAL_FAMILIES
 
-    wide = [
-        one for name in families for one in ((*DEFAULT_FAMILIES, *OPTIONAL_FAMILIES) if name == "default" else (name,))
-    ]
-    columns = region_columns(channels or ("ch0",), list(dict.fromkeys(wide)))
-    typer.echo(json_text(json_schema(columns), sort_keys=False))
+    always, wide = (
+        list(dict.fromkeys(one for name in families for one in (default if name == "default" else (name,))))
+        for default in (DEFAULT_FAMILIES, (*DEFAULT_FAMILIES, *OPTIONAL_FAMILIES))
+    )
+    schema = json_schema(region_columns(channels or ("ch0",), wide), region_columns(channels or (), always))
+    typer.echo(json_text(schema, sort_keys=False))
 
 
 def _one(
     images: list[Path], mask: list[Path], labels: "Labels | None", out: Path | None, as_json: bool, **given: Any
 ) -> None:
     from medseg.outputs.console import frame_table
-    from medseg.outputs.tables import write_table
+    from medseg.outputs.tables import table_json, write_table
     from medseg.workflow import measure as run
 
     table = run(images[0] if len(images) == 1 else images, mask, labels, **given)
     if out is not None:
         write_table(out, table)
     if as_json:
-        typer.echo(table.to_json(orient="records", indent=2))
+        typer.echo(table_json(table))
     else:
         show(frame_table(table, ", ".join(map(str, mask)), columns=_SHOWN))
 
@@ -149,6 +152,7 @@ def _data_set(
     **given: Any,
 ) -> None:
     from medseg.outputs.console import frame_table
+    from medseg.outputs.tables import table_json
     from medseg.workflow import measure_cases
 
     if out is None or out.suffix in (".csv", ".parquet"):
@@ -158,7 +162,7 @@ def _data_set(
         done = measure_cases(path, labels, options=options, reporter=reporter, **given)
     done.save(out)
     if as_json:
-        typer.echo(done.totals.to_json(orient="records", indent=2))
+        typer.echo(table_json(done.totals))
     else:
         show(frame_table(done.totals, f"Cases and labels ({out / 'totals.csv'})", columns=_SHOWN_TOTALS))
         show_failures(done.failed[["case", "error"]].itertuples(index=False, name=None))

@@ -1,15 +1,15 @@
-"""Tables as files: CSV, or Parquet, by the ending of the name."""
+"""Tables as files, CSV or Parquet by the ending of the name, and as JSON."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medseg.atomic import atomic_path, write_csv
+from medseg.atomic import atomic_path, json_text, write_csv
 from medseg.errors import MissingExtraError, OutputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["write_table"]
+__all__ = ["table_json", "write_table"]
 
 
 def write_table(path: str | Path, frame: "pd.DataFrame") -> None:
@@ -30,6 +30,11 @@ def write_table(path: str | Path, frame: "pd.DataFrame") -> None:
         _write_parquet(path, frame)
     else:
         raise OutputError(path, f"has the ending {path.suffix!r}", "Name a table.csv or table.parquet.")
+
+
+def table_json(frame: "pd.DataFrame") -> str:
+    """A list of rows, empty cells null, with every digit (pandas keeps ten decimals: of 1e-11 nothing is left)."""
+    return json_text(frame.astype(object).where(frame.notna(), None).to_dict("records"), sort_keys=False)
 
 
 def _write_parquet(path: Path, frame: "pd.DataFrame") -> None:

@@ -15,14 +15,20 @@ _NEVER_EMPTY = ("int64", "bool")
 _ANY = "CHANNEL"
 
 
-def json_schema(columns: Sequence[Column]) -> dict[str, Any]:
-    """Of a table as JSON (`--json`): a list of rows; `unit` and `source` stand beside each column's type."""
+def json_schema(columns: Sequence[Column], required: Sequence[Column] | None = None) -> dict[str, Any]:
+    """Of a table as JSON (`--json`): a list of rows; `unit` and `source` stand beside each column's type.
+
+    Args:
+        columns: Those that it can have.
+        required: Those that it always has; all where left out.
+    """
     properties = {column.name: _property(column) for column in columns}
+    always = [column.name for column in (columns if required is None else required)]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "medseg region table",
         "type": "array",
-        "items": {"type": "object", "properties": properties, "required": list(properties)},
+        "items": {"type": "object", "properties": properties, "required": always},
     }
 
 

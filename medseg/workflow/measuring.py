@@ -84,6 +84,8 @@ def _channels(
     names: Sequence[str] | None,
 ) -> tuple[Image, dict[str, Image], Sequence[str] | None]:
     """The image on whose grid the mask lies, channels on other grids by name, and the names of the image's own."""
+    if not isinstance(image, (str, Path, Image)) and not image:
+        raise InputError("image", "an empty list", "Name an image, or a file for each channel.")
     if isinstance(image, (str, Path, Image)) or len(image) < 2:
         paths = image if isinstance(image, (str, Path, Image)) else image[0]
         read = paths if isinstance(paths, Image) else read_image(paths, options=options)

@@ -12,13 +12,21 @@ import pandas as pd
 from medseg.atomic import json_text, write_csv, write_text
 from medseg.case import Case
 from medseg.datasets import open_dataset
-from medseg.errors import DatasetError, LabelError
+from medseg.errors import DatasetError, InputError, LabelError
 from medseg.image import Segmentation
 from medseg.io import read_case_image, read_case_label_map
 from medseg.labels import Labels, labels_of
 from medseg.line.outcomes import crash, reason
 from medseg.options import ReadOptions
-from medseg.regions import case_table, empty_table, measure_segmentation, schema_of
+from medseg.regions import (
+    FAMILIES,
+    Family,
+    case_table,
+    empty_table,
+    measure_segmentation,
+    region_columns,
+    schema_of,
+)
 from medseg.reporting import Reporter, Silent
 
 __all__ = ["MeasuredCases", "measure_cases", "undeclared"]
@@ -34,11 +42,13 @@ class MeasuredCases:
         cases: A row a case: status "done" or "failed", how many regions, warnings, error.
         regions: A row a region; `medseg.regions.region_columns` says what the columns mean.
         totals: A row a case and label; `medseg.regions.case_columns` says what the columns mean.
+        families: Which columns were asked for.
     """
 
     cases: pd.DataFrame
     regions: pd.DataFrame
     totals: pd.DataFrame
+    families: Sequence[str | Family] = ()
 
     @property
     def failed(self) -> pd.DataFrame:
@@ -54,7 +64,8 @@ class MeasuredCases:
         folder = Path(folder)
         for name in ("cases", "regions", "totals"):
             write_csv(folder / f"{name}.csv", getattr(self, name))
-        schema = json_text(schema_of(self.regions.columns), sort_keys=False)
+        families: list[str | Family] = [*FAMILIES, *(one for one in self.families if isinstance(one, Family))]
+        schema = json_text(schema_of(self.regions.columns, families), sort_keys=False)
         write_text(folder / "regions.schema.json", f"{schema}\n")
 
     def _repr_html_(self) -> str:
@@ -85,7 +96,7 @@ def measure_cases(
     *,
     options: ReadOptions | None = None,
     min_voxels: int = 0,
-    families: Sequence[Any] | None = None,
+    families: Sequence[str | Family] | None = None,
     channel_names: Sequence[str] | None = None,
     merge_mm: float = 0.0,
     jobs: int = 1,
@@ -106,7 +117,12 @@ def measure_cases(
 
     Raises:
         DatasetError: The data set does not hold together, or has no mask.
+        InputError: There is no such family, or no number of processes.
     """
+    families = tuple(families or ("default",))
+    region_columns((), [one for one in families if one != "default"])  # refuses once what every case would refuse
+    if jobs == 0:
+        raise InputError("jobs", "0", "Give 1 or more, or -1 for one a core.")
     if isinstance(dataset, (str, Path)):
         opened = open_dataset(dataset, labels=labels)
         cases, labels, where = opened.cases, labels or opened.labels, Path(dataset)
@@ -125,7 +141,7 @@ def measure_cases(
     regions = pd.concat(filled, ignore_index=True) if filled else (tables or [empty_table()])[0]
     done = [one.case.id for one in found if one.error is None]
     table = pd.DataFrame([_row(one) for one in found], columns=_COLUMNS).astype({"regions": "Int64"})
-    return MeasuredCases(table, regions, case_table(regions, done, names))
+    return MeasuredCases(table, regions, case_table(regions, done, names), families)
 
 
 def undeclared(mask: np.ndarray, where: str) -> Labels:
