@@ -1,13 +1,13 @@
 """The region table of 200 lesions in a CT of 512×512×300 beside SimpleITK, scikit-image and PyRadiomics.
 
-    python tests/benchmarks/measuring.py [--json FILE] [--rounds 5] [--pyradiomics-python PYTHON]
+    python tests/benchmarks/measuring.py [--json FILE] [--only PEER] [--largest 25] [--pyradiomics-python PYTHON]
 
-The lesions are generated: ellipsoids of 3 to 25 mm in any direction. All sides get the same arrays in memory; rounds go
-turn about. PyRadiomics runs in the interpreter of an environment of its own (see docs/measuring.md), on each lesion
-already cropped, and on two lesions in the whole image, for which 200 are reckoned; without it there are no such rows.
-Its extractor is called, as its users do, for
-shape and first order. Its figures must be ours, or the run fails; those of its mesh, which is open where the corners of
-a face lie crosswise, are printed. Distances of masks: measuring_distances.py.
+The lesions are generated: ellipsoids with axes of 3 to 25 mm (`--largest`) in any direction. All sides get the same
+arrays in memory; rounds go turn about. PyRadiomics runs in the interpreter of an environment of its own (see
+docs/measuring.md), on each lesion already cropped, and on two lesions in the whole image, for which 200 are reckoned;
+without it there are no such rows. Its extractor is called, as its users do, for shape and first order. Its figures must
+be ours, or the run fails; those of its mesh, which is open where the corners of a face lie crosswise, are printed.
+Distances of masks: measuring_distances.py.
 """
 
 import argparse
@@ -68,13 +68,13 @@ for line in sys.stdin:
 """
 
 
-def lesions() -> tuple[np.ndarray, np.ndarray]:
-    """A CT and its mask, both as NIfTI stores them (the first axis the fastest)."""
+def lesions(largest: float) -> tuple[np.ndarray, np.ndarray]:
+    """A CT and its mask, both as NIfTI stores them (the first axis the fastest); lesions of up to so many mm."""
     rng = np.random.default_rng(7)
     mask = np.zeros(SHAPE, np.uint8, order="F")
     placed = 0
     while placed < LESIONS:
-        radii = np.exp(rng.uniform(np.log(1.5), np.log(12.5), 3))
+        radii = np.exp(rng.uniform(np.log(1.5), np.log(largest / 2), 3))
         half = np.ceil(radii.max() / np.array(SPACING)).astype(int) + 1
         centre = rng.integers(half + 1, np.array(SHAPE) - half - 1)
         places = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in half), indexing="ij"), axis=-1) * SPACING
@@ -210,11 +210,13 @@ def compared(ours: Any, theirs: list[list[float]]) -> dict[str, float]:
     return worst
 
 
-def measured(rounds: int, python: str) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+def measured(
+    rounds: int, python: str, only: str, largest: float
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
     """Median seconds of each side; of PyRadiomics how far its figures are from ours."""
     from medseg.regions import DEFAULT_FAMILIES
 
-    voxels, mask = lesions()
+    voxels, mask = lesions(largest)
     sides: dict[str, Callable[[], float]] = {
         "few": timed(lambda: table(voxels, mask, ("size", "place", "intensity"))),
         "all": timed(lambda: table(voxels, mask, DEFAULT_FAMILIES)),
@@ -223,11 +225,12 @@ def measured(rounds: int, python: str) -> tuple[dict[str, float], dict[str, dict
         "scikit-image": timed(scikit(voxels, mask)),
         "scikit-image Feret": timed(scikit_feret(mask)),
     }
+    sides = {side: run for side, run in sides.items() if side in WORKS or only in side}
     elsewhere: dict[str, Elsewhere] = {}
     row = table(voxels, mask, DEFAULT_FAMILIES)
     with tempfile.TemporaryDirectory() as name:
         for peer, count, whole in (("PyRadiomics, cropped", LESIONS, False), ("PyRadiomics, whole", UNCROPPED, True)):
-            if python:
+            if python and only in peer:
                 file = saved(Path(name), voxels, mask, row, range(count), peer, whole)
                 elsewhere[peer] = Elsewhere(python, file)
                 sides[peer] = elsewhere[peer].seconds
@@ -252,8 +255,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--pyradiomics-python", default="")
+    parser.add_argument("--largest", type=float, default=25.0, help="mm; of the peers, Feret's time depends on it most")
+    parser.add_argument("--only", default="", help="peers whose name contains this")
     options = parser.parse_args()
-    seconds, worst = measured(options.rounds, options.pyradiomics_python)
+    seconds, worst = measured(options.rounds, options.pyradiomics_python, options.only, options.largest)
     rows = [
         {
             "work": WORKS[ours], "peer": peer, "ours_s": round(seconds[ours], 4), "peer_s": round(seconds[peer], 4),
