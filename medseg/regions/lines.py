@@ -30,10 +30,12 @@ def longest_lines(centres: np.ndarray, axes: np.ndarray, at_least: float = 0.0) 
         Their length in mm, and the ends of all that are as long, in index units, shape (m, 2, ndim): of the two
         directions of a line one is there. No line, and a length of 0, where all are shorter than `at_least`.
     """
-    points = corners(centres)
     steps = _steps(len(axes))
     moves = steps @ axes.T
     reach = 2 * float(np.sqrt((moves**2).sum(axis=1)).max())
+    points = centres
+    if len(points) > _FEW:
+        points = corners(points[_far_ends(points @ axes.T, at_least, reach)])
     first, second = _far_pairs(points @ axes.T, at_least, reach)
     between = (points[second] - points[first]) @ axes.T
     # both ends moved along the axis that gains most, outwards; whatever else the two moves do, they gain no more
@@ -65,16 +67,16 @@ def _far_pairs(points: np.ndarray, at_least: float, reach: float) -> tuple[np.nd
     """Pairs of points that lie no more than `reach` nearer to one another than the farthest two, or `at_least`."""
     from scipy.spatial.distance import cdist
 
-    far = at_least - reach
-    ends = np.arange(len(points)) if len(points) <= _FEW else _far_ends(points, far, reach)
-    found = [(ends[:0], ends[:0], np.empty(0))]
-    for begin in range(0, len(ends), _BLOCK):
-        distances = cdist(points[ends[begin : begin + _BLOCK]], points[ends[begin:]])
+    far = at_least
+    none = np.empty(0, np.intp)
+    found = [(none, none, np.empty(0))]
+    for begin in range(0, len(points), _BLOCK):
+        distances = cdist(points[begin : begin + _BLOCK], points[begin:])
         far = max(far, float(distances.max()))
         row, column = (distances >= (far - reach) * (1 - SAME)).nonzero()
         once = row <= column
         row, column = row[once], column[once]
-        found.append((ends[begin + row], ends[begin + column], distances[row, column]))
+        found.append((begin + row, begin + column, distances[row, column]))
     first, second, distance = (np.concatenate(parts) for parts in zip(*found, strict=True))
     kept = distance >= (far - reach) * (1 - SAME)
     return first[kept], second[kept]
