@@ -161,3 +161,8 @@ def test_what_no_case_could_use_is_refused_at_once(study):
     assert "--organs" in run(study / "image.nii.gz", study / "mask.nii.gz", "--organ", "liver=1").stderr
     with pytest.raises(InputError, match="empty list"):
         medseg.measure([], study / "mask.nii.gz")
+
+
+def test_a_unit_is_understood_as_people_type_it(study):
+    (row,) = json.loads(run(study / "image.nii.gz", study / "mask.nii.gz", "--unit", "suvbw", "--json").stdout)
+    assert row["suv_max"] == row["max_ch0"]

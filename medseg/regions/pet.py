@@ -104,7 +104,7 @@ def _named(threshold: float) -> str:
 
 
 def _in_suv(image: Image, channel: int) -> bool:
-    return _said(image, "unit", channel).startswith("SUV")
+    return _said(image, "unit", channel).upper().startswith("SUV")  # as people type it, too: suvbw
 
 
 def _said(image: Image, what: str, channel: int) -> str:

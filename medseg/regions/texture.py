@@ -116,7 +116,7 @@ def texture_features(voxels: np.ndarray, mask: np.ndarray, *, bin_width: float |
 
 def _bin_width(image: Image, channel: int) -> float | None:
     unit = image.facts.get(f"unit_{channel}", image.unit)
-    return _BINS.get("SUV" if unit.startswith("SUV") else unit)
+    return _BINS.get("SUV" if unit.upper().startswith("SUV") else unit.upper())
 
 
 def _classes() -> dict[str, Any]:
