@@ -65,6 +65,9 @@ def measure(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="table.csv or table.parquet; of a data set, a folder of tables.")
     ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Also draw the largest regions, with their RECIST lines, into this PNG.")
+    ] = None,
     jobs: Annotated[int, typer.Option(help="Processes for a data set; -1 for one a core.")] = 1,
     frame: Frame = None,
     untilt: Untilt = False,
@@ -91,11 +94,13 @@ def measure(
         _one(
             [image, *(also or [])], mask, labels, out, as_json,
             options=options, families=chosen, min_voxels=min_voxels, merge_mm=merge_mm, organs=organs,
-            organ_labels=labels_of_words(organ), units=unit or (), channel_names=channel,
+            organ_labels=labels_of_words(organ), units=unit or (), channel_names=channel, picture=picture,
         )  # fmt: skip
         return
-    if also or unit or organs is not None:
-        raise typer.BadParameter("--also, --unit and --organs go with an image and its mask.", param_hint="MASK")
+    if also or unit or organs is not None or picture is not None:
+        raise typer.BadParameter(
+            "--also, --unit, --organs and --picture go with an image and its mask.", param_hint="MASK"
+        )
     _data_set(
         image, labels, options, out, as_json,
         families=chosen, min_voxels=min_voxels, merge_mm=merge_mm, jobs=jobs, channel_names=channel,

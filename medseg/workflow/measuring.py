@@ -37,6 +37,7 @@ def measure(
     units: Sequence[str] = (),
     channel_names: Sequence[str] | None = None,
     merge_mm: float = 0.0,
+    picture: str | Path | None = None,
 ) -> pd.DataFrame:
     """The region table of any mask; loads no torch.
 
@@ -54,6 +55,7 @@ def measure(
         units: What each channel is in, where its file does not say so: "SUVbw" makes a PET of a NIfTI file.
         channel_names: Suffixes of the channels' columns.
         merge_mm: Fragments of a label whose nearest voxel centres lie at most so far apart are one region.
+        picture: A PNG to write: the regions with the longest diameters, with their RECIST lines.
 
     Returns:
         A row a region; `medseg.regions.region_columns` says what the columns mean.
@@ -63,6 +65,10 @@ def measure(
     """
     read, own_grids, channel_names = _channels(image, options, units, channel_names)
     segmentation, case = _segmentation(mask, read, labels, options)
+    if picture is not None:
+        from medseg.outputs.lesion_sheet import write_lesions
+
+        write_lesions(picture, read, segmentation)
     return measure_segmentation(
         read,
         segmentation,
