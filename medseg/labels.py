@@ -107,7 +107,11 @@ class Labels:
             LabelError: A value is neither a whole number nor a colour or name, is declared twice, or they are mixed.
         """
         declared = dict(declared)
-        exclusive = declared.pop("overlapping", False) is not True
+        overlapping = declared.pop("overlapping", False)
+        if not isinstance(overlapping, bool):
+            mend = "Say `overlapping: true`, or call the label something else."
+            raise LabelError("labels", f"overlapping = {overlapping!r}", mend, "true or false")
+        exclusive = not overlapping
         named = {str(name): value if isinstance(value, (list, tuple)) else [value] for name, value in declared.items()}
         if any(str(value).startswith("#") for values in named.values() for value in values):
             return replace(cls._from_colours(named), exclusive=exclusive)

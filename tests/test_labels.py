@@ -182,3 +182,9 @@ def test_more_labels_than_an_index_can_tell_apart_are_refused():
     with pytest.raises(LabelError, match="254 at most"):
         Labels.from_config(most | {"one more": 255})
     assert len(Labels.from_config({**most, "one more": 255, "overlapping": True}).names) == 255
+
+
+@pytest.mark.parametrize("value", [["a", "b"], 1, "yes"])
+def test_whether_labels_overlap_is_true_or_false(value):
+    with pytest.raises(LabelError, match="overlapping.*true or false"):
+        Labels.from_config({"a": 1, "b": 2, "overlapping": value})
