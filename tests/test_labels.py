@@ -186,5 +186,5 @@ def test_more_labels_than_an_index_can_tell_apart_are_refused():
 
 @pytest.mark.parametrize("value", [["a", "b"], 1, "yes"])
 def test_whether_labels_overlap_is_true_or_false(value):
-    with pytest.raises(LabelError, match="overlapping.*true or false"):
+    with pytest.raises(LabelError, match=r"overlapping.*true or false"):
         Labels.from_config({"a": 1, "b": 2, "overlapping": value})
