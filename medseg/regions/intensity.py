@@ -46,8 +46,8 @@ STATISTICS = {
     ),
     "rms": _Figure("Root of the mean square", "3.3.18"),
     "energy": _Figure("Sum of squares", "3.3.17", 2),
-    "skewness": _Figure("Skewness; 0 where all are equal", "3.3.3", 0),
-    "kurtosis": _Figure("Excess kurtosis (a normal distribution has 0); 0 where all are equal", "3.3.4", 0),
+    "skewness": _Figure("Skewness (0 where all are equal)", "3.3.3", 0),
+    "kurtosis": _Figure("Excess kurtosis (0 of a normal distribution, and where all are equal)", "3.3.4", 0),
     "entropy": _Figure("Entropy in bits of the histogram", "3.4.18", 0),
     "uniformity": _Figure("Uniformity of the histogram", "3.4.19", 0),
 }

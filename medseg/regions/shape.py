@@ -62,7 +62,9 @@ def _axis_columns() -> tuple[Column, ...]:
         for name, way in _WAYS
     )  # fmt: skip
     return (
-        Column("major_axis_mm", "mm", "float64", f"Longest {axis}.", f"{IBSI} 3.1.12"),
+        Column(
+            "major_axis_mm", "mm", "float64", f"Longest {axis}; 0.894 of a solid ellipsoid's length.", f"{IBSI} 3.1.12"
+        ),
         Column("minor_axis_mm", "mm", "float64", f"Second {axis}.", f"{IBSI} 3.1.13"),
         Column("least_axis_mm", "mm", "float64", f"Least {axis}; empty in 2D.", f"{IBSI} 3.1.14"),
         Column("major_axis_px", "px", "float64", "As major_axis_mm, in 2D where the spacing is unknown."),
