@@ -11,6 +11,7 @@ from medseg.case import Case
 from medseg.errors import DatasetError
 from medseg.evaluation.calibration import Reliability
 from medseg.evaluation.evaluation import Evaluation
+from medseg.evaluation.facts import facts_table
 from medseg.evaluation.in_turn import Failed, in_turn
 from medseg.evaluation.lesion_rows import lesions_table
 from medseg.evaluation.one_case import CaseScores, scores_of_case
@@ -46,6 +47,7 @@ def evaluate_pairs(
     scoring: Mapping[str, Any] | None = None,
     resample: bool = False,
     jobs: int | None = None,
+    recorded: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Evaluation:
     """Score every pair of masks.
 
@@ -64,6 +66,7 @@ def evaluate_pairs(
         resample: Bring a prediction on another grid onto its reference's, instead of refusing it.
         jobs: Cases scored at a time, each in memory; one a processor where left out. The result is the same for any
             number.
+        recorded: What the predictions' `cases.csv` says of each case, as `recorded_cases` reads it.
 
     Returns:
         Scores, summary, and the cases that could not be scored (unreadable, another grid, undeclared values).
@@ -92,7 +95,16 @@ def evaluate_pairs(
         notes += [(case, outcome.note)] if outcome.note else []
     cases = scores_table([row for one in scored for row in one.rows])
     lesions = lesions_table([row for one in scored for row in one.lesions])
-    return Evaluation(cases, summarise(cases), tuple(failures), rules, lesions, _together(scored), tuple(notes))
+    return Evaluation(
+        cases,
+        summarise(cases),
+        tuple(failures),
+        rules,
+        lesions,
+        _together(scored),
+        tuple(notes),
+        facts_table(pairs, recorded),
+    )
 
 
 def _scored(how: _How, pair: Pair) -> CaseScores:

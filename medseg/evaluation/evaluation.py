@@ -10,12 +10,17 @@ from medseg.atomic import json_text, write_csv, write_json
 from medseg.evaluation.agreement import volume_agreement, volumes_table
 from medseg.evaluation.calibration import Reliability, calibration_table
 from medseg.evaluation.detection import CURVE_COLUMNS, Detection, detections
+from medseg.evaluation.facts import facts_table
 from medseg.evaluation.scoring import Scoring
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Evaluation"]
+
+
+def _no_facts() -> "pd.DataFrame":
+    return facts_table(())
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +35,7 @@ class Evaluation:
         lesions: One row a lesion; columns as `medseg.evaluation.LESION_COLUMNS`.
         reliability: Voxels by probability, by label and scope; empty where no case has probabilities.
         notes: Cases whose masks were changed before they were scored (resampled, say), each with what was done.
+        facts: One row a case, scored or failed: `case`, `patient`, and whatever else is known of it, as text.
     """
 
     cases: "pd.DataFrame"
@@ -39,6 +45,7 @@ class Evaluation:
     lesions: "pd.DataFrame"
     reliability: dict[tuple[str, str], Reliability] = field(default_factory=dict)
     notes: tuple[tuple[str, str], ...] = ()
+    facts: "pd.DataFrame" = field(default_factory=_no_facts)
 
     @property
     def nsd_tolerance(self) -> float:
@@ -110,8 +117,8 @@ class Evaluation:
     def save(self, folder: str | Path) -> None:
         """Write the tables and `summary.json`, which holds all but the rows of single cases.
 
-        Tables: scores.csv, summary.csv, lesions.csv, volumes.csv, failures.csv; where there are probabilities froc.csv
-        and calibration.csv. And agreement.json.
+        Tables: scores.csv, cases.csv (what is known of each case), summary.csv, lesions.csv, volumes.csv,
+        failures.csv; where there are probabilities froc.csv and calibration.csv. And agreement.json.
 
         Raises:
             OutputError: The folder cannot be written.
@@ -120,6 +127,7 @@ class Evaluation:
 
         folder = Path(folder)
         write_csv(folder / "scores.csv", self.cases)
+        write_csv(folder / "cases.csv", self.facts)
         write_csv(folder / "summary.csv", self.summary)
         write_csv(folder / "failures.csv", pd.DataFrame(list(self.failures), columns=["case", "reason"]))
         write_csv(folder / "lesions.csv", self.lesions)

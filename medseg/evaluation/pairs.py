@@ -7,7 +7,7 @@ from pathlib import Path
 from medseg.case import Case
 from medseg.errors import DatasetError, UnreadableFileError
 
-__all__ = ["MASK_ENDINGS", "Pair", "find_pairs", "holds_label_files"]
+__all__ = ["MASK_ENDINGS", "Pair", "find_pairs", "holds_label_files", "recorded_cases"]
 
 MASK_ENDINGS = (".nii.gz", ".nii", ".png", ".tif", ".tiff", ".bmp", ".nrrd", ".mha", ".mhd")
 # Case id, prediction (a mask, or a folder of one mask a label), reference: such, or a case of a data set.
@@ -42,7 +42,7 @@ def find_pairs(predictions: str | Path, reference: str | Path) -> list[Pair]:
     predicted, true = _masks(predictions), _references(reference)
     if not predicted:
         raise DatasetError(predictions, "no masks here", "Pass a folder of masks.", ", ".join(MASK_ENDINGS))
-    attempted = {case: predictions / case / "mask" for case in _recorded(predictions)} | predicted
+    attempted = {case: predictions / case / "mask" for case in recorded_cases(predictions)} | predicted
     if not predicted.keys() & true.keys():
         raise DatasetError(
             predictions,
@@ -105,13 +105,22 @@ def _case_of(path: Path) -> str:
     return path.absolute().parent.name if stem == _OWN_NAME else stem
 
 
-def _recorded(predictions: Path) -> list[str]:
-    """The cases that a prediction run tried."""
-    record = predictions / _RECORD
+def recorded_cases(predictions: str | Path) -> dict[str, dict[str, str]]:
+    """What the `cases.csv` of a prediction run says of each case that it tried; nothing where there is none.
+
+    Raises:
+        UnreadableFileError: It is no text in UTF-8.
+    """
+    record = Path(predictions) / _RECORD
     if not record.is_file():
-        return []
-    with record.open(newline="", encoding="utf-8") as lines:
-        return [row["case"] for row in csv.DictReader(lines) if row.get("case")]
+        return {}
+    try:
+        with record.open(newline="", encoding="utf-8-sig") as lines:
+            rows = [row for row in csv.DictReader(lines) if row.get("case")]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UnreadableFileError(record, f"cannot be read ({error})", "Save it as CSV in UTF-8.") from error
+    # A row longer or shorter than the header has a None among its names or its values.
+    return {row["case"]: {name: value for name, value in row.items() if name and value} for row in rows}
 
 
 def _some(masks: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 from medseg.config import check
 from medseg.errors import InputError
 from medseg.evaluation import Evaluation, evaluate_pairs, find_pairs
+from medseg.evaluation.pairs import recorded_cases
 from medseg.evaluation.scoring import Tolerance
 from medseg.image import Image, Segmentation
 from medseg.io import read_image, read_mask, read_segmentation
@@ -186,6 +187,7 @@ def evaluate(
         scoring=scoring,
         resample=resample,
         jobs=jobs,
+        recorded=recorded_cases(predictions),
     )
 
 
