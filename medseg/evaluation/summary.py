@@ -8,7 +8,7 @@ from medseg.evaluation.columns import DISTANCES, LESION_SCORES, METRICS, OVERLAP
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ALL_LABELS", "scores_table", "summarise"]
+__all__ = ["ALL_LABELS", "means_of_labels", "scores_table", "summarise"]
 
 _COUNTS = ("n", "n_empty", "n_one_empty", "n_unjudged")
 _BLANK = {"str": "", "float64": math.nan, "int64": 0, "bool": False}
@@ -50,10 +50,10 @@ def summarise(scores: "pd.DataFrame") -> "pd.DataFrame":
     """
     import pandas as pd
 
-    scores = scores.assign(one_empty=(scores["predicted_voxels"] == 0) != (scores["reference_voxels"] == 0))
+    scores = scores.assign(one_empty=_one_empty(scores))
     groups = [(str(label), rows) for label, rows in scores.groupby("label", sort=False)]
     if len(groups) > 1:
-        groups.append((ALL_LABELS, _means_of_labels(scores)))
+        groups.append((ALL_LABELS, means_of_labels(scores)))
     rows = [
         {"label": label, "metric": metric} | _figures(group, metric)
         for label, group in groups
@@ -64,13 +64,24 @@ def summarise(scores: "pd.DataFrame") -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS)).astype(dict.fromkeys(_COUNTS, "int64"))
 
 
-def _means_of_labels(scores: "pd.DataFrame") -> "pd.DataFrame":
-    """One row a case: the mean over its labels of each metric; no distance where a label is empty in one mask."""
-    cases = scores.assign(one_empty=scores["one_empty"] & scores["judged"]).groupby("case", sort=False)
+def means_of_labels(scores: "pd.DataFrame") -> "pd.DataFrame":
+    """One row a case: the mean over its labels of each metric; no distance where a label is empty in one mask.
+
+    Args:
+        scores: One row a case and label, as `scores_table` gives.
+
+    Returns:
+        Indexed by case; columns `METRICS`, `judged`, `one_empty` (whether any label is) and `unit`.
+    """
+    cases = scores.assign(one_empty=_one_empty(scores) & scores["judged"]).groupby("case", sort=False)
     found = cases[list(METRICS)].mean()
     found = found.assign(judged=cases["judged"].any(), one_empty=cases["one_empty"].any(), unit=cases["unit"].first())
     found.loc[found["one_empty"], list(_UNDEFINED_OF_ONE)] = math.nan
     return found
+
+
+def _one_empty(scores: "pd.DataFrame") -> "pd.Series":
+    return (scores["predicted_voxels"] == 0) != (scores["reference_voxels"] == 0)
 
 
 def _figures(group: "pd.DataFrame", metric: str) -> dict[str, Any]:
