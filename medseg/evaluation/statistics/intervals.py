@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +11,15 @@ import numpy.typing as npt
 
 from medseg.errors import InputError
 
-__all__ = ["FEWEST_PATIENTS", "Interval", "mean_interval", "require_options", "too_few", "values_by_patient"]
+__all__ = [
+    "FEWEST_PATIENTS",
+    "Interval",
+    "mean_interval",
+    "mean_intervals",
+    "require_options",
+    "too_few",
+    "values_by_patient",
+]
 
 FEWEST_PATIENTS = 5
 _AT_ONCE = 4_000_000  # weights held at a time, 32 MB
@@ -65,21 +73,56 @@ def mean_interval(
         InputError: The arrays do not fit each other, a value is infinite, a patient is unknown, or an option is out of
             range.
     """
+    return mean_intervals(
+        np.asarray(values, dtype=float)[..., None], patients, level=level, resamples=resamples, seed=seed
+    )[0]
+
+
+def mean_intervals(
+    values: npt.ArrayLike, patients: npt.ArrayLike, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> list[Interval]:
+    """`mean_interval` of several scores of the same cases: the patients are drawn once for all of them.
+
+    Args:
+        values: Shape (cases, scores); NaN is left out of its own score alone.
+        patients: Whose each case is, shape (cases,).
+        level: As of `mean_interval`.
+        resamples: The same.
+        seed: The same.
+
+    Raises:
+        InputError: As `mean_interval`.
+    """
     require_options(level, resamples)
-    known, whose = values_by_patient(values, patients)
+    found: list[Interval] = []
+    drawn: dict[int, list[int]] = {}  # scores to be drawn, by their number of patients
+    totals: list[tuple[np.ndarray, np.ndarray]] = []
+    for place, column in enumerate(np.asarray(values, dtype=float).T):
+        known, whose = values_by_patient(column, patients)
+        totals.append((np.bincount(whose, known), np.bincount(whose).astype(float)))
+        found.append(_undrawn(known, len(totals[-1][1])))
+        if not found[-1].note:
+            drawn.setdefault(found[-1].patients, []).append(place)
+    for number, places in drawn.items():
+        sums, counts = (np.stack([totals[place][side] for place in places], axis=1) for side in (0, 1))
+        means = np.concatenate([(times @ sums) / (times @ counts) for times in _draws(number, resamples, seed)])
+        tail = _expanded_tail(number, level)
+        for place, low, high in zip(places, *np.quantile(means, [tail, 1 - tail], axis=0), strict=True):
+            found[place] = replace(found[place], low=float(low), high=float(high))
+    return found
+
+
+def _undrawn(known: np.ndarray, patients: int) -> Interval:
+    """All that needs no draws; where that is the whole interval, or there is none, with a note."""
     if not len(known):
         return Interval(note="no values")
-    sums, counts = np.bincount(whose, known), np.bincount(whose).astype(float)
-    mean, n, found = float(known.mean()), len(known), len(counts)
-    if found < FEWEST_PATIENTS:
-        return Interval(mean, n=n, patients=found, note=too_few(found))
+    mean, n = float(known.mean()), len(known)
+    if patients < FEWEST_PATIENTS:
+        return Interval(mean, n=n, patients=patients, note=too_few(patients))
     if np.ptp(known) == 0:
         own = float(known[0])
-        return Interval(own, own, own, n, found, "all values are equal")
-    means = np.concatenate([(drawn @ sums) / (drawn @ counts) for drawn in _draws(found, resamples, seed)])
-    tail = _expanded_tail(found, level)
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return Interval(mean, float(low), float(high), n, found)
+        return Interval(own, own, own, n, patients, "all values are equal")
+    return Interval(mean, n=n, patients=patients)
 
 
 def values_by_patient(values: npt.ArrayLike, patients: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
