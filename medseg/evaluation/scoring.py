@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from medseg.config import Settings, check
 from medseg.errors import ConfigError
@@ -35,6 +35,8 @@ class Scoring(Settings):
         match_threshold: IoU (0.1 where left out), or a distance in mm or pixels (10).
         confidence: What a predicted lesion's confidence is of its probabilities.
         bins: Of the reliability curve.
+        resamples: How often patients are drawn for the intervals of means.
+        seed: Of these draws; the same seed gives the same intervals.
     """
 
     nsd_tolerance: float = Field(1.0, ge=0, allow_inf_nan=False)
@@ -45,6 +47,16 @@ class Scoring(Settings):
     match_threshold: float | None = Field(None, ge=0, allow_inf_nan=False)
     confidence: Literal["max", "mean"] = "max"
     bins: int = Field(10, ge=1, le=1000)
+    resamples: int = Field(10_000, ge=100)
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _threshold_is_of_something(self) -> Self:
+        if self.match == "any" and self.match_threshold:
+            raise ValueError(
+                'match_threshold says nothing where match is "any": leave it out, or match by "iou" or "centroid"'
+            )
+        return self
 
     @property
     def threshold(self) -> float:
@@ -63,7 +75,12 @@ class Scoring(Settings):
         """
         unknown = sorted(self.tolerances.keys() - set(labels.names))
         if unknown:
-            raise ConfigError("nsd_tolerance", f"a label {unknown[0]!r}", "Name a label.", ", ".join(labels.names))
+            raise ConfigError(
+                "nsd_tolerance",
+                f"a label {unknown[0]!r}",
+                "Take one of these names, or say which value has that one (`--label NAME=VALUE`).",
+                ", ".join(labels.names),
+            )
 
 
 def scoring_of(tolerance: Tolerance = 1.0, others: Mapping[str, Any] | None = None) -> Scoring:

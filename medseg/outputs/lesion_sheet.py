@@ -5,7 +5,6 @@ as stored.
 """
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import numpy as np
 from medseg.atomic import atomic_path
 from medseg.geometry import Geometry
 from medseg.image import Image, Segmentation
+from medseg.outputs.slice_view import SliceView, slice_view
 from medseg.picture import display_range
 from medseg.regions import AxialDiameters, Diameter, Region, axial_diameters, segmentation_regions
 
@@ -26,32 +26,6 @@ __all__ = ["draw_lesions", "write_lesions"]
 _COLUMNS = 4
 _MARGIN = 0.6  # of the longest diameter, shown round a lesion
 _LONGEST, _ACROSS, _OUTLINE = "#00d5ff", "#ffd400", "#ff4d4d"
-
-
-@dataclass(frozen=True, eq=False)
-class _View:
-    """One slice: which native axes run to the right and up, and which way they are looked at.
-
-    Args:
-        axes: Native axes that the picture shows.
-        across: Native axis that it lies across, and
-        at: the slice on it; None in 2D.
-        turned: Whether each of the two runs against the picture.
-        plane: What the slice is called.
-    """
-
-    axes: tuple[int, int]
-    across: int | None
-    at: int
-    turned: tuple[bool, bool]
-    plane: str
-
-    def cut(self, voxels: np.ndarray) -> np.ndarray:
-        """The slice of an array on the native grid, shape (first axis, second axis)."""
-        if self.across is None:
-            return voxels
-        plane = voxels[(slice(None),) * self.across + (self.at,)]
-        return plane if self.axes[0] < self.axes[1] else plane.T
 
 
 def write_lesions(path: str | Path, image: Image, segmentation: Segmentation, most: int = 12) -> None:
@@ -108,37 +82,19 @@ def _draw(axes: "Axes", image: Image, segmentation: Segmentation, region: Region
     for line, colour in ((lines.longest, _LONGEST), (lines.perpendicular, _ACROSS)):
         ends = geometry.to_index([line.start, line.end])
         axes.plot(ends[:, first], ends[:, second], color=colour, linewidth=1.4)
-    _frame(axes, lines.longest, view, geometry)
+    # The lesion with some of what is around it.
+    view.frame(axes, _shown(lines.longest, view, geometry), geometry)
     unit = "mm" if geometry.spacing_known else "px"
     lengths = f"{lines.longest.length:.1f} × {lines.perpendicular.length:.1f} {unit}"
     axes.set_title(f"{region.label}, {region.id}: {lengths}\n{view.plane}", fontsize=9)
 
 
-def _view(region: Region, lines: AxialDiameters, geometry: Geometry) -> _View:
-    if geometry.ndim == 2:
-        return _View((0, 1), None, 0, (False, True), "")
-    across, turn = geometry.acquisition_axis, geometry.to_canonical
-    world = [axis for axis in range(3) if turn.permutation[axis] != across]  # right, anterior, superior
-    native = (turn.permutation[world[0]], turn.permutation[world[1]])
-    # Right and anterior lie on the left, so that the first axis runs against the picture; the second runs up.
-    turned = (not turn.flipped[world[0]], turn.flipped[world[1]])
-    at = region.start[across] + lines.slice
-    name = {(0, 1): "axial", (0, 2): "coronal", (1, 2): "sagittal"}[(world[0], world[1])]
-    return _View(native, across, at, turned, f"{name}, {'ijk'[across]} = {at}")
+def _view(region: Region, lines: AxialDiameters, geometry: Geometry) -> SliceView:
+    at = 0 if geometry.ndim == 2 else region.start[geometry.acquisition_axis] + lines.slice
+    return slice_view(geometry, at)
 
 
-def _frame(axes: "Axes", line: Diameter, view: _View, geometry: Geometry) -> None:
-    """Show the lesion with some of what is around it, in physical proportions and the right way round."""
-    steps = [geometry.step[axis] for axis in view.axes]
-    limits = [
-        pair[::-1] if turned else pair for pair, turned in zip(_shown(line, view, geometry), view.turned, strict=True)
-    ]
-    axes.set_xlim(limits[0])
-    axes.set_ylim(limits[1])
-    axes.set_aspect(steps[1] / steps[0])
-
-
-def _shown(line: Diameter, view: _View, geometry: Geometry) -> list[tuple[float, float]]:
+def _shown(line: Diameter, view: SliceView, geometry: Geometry) -> list[tuple[float, float]]:
     """First and last index shown along both axes of the picture."""
     steps = [geometry.step[axis] for axis in view.axes]
     middle = geometry.to_index([line.start, line.end]).mean(axis=0)

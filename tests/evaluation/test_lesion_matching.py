@@ -147,7 +147,10 @@ def test_empty_masks_follow_the_one_convention(rule):
 def test_flips_permutations_crops_and_translations_change_no_score(seed, order, rule, definition):
     rng = np.random.default_rng(seed)
     inner = (rng.random((2, 6, 7, 5)) < 0.25).astype(np.uint8)
-    spacing, scoring = np.array([0.5, 1, 2]), Scoring(match=rule, definition=definition, match_threshold=0.3)
+    spacing, scoring = (
+        np.array([0.5, 1, 2]),
+        Scoring(match=rule, definition=definition, match_threshold=None if rule == "any" else 0.3),
+    )
     before = [np.pad(mask, 1) for mask in inner]
     after = [np.flip(np.pad(mask, [(1, 3), (2, 1), (4, 2)]).transpose(order), 1) for mask in inner]
     affine = np.diag([*spacing[list(order)], 1.0])
