@@ -119,7 +119,8 @@ def _rows(known: "pd.DataFrame", metric: str, grouping: Grouping, test: _Test, *
 def _patient_means(known: "pd.DataFrame", metric: str) -> dict[str, dict[str, float]]:
     """Of the groups that can be tested."""
     found: dict[str, dict[str, float]] = {}
-    for (name, patient), value in known.groupby(["_group", "_patient"])[metric].mean().round(10).items():
+    means = known.groupby(["_group", "_patient"])[metric].mean().round(10).reset_index()
+    for name, patient, value in means.itertuples(index=False, name=None):
         found.setdefault(str(name), {})[str(patient)] = float(value)
     found.pop(MISSING, None)
     return {name: means for name, means in found.items() if len(means) >= FEWEST_PATIENTS}
