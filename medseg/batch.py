@@ -13,13 +13,14 @@ from medseg.atomic import write_csv
 from medseg.case import Case
 from medseg.errors import OutputError
 from medseg.image import Image, Segmentation
+from medseg.labels import Labels
 from medseg.line.interrupts import Interrupts
 from medseg.line.jobs import jobs_for
-from medseg.line.outcomes import Outcome, reason
+from medseg.line.outcomes import CASE_COLUMNS, Outcome, described, reason
 from medseg.line.stages import Setup, Stages, one_by_one
 from medseg.line.tasks import Finishing
 from medseg.options import ReadOptions
-from medseg.regions import case_table, empty_table
+from medseg.regions import case_table, empty_table, patient_table
 from medseg.reporting import Reporter
 from medseg.room import Shared, using
 from medseg.segmenter import Segmenter
@@ -28,7 +29,6 @@ __all__ = ["Predictions", "predict_cases"]
 
 _SPILLED = 8  # an array above this part of the memory that is allowed lies in a file
 _TEXT = "Predicting"
-CASE_COLUMNS = ["case", "patient", "status", "regions", "warnings", "error", "images"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +37,12 @@ class Predictions:
 
     Args:
         folder: `<case>/mask.nii.gz|png` (of labels that overlap `mask_LABEL.nii.gz|png`), `<case>/preview.png`,
-            `regions.csv`, `totals.csv`, `cases.csv`, `timings.csv`.
+            `regions.csv`, `totals.csv`, `patients.csv`, `cases.csv`, `timings.csv`.
         cases: A row a case: status "done" or "failed", warnings, error; then what its data set and its header say of it
             (scanner, kvp, patient_age_y, view ...).
         regions: A row a region; `medseg.regions.schema` says what the columns mean.
         totals: A row a case and label; `medseg.regions.case_columns` says what the columns mean.
+        patients: A row a patient, study date and label; `medseg.regions.patient_columns` says what the columns mean.
         settings: How the model was run, as in `run.json`.
     """
 
@@ -49,6 +50,7 @@ class Predictions:
     cases: pd.DataFrame
     regions: pd.DataFrame
     totals: pd.DataFrame
+    patients: pd.DataFrame
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -122,10 +124,10 @@ def predict_cases(
                 with using(setup.shared):
                     one_by_one(segment, cases, setup, done, interrupts)
     except KeyboardInterrupt:
-        _write_tables(out, found, model.labels.names, masks_only)
+        _write_tables(out, found, model.labels, masks_only)
         reporter.say(f"Interrupted: {len(found)} of {len(cases)} cases are in {out / 'cases.csv'}")
         raise
-    return _write_tables(out, found, model.labels.names, masks_only)
+    return _write_tables(out, found, model.labels, masks_only)
 
 
 class _Segmenting:
@@ -178,7 +180,7 @@ class _Progress:
         self._reporter.advance(_TEXT, self._done, self._total, note)
 
 
-def _write_tables(out: Path, found: Sequence[Outcome], labels: Sequence[str], masks_only: bool) -> Predictions:
+def _write_tables(out: Path, found: Sequence[Outcome], labels: Labels, masks_only: bool) -> Predictions:
     """The tables of what is finished, in the order of the cases."""
     ordered = sorted(found, key=lambda outcome: outcome.number)
     rows = [_row(outcome) for outcome in ordered]
@@ -187,16 +189,17 @@ def _write_tables(out: Path, found: Sequence[Outcome], labels: Sequence[str], ma
     tables = [outcome.regions for outcome in ordered if outcome.regions is not None]
     filled = [regions for regions in tables if len(regions)]
     regions = pd.concat(filled, ignore_index=True) if filled else (tables or [empty_table()])[0]
-    totals = case_table(regions, [outcome.case.id for outcome in ordered if outcome.regions is not None], labels)
+    totals = case_table(regions, [outcome.case.id for outcome in ordered if outcome.regions is not None], labels.names)
+    patients = patient_table(regions, table.iloc[:0] if masks_only else table, labels.names, exclusive=labels.exclusive)
     write_csv(out / "cases.csv", table)
-    for name, measured in (("regions.csv", regions), ("totals.csv", totals)):
+    for name, measured in (("regions.csv", regions), ("totals.csv", totals), ("patients.csv", patients)):
         if masks_only:
             (out / name).unlink(missing_ok=True)  # of an earlier run, whose masks are replaced
         else:
             write_csv(out / name, measured)
     timings = [{"case": outcome.case.id, "seconds": outcome.seconds} for outcome in ordered]
     write_csv(out / "timings.csv", pd.DataFrame(timings, columns=["case", "seconds"]))
-    return Predictions(out, table, regions, totals)
+    return Predictions(out, table, regions, totals, patients)
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
@@ -206,14 +209,8 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "patient": case.patient,
         "images": " ".join(str(path) for path in case.images),
     }
-    row = _described(_described(row, case.columns), outcome.facts)
+    row = described(described(row, case.columns), outcome.facts)
     if outcome.error is not None:
         return {**row, "status": "failed", "error": reason(outcome.error)}
     count = None if outcome.regions is None else len(outcome.regions)
     return {**row, "status": "done", "regions": count, "warnings": "; ".join(outcome.notes)}
-
-
-def _described(row: dict[str, Any], said: Mapping[str, str]) -> dict[str, Any]:
-    """The row with what is known of its case; what the row has already stays, and our own columns are never taken."""
-    more = {f"{name} (case)" if name in CASE_COLUMNS else name: value for name, value in said.items()}
-    return {**more, **row}

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from medseg.commands import augmenting, data, describing, evaluating, learning, measuring, models, planning
+from medseg.commands import augmenting, data, describing, evaluating, learning, measuring, models, patients, planning
 from medseg.errors import MedsegError
 
 __all__ = ["app", "main"]
@@ -33,6 +33,7 @@ for _command in (
     describing.export,
     data.convert,
     measuring.measure,
+    patients.patients,
     evaluating.evaluate,
     models.demo,
 ):

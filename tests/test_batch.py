@@ -8,9 +8,10 @@ import pytest
 from plans import plan_2d, plan_3d, untrained_model
 
 import medseg
-from medseg.batch import CASE_COLUMNS, predict_cases
+from medseg.batch import predict_cases
 from medseg.case import Case
 from medseg.errors import ConfigError, InputError, OutputError
+from medseg.line.outcomes import CASE_COLUMNS
 from medseg.reporting import Silent
 
 
@@ -38,7 +39,7 @@ def test_the_case_table_tells_what_is_known_of_each_case(model, ct_studies, blob
     cases = medseg.predict(model, ct_studies / "studies", tmp_path / "out").cases
     written = pd.read_csv(tmp_path / "out" / "cases.csv", dtype=str)
     assert list(written) == list(cases)
-    assert list(cases)[: len(CASE_COLUMNS)] == CASE_COLUMNS
+    assert list(cases)[: len(CASE_COLUMNS)] == list(CASE_COLUMNS)
     assert set(written["modality"]) == {"CT"}
     row = Case("a", "p", (blobs / "images" / "case0.nii.gz",), columns={"arm": "B", "status": "alive"})
     (known,) = predict_cases(medseg.load_model(model), [row], tmp_path / "known", Silent()).cases.to_dict("records")
@@ -133,6 +134,7 @@ def test_masks_alone_are_the_same_masks_and_leave_no_table_of_others(model, blob
         "timings.csv",
     }
     assert done.regions.empty
+    assert done.patients.empty
     assert done.cases["regions"].isna().all()
     for case in whole.cases["case"]:
         assert [path.name for path in (tmp_path / "out" / case).iterdir()] == ["mask.nii.gz"]

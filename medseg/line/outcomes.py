@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medseg.case import Case
 from medseg.errors import MedsegError
@@ -10,7 +10,9 @@ from medseg.errors import MedsegError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Outcome", "crash", "reason"]
+__all__ = ["CASE_COLUMNS", "Outcome", "crash", "described", "reason"]
+
+CASE_COLUMNS = ("case", "patient", "status", "regions", "warnings", "error", "images")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,12 @@ class Outcome:
 def reason(error: Exception) -> str:
     """An error in words; what we did not foresee is named as such."""
     return str(error) if isinstance(error, MedsegError) else f"unexpected {type(error).__name__}: {error}"
+
+
+def described(row: Mapping[str, Any], said: Mapping[str, str]) -> dict[str, Any]:
+    """A case's row with what is known of it; what the row has already stays, and our own columns are never taken."""
+    more = {f"{name} (case)" if name in CASE_COLUMNS else name: value for name, value in said.items()}
+    return {**more, **row}
 
 
 def crash(case: Case, doing: str, how: str) -> MedsegError:

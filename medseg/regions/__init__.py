@@ -2,6 +2,7 @@
 
 from medseg.labels import labels_of
 from medseg.regions.cases import case_columns, case_table
+from medseg.regions.clinical import Joined, join_clinical
 from medseg.regions.components import Region, find_regions
 from medseg.regions.diameters import AxialDiameters, Diameter, axial_diameters, longest_diameter
 from medseg.regions.families import DEFAULT_FAMILIES, FAMILIES, region_columns
@@ -9,6 +10,8 @@ from medseg.regions.intensity import channel_columns
 from medseg.regions.json_schema import json_schema, schema_of
 from medseg.regions.measured import Family, Measured
 from medseg.regions.overlapping import measure_segmentation, segmentation_regions
+from medseg.regions.patient_columns import patient_columns
+from medseg.regions.patients import patient_table
 from medseg.regions.schema import Column
 from medseg.regions.table import empty_table, measure_regions
 
@@ -19,6 +22,7 @@ __all__ = [
     "Column",
     "Diameter",
     "Family",
+    "Joined",
     "Measured",
     "Region",
     "axial_diameters",
@@ -27,11 +31,14 @@ __all__ = [
     "channel_columns",
     "empty_table",
     "find_regions",
+    "join_clinical",
     "json_schema",
     "labels_of",
     "longest_diameter",
     "measure_regions",
     "measure_segmentation",
+    "patient_columns",
+    "patient_table",
     "region_columns",
     "schema_of",
     "segmentation_regions",

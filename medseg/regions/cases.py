@@ -1,5 +1,6 @@
 """The case table: how many regions of each label a case has, how large they are together, and where they lie."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ from medseg.regions.schema import RECIST, Column
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["case_columns", "case_table"]
+__all__ = ["case_columns", "case_table", "recist_sum"]
 
 _TARGETS, _TARGETS_AN_ORGAN = 5, 2
 _SIZES = {
@@ -105,22 +106,34 @@ def _row(group: "pd.DataFrame", organs: Sequence[str]) -> dict[str, Any]:
     for name in _SIZES:
         if name in group and len(group):
             row |= {f"total_{name}": group[name].sum(min_count=1), f"largest_{name}": group[name].max()}
-    row |= _recist(group)
+    row |= recist_sum(group)
     if "side" in group:
         row |= {f"regions_{side}": int((group["side"] == side).sum()) for side in _SIDES}
     return row | {f"regions_in_{organ}": int((group["organ"] == organ).sum()) for organ in organs}
 
 
-def _recist(group: "pd.DataFrame") -> dict[str, Any]:
-    """How many diameters are summed, and their sum in the unit that they have."""
+def recist_sum(group: "pd.DataFrame", at_most_two: Sequence[str] = ("organ",)) -> dict[str, Any]:
+    """How many diameters are summed, and their sum in the unit that they have.
+
+    Args:
+        group: Rows of a region table.
+        at_most_two: Columns of each of whose values no more than two regions are taken; a row without a value, or a
+            table without the column, is not held to it.
+    """
     units = [unit for unit in ("mm", "px") if f"longest_axial_{unit}" in group]
     unit = next((unit for unit in units if group[f"longest_axial_{unit}"].notna().any()), None)
     if unit is None:
         return {"recist_targets": 0}
     other = {f"recist_sum_{one}": None for one in units if one != unit}
-    ordered = group.sort_values(f"longest_axial_{unit}", ascending=False, kind="stable")
-    if "organ" in group:
-        named = ordered["organ"].fillna("") != ""
-        ordered = ordered[~named | (ordered.groupby("organ", dropna=False).cumcount() < _TARGETS_AN_ORGAN)]
-    targets = ordered[f"longest_axial_{unit}"].dropna().head(_TARGETS)
-    return other | {"recist_targets": len(targets), f"recist_sum_{unit}": float(targets.sum())}
+    targets: list[float] = []
+    taken: Counter[tuple[str, Any]] = Counter()
+    columns = [name for name in at_most_two if name in group]
+    ordered = group.dropna(subset=f"longest_axial_{unit}").sort_values(
+        f"longest_axial_{unit}", ascending=False, kind="stable"
+    )
+    for row in ordered.to_dict("records"):
+        named = [(name, row[name]) for name in columns if isinstance(row[name], str) and row[name]]
+        if len(targets) < _TARGETS and all(taken[one] < _TARGETS_AN_ORGAN for one in named):
+            targets.append(row[f"longest_axial_{unit}"])
+            taken.update(named)
+    return other | {"recist_targets": len(targets), f"recist_sum_{unit}": float(sum(targets))}

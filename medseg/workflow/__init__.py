@@ -6,6 +6,7 @@ from medseg.workflow.cross_validation import CrossValidation, cross_validate
 from medseg.workflow.data import convert, convert_dataset, inspect
 from medseg.workflow.measuring import evaluate, measure
 from medseg.workflow.measuring_cases import MeasuredCases, measure_cases
+from medseg.workflow.patient_level import Patients, patients
 from medseg.workflow.planning import make_plan
 from medseg.workflow.predicting import load_model, model_info, predict
 from medseg.workflow.reviewing import Review, review
@@ -15,6 +16,7 @@ __all__ = [
     "Corrections",
     "CrossValidation",
     "MeasuredCases",
+    "Patients",
     "Review",
     "TrainedModel",
     "augment_preview",
@@ -28,6 +30,7 @@ __all__ = [
     "measure",
     "measure_cases",
     "model_info",
+    "patients",
     "predict",
     "read_corrections",
     "review",

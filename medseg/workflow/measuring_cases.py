@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from medseg.errors import DatasetError, InputError, LabelError
 from medseg.image import Segmentation
 from medseg.io import read_case_image, read_case_label_map
 from medseg.labels import Labels, labels_of
-from medseg.line.outcomes import crash, reason
+from medseg.line.outcomes import CASE_COLUMNS, crash, described, reason
 from medseg.options import ReadOptions
 from medseg.regions import (
     FAMILIES,
@@ -24,6 +24,7 @@ from medseg.regions import (
     case_table,
     empty_table,
     measure_segmentation,
+    patient_table,
     region_columns,
     schema_of,
 )
@@ -31,23 +32,24 @@ from medseg.reporting import Reporter, Silent
 
 __all__ = ["MeasuredCases", "measure_cases", "undeclared"]
 
-_COLUMNS = ["case", "patient", "status", "regions", "warnings", "error", "images"]
-
 
 @dataclass(frozen=True, eq=False)
 class MeasuredCases:
     """What measuring a data set gives.
 
     Args:
-        cases: A row a case: status "done" or "failed", how many regions, warnings, error.
+        cases: A row a case: status "done" or "failed", how many regions, warnings, error; then what its data set and
+            its header say of it.
         regions: A row a region; `medseg.regions.region_columns` says what the columns mean.
         totals: A row a case and label; `medseg.regions.case_columns` says what the columns mean.
+        patients: A row a patient, study date and label; `medseg.regions.patient_columns` says what the columns mean.
         families: Which columns were asked for.
     """
 
     cases: pd.DataFrame
     regions: pd.DataFrame
     totals: pd.DataFrame
+    patients: pd.DataFrame
     families: Sequence[str | Family] = ()
 
     @property
@@ -56,13 +58,13 @@ class MeasuredCases:
         return self.cases[self.cases["status"] == "failed"]
 
     def save(self, folder: str | Path) -> None:
-        """Write `regions.csv`, `totals.csv`, `cases.csv` and `regions.schema.json`.
+        """Write `regions.csv`, `totals.csv`, `patients.csv`, `cases.csv` and `regions.schema.json`.
 
         Raises:
             OutputError: The folder cannot be written.
         """
         folder = Path(folder)
-        for name in ("cases", "regions", "totals"):
+        for name in ("cases", "regions", "totals", "patients"):
             write_csv(folder / f"{name}.csv", getattr(self, name))
         families: list[str | Family] = [*FAMILIES, *(one for one in self.families if isinstance(one, Family))]
         schema = json_text(schema_of(self.regions.columns, families), sort_keys=False)
@@ -87,6 +89,7 @@ class _Outcome:
     regions: pd.DataFrame | None = None
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
     error: Exception | None = None
 
 
@@ -140,8 +143,11 @@ def measure_cases(
     filled = [table for table in tables if len(table)]
     regions = pd.concat(filled, ignore_index=True) if filled else (tables or [empty_table()])[0]
     done = [one.case.id for one in found if one.error is None]
-    table = pd.DataFrame([_row(one) for one in found], columns=_COLUMNS).astype({"regions": "Int64"})
-    return MeasuredCases(table, regions, case_table(regions, done, names), families)
+    rows = [_row(one) for one in found]
+    columns = dict.fromkeys([*CASE_COLUMNS, *(name for row in rows for name in row)])
+    table = pd.DataFrame(rows, columns=list(columns)).astype({"regions": "Int64"})
+    patients = patient_table(regions, table, names, exclusive=labels is None or labels.exclusive)
+    return MeasuredCases(table, regions, case_table(regions, done, names), patients, families)
 
 
 def undeclared(mask: np.ndarray, where: str) -> Labels:
@@ -190,12 +196,13 @@ def _measured(case: Case, how: _How) -> _Outcome:
     labels = how.labels or undeclared(found.mask, case.id)
     segmentation = Segmentation(found.mask, image.geometry, labels)
     regions = measure_segmentation(image, segmentation, case=case.id, **how.given)
-    return _Outcome(case, regions, labels.names if len(regions) else (), (*image.notes, *found.notes))
+    return _Outcome(case, regions, labels.names if len(regions) else (), (*image.notes, *found.notes), image.facts)
 
 
 def _row(outcome: _Outcome) -> dict[str, Any]:
     case = outcome.case
-    row = {"case": case.id, "patient": case.patient, "images": " ".join(map(str, case.images))}
+    row: dict[str, Any] = {"case": case.id, "patient": case.patient, "images": " ".join(map(str, case.images))}
+    row = described(described(row, case.columns), outcome.facts)
     if outcome.error is not None:
         return row | {"status": "failed", "error": reason(outcome.error)}
     assert outcome.regions is not None
