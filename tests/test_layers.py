@@ -16,13 +16,13 @@ LEVELS = {
     **dict.fromkeys(("errors", "geometry", "image", "case", "labels", "config", "picture", "plan"), 0),
     **dict.fromkeys(("segmenter", "atomic", "reporting", "options", "address", "trust", "room", "shares"), 0),
     **dict.fromkeys(("io", "datasets", "resample", "demo"), 1),
-    **dict.fromkeys(("transforms", "networks", "device", "regions", "evaluation", "classical"), 2),
+    **dict.fromkeys(("transforms", "networks", "device", "regions", "evaluation", "classical", "followup"), 2),
     **dict.fromkeys(("training", "inference"), 3),
     **dict.fromkeys(("outputs", "export"), 4),
     **dict.fromkeys(("workflow", "batch", "line", "demonstration", "cli", "commands", "__init__", "__main__"), 5),
 }
 TENSORS = {"transforms", "networks", "device", "training", "inference", "export"}
-MEASURING = {"regions", "evaluation", "classical"}
+MEASURING = {"regions", "evaluation", "classical", "followup"}
 HEAVY = {"torch", "monai", "lightning_fabric", "lightning", "ignite"}
 VOCABULARY_NEEDS = {"numpy", "pydantic", "yaml", "pandas"}  # pandas in annotations of `atomic`, never at run time
 
