@@ -7,7 +7,7 @@ import yaml
 
 from medseg.atomic import write_text
 from medseg.batch import Predictions, predict_cases
-from medseg.classical.otsu import Otsu
+from medseg.classical import classical
 from medseg.datasets import cases_from_inputs
 from medseg.demo.dataset import Kind, generate
 from medseg.errors import InputError
@@ -106,9 +106,9 @@ def demonstrate(
     scores.save(predictions.folder / "evaluation")
     labels = Labels.from_config({"lesion": _LESION[kind]})
     by_otsu = []
-    for side in (True, False):
-        threshold = folder / "otsu" / ("bright" if side else "dark")
-        predict_cases(Otsu(labels=labels, bright=side), cases_from_inputs([unseen]), threshold, reporter)
+    for side in ("bright", "dark"):
+        threshold = folder / "otsu" / side
+        predict_cases(classical("otsu", labels, side=side), cases_from_inputs([unseen]), threshold, reporter)
         by_otsu.append(evaluate(threshold, data, labels, reporter=reporter))
     return Demonstration(folder, trained, predictions, scores, max(by_otsu, key=_dice))
 

@@ -28,22 +28,33 @@ def load_model(path: str | Path, **settings: Any) -> "Model":
     """Open a model, whoever trained it; see `medseg.inference.model_folder.load_model`.
 
     Args:
-        path: A model folder or the folder of its run, an nnU-Net results folder, a MONAI bundle, or an ONNX file with
-            its `plan.json`.
+        path: A model folder or the folder of its run, an nnU-Net results folder, a MONAI bundle, an ONNX file with
+            its `plan.json`, or a classical method: its word (`classical:otsu,side=dark`) or the folder of its fit.
         settings: Fields of `InferenceSettings`: device, precision, backend, speed, max_memory, portable, trusted.
 
     Raises:
         ConfigError: A setting is unknown or does not fit.
         ModelFolderError: It is no model, incomplete, or needs to be trusted.
     """
-    from medseg.inference.model_folder import load_model as open_path
     from medseg.inference.settings import InferenceSettings
 
-    return open_path(path, check(InferenceSettings, settings, "load_model"))
+    checked = check(InferenceSettings, settings, "load_model")
+    if _is_classical(path):
+        return _open_classical(path, checked.model_dump(exclude_defaults=True))
+    from medseg.inference.model_folder import load_model as open_path
+
+    return open_path(path, checked)
 
 
 def model_info(path: str | Path) -> dict[str, Any]:
-    """What a model says of itself, without opening it; see `medseg.inference.model_info.model_info`."""
+    """What a model says of itself, without opening it; see `medseg.inference.model_info.model_info`.
+
+    A bare `classical:` lists the classical methods, `classical:otsu` what that one can be told.
+    """
+    if _is_classical(path):
+        from medseg.classical import classical_info
+
+        return classical_info(path)
     from medseg.inference.model_info import model_info as described
 
     return described(path)
@@ -94,6 +105,9 @@ def predict(
     opened = load_model(model, **settings) if isinstance(model, (str, Path)) else model
     if settings.get("max_memory") and "max_memory" not in opened.settings:
         raise ConfigError("max_memory", "this kind of model cannot be held to a limit", "Leave it out.")
+    if probabilities and not getattr(opened, "gives_probabilities", True):
+        found = f"{opened.settings['method']} has none"
+        raise ConfigError("probabilities", found, "Leave them away, or use random_walker or gmm.")
     listed = [inputs] if isinstance(inputs, (str, Path)) else inputs
     cases = cases_from_inputs([Path(path) for path in listed], reporter, channels=len(opened.channels))
     if part is not None:
@@ -157,8 +171,27 @@ def predict_with(
     return replace(done, settings=settings)
 
 
+def _is_classical(path: str | Path) -> bool:
+    """Whether it is the word of a classical method, or holds a fitted one; no library is loaded to know."""
+    folders = (Path(path), Path(path) / "model")
+    return str(path).startswith("classical:") or any((folder / "classical.json").is_file() for folder in folders)
+
+
+def _open_classical(path: str | Path, settings: Mapping[str, Any]) -> "Model":
+    from medseg.classical import open_classical
+
+    settings = {key: value for key, value in settings.items() if key != "trusted"}
+    if settings:
+        mend = "Leave it out: a classical method runs on the processor, one image after another."
+        raise ConfigError(", ".join(settings), f"has no meaning for {path}", mend)
+    return open_classical(path)
+
+
 def _how_it_runs(settings: Mapping[str, Any]) -> str:
-    """In a line, what computes the network and why."""
+    """In a line, what segments, and why so."""
+    if "method" in settings:
+        told = [f"{key}={value}" for own in settings["parameters"].values() for key, value in own.items()]
+        return f"Classical: {settings['method']}" + (f" ({', '.join(told)})" if told else "")
     told = [f"{key} {settings[key]}" for key in ("backend", "precision", "device", "speed") if settings.get(key)]
     why = f" ({settings['why']})" if settings.get("why") else ""
     return f"Network: {', '.join(told) or 'runs as its maker says'}{why}"
