@@ -45,5 +45,6 @@ LESION_COLUMNS = {
     "confidence": "float64",
 }
 SUMMARY_COLUMNS = (
-    "label", "metric", "mean", "sd", "median", "min", "max", "n", "n_empty", "n_one_empty", "n_unjudged",
+    "label", "metric", "mean", "low", "high", "sd", "median", "min", "max", "n", "patients", "n_empty", "n_one_empty",
+    "n_unjudged",
 )  # fmt: skip

@@ -18,6 +18,8 @@ from medseg.evaluation.one_case import CaseScores, scores_of_case
 from medseg.evaluation.pairs import Pair
 from medseg.evaluation.placed import probabilities_beside, read_placed
 from medseg.evaluation.scoring import Scoring, Tolerance, scoring_of
+from medseg.evaluation.source import Source
+from medseg.evaluation.statistics.grouping import group_cases
 from medseg.evaluation.summary import scores_table, summarise
 from medseg.labels import Labels, labels_of
 from medseg.options import ReadOptions
@@ -48,6 +50,7 @@ def evaluate_pairs(
     resample: bool = False,
     jobs: int | None = None,
     recorded: Mapping[str, Mapping[str, str]] | None = None,
+    group_by: Sequence[str] = (),
 ) -> Evaluation:
     """Score every pair of masks.
 
@@ -67,6 +70,7 @@ def evaluate_pairs(
         jobs: Cases scored at a time, each in memory; one a processor where left out. The result is the same for any
             number.
         recorded: What the predictions' `cases.csv` says of each case, as `recorded_cases` reads it.
+        group_by: Columns of `Evaluation.facts` by whose values the cases are also scored in subgroups.
 
     Returns:
         Scores, summary, and the cases that could not be scored (unreadable, another grid, undeclared values).
@@ -74,11 +78,15 @@ def evaluate_pairs(
     Raises:
         DatasetError: There is no pair, or no pair at all could be read while the labels were unknown.
         ConfigError: A tolerance is negative or no number, or of a label that there is not.
+        InputError: Nothing is known of the cases by the name of a column to group by, or it makes no groups.
     """
     rules = scoring_of(nsd_tolerance, scoring)
     pairs, reporter = list(pairs), reporter or Silent()
     if not pairs:
         raise DatasetError("pairs", "nothing to evaluate", "Give at least one predicted mask and its reference.")
+    facts = facts_table(pairs, recorded)
+    for column in group_by:
+        group_cases(facts, column)  # refuses now what could not be done after all the work
     labels = labels or _structures_in(pairs)
     known = labels or _labels_in(pairs, reporter, options, resample, jobs)
     rules.require_labels(known)
@@ -94,16 +102,17 @@ def evaluate_pairs(
         scored.append(outcome)
         notes += [(case, outcome.note)] if outcome.note else []
     cases = scores_table([row for one in scored for row in one.rows])
-    lesions = lesions_table([row for one in scored for row in one.lesions])
     return Evaluation(
         cases,
-        summarise(cases),
+        summarise(cases, dict(zip(facts["case"], facts["patient"], strict=True)), rules),
         tuple(failures),
         rules,
-        lesions,
+        lesions_table([row for one in scored for row in one.lesions]),
         _together(scored),
         tuple(notes),
-        facts_table(pairs, recorded),
+        facts,
+        tuple(group_by),
+        Source({pair[0]: pair for pair in pairs}, known, labels, options, resample, recorded or {}),
     )
 
 

@@ -7,16 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medseg.atomic import json_text, write_csv, write_json
+from medseg.errors import OutputError
 from medseg.evaluation.agreement import volume_agreement, volumes_table
 from medseg.evaluation.calibration import Reliability, calibration_table
 from medseg.evaluation.detection import CURVE_COLUMNS, Detection, detections
 from medseg.evaluation.facts import facts_table
 from medseg.evaluation.scoring import Scoring
+from medseg.evaluation.source import Source
+from medseg.evaluation.statistics.subgroups import SUBGROUP_COLUMNS, subgroup_table
+from medseg.evaluation.worst import worst_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Evaluation"]
+
+_IN_SUBGROUPS = ("dice", "hd95_mm", "hd95_px", "nsd", "nsd_px", "lesion_f1")
 
 
 def _no_facts() -> "pd.DataFrame":
@@ -36,6 +42,8 @@ class Evaluation:
         reliability: Voxels by probability, by label and scope; empty where no case has probabilities.
         notes: Cases whose masks were changed before they were scored (resampled, say), each with what was done.
         facts: One row a case, scored or failed: `case`, `patient`, and whatever else is known of it, as text.
+        group_by: Columns of `facts` that make subgroups.
+        source: Where the masks and images lie.
     """
 
     cases: "pd.DataFrame"
@@ -46,6 +54,8 @@ class Evaluation:
     reliability: dict[tuple[str, str], Reliability] = field(default_factory=dict)
     notes: tuple[tuple[str, str], ...] = ()
     facts: "pd.DataFrame" = field(default_factory=_no_facts)
+    group_by: tuple[str, ...] = ()
+    source: Source = field(default_factory=Source)
 
     @property
     def nsd_tolerance(self) -> float:
@@ -66,6 +76,21 @@ class Evaluation:
     def detection(self) -> tuple[Detection, ...]:
         """Lesions of all cases together, by label."""
         return detections(self.lesions, self.cases)
+
+    @cached_property
+    def worst(self) -> "pd.DataFrame":
+        """Scored cases by label, the worst first; columns as `medseg.evaluation.worst` says."""
+        return worst_table(self.cases, self.facts)
+
+    @cached_property
+    def subgroups(self) -> "pd.DataFrame":
+        """Scores of the groups that `group_by` makes, as `subgroup_table` gives; empty without it."""
+        import pandas as pd
+
+        metrics = [name for name in _IN_SUBGROUPS if self.cases[name].notna().any()]
+        how = {"resamples": self.scoring.resamples, "seed": self.scoring.seed}
+        tables = [subgroup_table(self.cases, self.facts, column, metrics, **how) for column in self.group_by]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(SUBGROUP_COLUMNS))
 
     @property
     def froc(self) -> "pd.DataFrame":
@@ -108,7 +133,8 @@ class Evaluation:
         for (label, scope), one in self.reliability.items():
             calibration.setdefault(label, {})[scope] = {"ece": one.ece, "brier": one.brier, "voxels": one.n}
         parts = {"labels": labels, "detection": detection, "agreement": self.agreement, "calibration": calibration}
-        return found | parts | {"failures": failures, "notes": notes}
+        groups = {"subgroups": self.subgroups.to_dict("records")} if self.group_by else {}
+        return found | parts | groups | {"failures": failures, "notes": notes}
 
     def to_json(self) -> str:
         """`to_dict` as JSON text; an undefined figure is null."""
@@ -117,23 +143,30 @@ class Evaluation:
     def save(self, folder: str | Path) -> None:
         """Write the tables and `summary.json`, which holds all but the rows of single cases.
 
-        Tables: scores.csv, cases.csv (what is known of each case), summary.csv, lesions.csv, volumes.csv,
-        failures.csv; where there are probabilities froc.csv and calibration.csv. And agreement.json.
+        Tables: scores.csv, cases.csv (what is known of each case), summary.csv, lesions.csv, volumes.csv, worst.csv,
+        failures.csv; with `group_by` subgroups.csv; where there are probabilities froc.csv and calibration.csv. And
+        agreement.json.
 
         Raises:
-            OutputError: The folder cannot be written.
+            OutputError: The folder cannot be written, or is one of predictions or of a data set.
         """
         import pandas as pd
 
         folder = Path(folder)
+        if (folder / "cases.csv").exists() and not (folder / "scores.csv").exists():
+            mend = "Choose a folder of its own for the scores, such as PREDICTIONS/evaluation."
+            raise OutputError(folder, "holds a cases.csv that is not of an evaluation", mend)
         write_csv(folder / "scores.csv", self.cases)
         write_csv(folder / "cases.csv", self.facts)
         write_csv(folder / "summary.csv", self.summary)
         write_csv(folder / "failures.csv", pd.DataFrame(list(self.failures), columns=["case", "reason"]))
         write_csv(folder / "lesions.csv", self.lesions)
         write_csv(folder / "volumes.csv", self.volumes)
+        write_csv(folder / "worst.csv", self.worst)
         write_json(folder / "agreement.json", self.agreement)
         write_json(folder / "summary.json", self.to_dict())
+        if self.group_by:
+            write_csv(folder / "subgroups.csv", self.subgroups)
         if self.reliability:
             write_csv(folder / "froc.csv", self.froc)
             write_csv(folder / "calibration.csv", self.calibration)

@@ -1,6 +1,7 @@
 """Which cases were segmented worst, and what is wrong with each in a few words."""
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def worst_cases(worst: "pd.DataFrame", most: int) -> "pd.DataFrame":
     return ordered.drop_duplicates("case")[list(WORST_COLUMNS)].head(most).reset_index(drop=True)
 
 
-def _reason(row: dict[str, Any]) -> str:
+def _reason(row: Mapping[Any, Any]) -> str:
     predicted, reference = row["predicted_voxels"], row["reference_voxels"]
     if not predicted:
         return "label missed"

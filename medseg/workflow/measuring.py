@@ -149,6 +149,7 @@ def evaluate(
     scoring: Mapping[str, Any] | None = None,
     resample: bool = False,
     jobs: int | None = None,
+    group_by: Sequence[str] = (),
     reporter: Reporter | None = None,
 ) -> Evaluation:
     """Score masks against references, each case and label on the native grid.
@@ -166,6 +167,7 @@ def evaluate(
         scoring: Further fields of `medseg.evaluation.Scoring`: {"match": "iou", "definition": "surface-distance"}, say.
         resample: Bring a prediction on another grid onto its reference's, instead of refusing it.
         jobs: Cases scored at a time, each in memory; one a processor where left out.
+        group_by: Columns of the data set's table, or of the predictions' `cases.csv`, that make subgroups.
         reporter: Told of the progress.
 
     Returns:
@@ -188,6 +190,7 @@ def evaluate(
         resample=resample,
         jobs=jobs,
         recorded=recorded_cases(predictions),
+        group_by=group_by,
     )
 
 

@@ -161,7 +161,7 @@ def test_what_is_saved_reads_back_and_is_the_same_each_time(tmp_path, cube):
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert names == [
         "agreement.json", "cases.csv", "failures.csv", "lesions.csv", "scores.csv", "summary.csv", "summary.json",
-        "volumes.csv",
+        "volumes.csv", "worst.csv",
     ]  # fmt: skip
     assert all((tmp_path / "one" / n).read_bytes() == (tmp_path / "two" / n).read_bytes() for n in names)
     pd.testing.assert_frame_equal(

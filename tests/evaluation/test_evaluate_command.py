@@ -56,7 +56,7 @@ def test_the_command_writes_tables_and_plots(folders):
     done = CliRunner().invoke(app, ["evaluate", str(out), str(ref), *words])
     assert done.exit_code == 0, done.output
     names = {path.name for path in (out / "evaluation").iterdir()}
-    tables = {"scores", "cases", "summary", "lesions", "volumes", "froc", "calibration", "failures"}
+    tables = {"scores", "cases", "worst", "summary", "lesions", "volumes", "froc", "calibration", "failures"}
     drawn = {"scores.png", "bland_altman.png", "froc.png", "reliability.png"}
     assert names == {f"{name}.csv" for name in tables} | {"agreement.json", "summary.json"} | drawn
     for name in drawn:
