@@ -117,9 +117,11 @@ def learn(
         f"features {plan.network.features}, {where}, {learning.optimiser} by {learning.schedule}"
     )
 
+    weights = sum(one.numel() for one in network.parameters() if one.requires_grad)
+
     def note(progress: Progress, now: Plan, ended: str) -> None:
         left_out = cached.left_out | seen.left_out | progress.left_out
-        write_summary(settings.folder / "summary.json", progress, now, ended, left_out, preparing, where)
+        write_summary(settings.folder / "summary.json", progress, now, ended, left_out, preparing, where, weights)
 
     trained = fit(network, source, seen.cases, plan, settings, fabric, reporter, observer, note)
     return replace(trained, plan=_run_best(trained, seen.cases, settings, fabric))

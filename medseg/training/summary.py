@@ -15,7 +15,14 @@ __all__ = ["write_summary"]
 
 
 def write_summary(
-    path: Path, progress: Progress, plan: Plan, ended: str, left_out: Mapping[str, str], preparing: float, where: str
+    path: Path,
+    progress: Progress,
+    plan: Plan,
+    ended: str,
+    left_out: Mapping[str, str],
+    preparing: float,
+    where: str,
+    weights: int,
 ) -> None:
     """Write how far a run is, what it left out or lowered, and where its minutes went.
 
@@ -27,6 +34,7 @@ def write_summary(
         left_out: Why cases were left out, by their ids.
         preparing: Seconds that preparing the cases took in this process.
         where: Device and precision.
+        weights: Trainable parameters of the network.
 
     Raises:
         OutputError: The file cannot be written.
@@ -52,6 +60,8 @@ def write_summary(
         },
         "seconds_per_step": round(progress.step_seconds, 4),
         "where": where,
+        "accelerator": torch.cuda.get_device_name() if where.startswith("cuda") else None,
+        "parameters": weights,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }

@@ -207,11 +207,14 @@ def _join(done: CrossValidation, name: str, seed: int, dataset: Dataset, held_ou
     """The folds as one model folder, with the split that tells who took part in none."""
     from medseg.export.ensembling import write_ensemble
     from medseg.export.training_card import data_summary
+    from medseg.outputs.learnt_record import write_learnt_cases
 
     learnt = tuple(sorted(case for fold in held_out for case in fold))
     test = Split.load(done.folds[0] / "split.json").test
     apart = tuple(sorted(set(test) - set(learnt)))
     Split(learnt, (), apart).save(done.folder / "split.json")
+    parts = {f"fold {number}": names for number, names in enumerate(held_out)} | {"test": apart}
+    write_learnt_cases(done.folder / "cases.csv", dataset.cases, parts)
     card = {
         "name": name,
         "cases": f"{len(learnt)} in {len(done.folds)} folds, {len(apart)} test",
