@@ -1,6 +1,11 @@
-"""Style and script of the page that `medseg inspect` writes."""
+"""Style, script and frame of the pages with tables that commands write (inspect, evaluate): one look for all."""
 
-__all__ = ["SCRIPT", "STYLE"]
+import base64
+import hashlib
+import html
+from collections.abc import Iterable
+
+__all__ = ["SCRIPT", "STYLE", "html_page"]
 
 STYLE = """
 :root { color-scheme: light; --ink: #23262d; --pale: #667; --line: #dfe2e8; --red: #b3261e; --amber: #8a5a00 }
@@ -53,3 +58,21 @@ box.addEventListener("input", () => { const words = box.value.toLowerCase().spli
   body.append(...[...body.rows].sort((a, b) =>
     (down ? -1 : 1) * key(a).localeCompare(key(b), undefined, { numeric: true }))); }));
 """
+
+
+def html_page(title: str, parts: Iterable[str]) -> str:
+    """A page that asks for nothing over the network, and says so itself, in a policy that browsers keep to.
+
+    Args:
+        title: Plain text.
+        parts: HTML of the body. It has the table with the id "cases" that the script sorts, and before it, hidden,
+            the box "filter" inside its label.
+    """
+    allowed = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'"
+    return (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
+        f"<body><main>{''.join(parts)}</main><script>{SCRIPT}</script></body></html>\n"
+    )

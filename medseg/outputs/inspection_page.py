@@ -14,7 +14,7 @@ from medseg.datasets.inspection import Inspection
 from medseg.outputs.case_pictures import CasePictures
 from medseg.outputs.distributions import charts
 from medseg.outputs.finding_groups import FindingGroup, grouped
-from medseg.outputs.inspection_look import SCRIPT, STYLE
+from medseg.outputs.inspection_look import html_page
 
 __all__ = ["write_inspection_page"]
 
@@ -37,15 +37,7 @@ def write_inspection_page(path: Path, inspection: Inspection) -> None:
         *_distributions(inspection),
         *_cases(inspection, groups, pictures),
     ]
-    allowed = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'"
-    write_text(
-        path,
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{_text(_name(inspection))}</title>'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
-        f"<body><main>{''.join(parts)}</main><script>{SCRIPT}</script></body></html>\n",
-    )
+    write_text(path, html_page(_name(inspection), parts))
 
 
 def _name(inspection: Inspection) -> str:
