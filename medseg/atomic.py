@@ -16,7 +16,7 @@ from medseg.errors import OutputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["atomic_path", "json_text", "write_csv", "write_json", "write_text"]
+__all__ = ["atomic_path", "flush_folder", "json_text", "write_csv", "write_json", "write_text"]
 
 _SIGNIFICANT = "%.10g"
 
@@ -49,13 +49,30 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.replace(target)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise OutputError(
-            target, f"cannot be written ({reason})", "Choose a folder that you may write to, with room left."
-        ) from error
+        mend = "Choose a folder that you may write to, with room left."
+        raise OutputError(target, f"cannot be written ({reason})", mend, error=error) from error
     finally:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def flush_folder(folder: Path) -> None:
+    """See to it that the names in a folder are on the disk, as `atomic_path` does for what is in its files.
+
+    Raises:
+        OutputError: The folder is gone, or the disk fails.
+    """
+    if os.name != "posix":  # elsewhere a folder cannot be opened, and the system sees to it
+        return
+    try:
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise OutputError(folder, f"cannot be written ({error.strerror})", "Is its disk there?", error=error) from error
 
 
 def write_text(path: str | Path, text: str) -> None:

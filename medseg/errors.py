@@ -102,7 +102,21 @@ class ModelFolderError(InputError):
 
 
 class OutputError(MedsegError):
-    """Something could not be written."""
+    """Something could not be written.
+
+    Args:
+        where: As in `MedsegError`; so are `found`, `mend` and `expected`.
+        found: What was found there.
+        mend: What the user can do.
+        expected: What was expected instead.
+        error: The system's own error, whose `errno` tells a full disk from a forbidden one.
+    """
+
+    def __init__(
+        self, where: str | Path, found: str, mend: str, expected: str = "", *, error: OSError | None = None
+    ) -> None:
+        super().__init__(where, found, mend, expected)
+        self.errno = None if error is None else error.errno
 
 
 class TrainingError(MedsegError):
