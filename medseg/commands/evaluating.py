@@ -44,7 +44,13 @@ def evaluate(
     resample: Annotated[
         bool, typer.Option("--resample", help="Bring a prediction on another grid onto its reference's.")
     ] = False,
+    group_by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="Of the case table (sex, scanner, view): scores by its values; repeat it."),
+    ] = None,
     plots: Annotated[bool, typer.Option(help="Also draw the scores.")] = True,
+    page: Annotated[bool, typer.Option(help="Also write index.html: tables, plots and the worst cases.")] = True,
+    worst: Annotated[int, typer.Option(min=0, max=100, help="How many of the worst cases the page draws.")] = 6,
     jobs: Annotated[int | None, typer.Option(min=1, help="Cases scored at a time; one a processor by default.")] = None,
     reading: Reading = None,
     as_json: Json = False,
@@ -52,14 +58,14 @@ def evaluate(
     """Score masks against references on the native grid: overlap, distances, lesions, volumes, calibration.
 
     Dice, IoU, precision, recall, HD95, ASSD, NSD and more by case and label; lesions found and missed; agreement of
-    volumes; calibration, FROC and average precision where predict wrote --probabilities. Exit code 1 where a case
-    could not be scored.
+    volumes; calibration, FROC and average precision where predict wrote --probabilities; means with intervals by
+    patient. index.html shows it all, with the worst cases. Exit code 1 where a case could not be scored.
     """
-    from medseg.outputs.evaluation_plots import write_plots
     from medseg.workflow import evaluate as run
 
     scoring: dict[str, Any] = {"tolerances": _tolerances(tolerance), "definition": definition, "match": match}
     scoring |= {"match_threshold": match_threshold, "confidence": confidence, "beta": beta}
+    folder = _folder(predictions, reference, out)
     with bars() as reporter:
         evaluation = run(
             predictions,
@@ -70,19 +76,44 @@ def evaluate(
             scoring=scoring,
             resample=resample,
             jobs=jobs,
+            group_by=group_by or (),
             reporter=reporter,
         )
-    folder = out or (predictions / "evaluation" if predictions.is_dir() else None)
     if folder is not None:
         evaluation.save(folder)
-        if plots:
-            write_plots(folder, evaluation)
+        drawn = _plots(folder, evaluation, plots)
+        if page:
+            _page(folder, evaluation, drawn, worst, f"{predictions.resolve().name} against {reference.resolve().name}")
     if as_json:
         typer.echo(evaluation.to_json())
     else:
         _show(evaluation)
     if evaluation.failures:
         raise typer.Exit(1)
+
+
+def _folder(predictions: Path, reference: Path, out: Path | None) -> Path | None:
+    """Where the scores go: never among masks, as one of which a plot would be taken the next time."""
+    from medseg.evaluation.evaluation import refuse_folder_of_others
+
+    folder = out or (predictions / "evaluation" if predictions.is_dir() else None)
+    if folder is not None and folder.resolve() in (predictions.resolve(), reference.resolve()):
+        raise typer.BadParameter(f"{folder} holds the masks: choose a folder of its own", param_hint="--out")
+    if folder is not None:
+        refuse_folder_of_others(folder)
+    return folder
+
+
+def _plots(folder: Path, evaluation: Any, wanted: bool) -> list[Path]:
+    from medseg.outputs.evaluation_plots import write_plots
+
+    return write_plots(folder, evaluation) if wanted else []
+
+
+def _page(folder: Path, evaluation: Any, plots: list[Path], worst: int, title: str) -> None:
+    from medseg.outputs.evaluation_page import write_evaluation_page
+
+    write_evaluation_page(folder / "index.html", evaluation, plots, worst, title)
 
 
 def _show(evaluation: Any) -> None:

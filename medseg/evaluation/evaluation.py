@@ -20,9 +20,20 @@ from medseg.evaluation.worst import worst_table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Evaluation"]
+__all__ = ["Evaluation", "refuse_folder_of_others"]
 
 _IN_SUBGROUPS = ("dice", "hd95_mm", "hd95_px", "nsd", "nsd_px", "lesion_f1")
+
+
+def refuse_folder_of_others(folder: Path) -> None:
+    """Refuse to write scores where a prediction run, or a data set, keeps its own `cases.csv`.
+
+    Raises:
+        OutputError: The folder is such.
+    """
+    if (folder / "cases.csv").exists() and not (folder / "scores.csv").exists():
+        mend = "Choose a folder of its own for the scores, such as PREDICTIONS/evaluation."
+        raise OutputError(folder, "holds a cases.csv that is of no evaluation", mend)
 
 
 def _no_facts() -> "pd.DataFrame":
@@ -153,9 +164,7 @@ class Evaluation:
         import pandas as pd
 
         folder = Path(folder)
-        if (folder / "cases.csv").exists() and not (folder / "scores.csv").exists():
-            mend = "Choose a folder of its own for the scores, such as PREDICTIONS/evaluation."
-            raise OutputError(folder, "holds a cases.csv that is not of an evaluation", mend)
+        refuse_folder_of_others(folder)
         write_csv(folder / "scores.csv", self.cases)
         write_csv(folder / "cases.csv", self.facts)
         write_csv(folder / "summary.csv", self.summary)

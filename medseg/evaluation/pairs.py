@@ -15,6 +15,8 @@ Pair = tuple[str, Path, Path | Case]
 _OWN_NAME = "mask"  # `medseg predict` writes <case>/mask.nii.gz or <case>/mask.png
 _OF_LABELS = "mask_*.*"  # or of labels that overlap <case>/mask_LABEL.nii.gz
 _RECORD = "cases.csv"
+# What an evaluation draws beside its scores.csv is no mask, should somebody have written it among masks.
+_PLOTS = ("scores.png", "bland_altman.png", "froc.png", "reliability.png")
 
 
 def find_pairs(predictions: str | Path, reference: str | Path) -> list[Pair]:
@@ -76,7 +78,8 @@ def _masks(where: Path) -> dict[str, Path]:
     """
     if where.is_file():
         return {_case_of(where): where} if _is_mask(where) else {}
-    files = [path for path in where.iterdir() if _is_mask(path)]
+    drawn = _PLOTS if (where / "scores.csv").is_file() else ()
+    files = [path for path in where.iterdir() if _is_mask(path) and path.name not in drawn]
     files += [path for path in where.glob(f"*/{_OWN_NAME}.*") if _is_mask(path)]
     files += [path for path in where.iterdir() if holds_label_files(path)]
     found: dict[str, Path] = {}

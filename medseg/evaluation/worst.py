@@ -13,6 +13,7 @@ WORST_COLUMNS = (
     "label", "rank", "case", "patient", "dice", "hd95_mm", "hd95_px", "predicted_voxels", "reference_voxels", "reason",
 )  # fmt: skip
 _MUCH = 0.25  # of the reference's size; a prediction that differs by more is said to be larger or smaller
+_LITTLE = 0.5  # Dice
 
 
 def worst_table(scores: "pd.DataFrame", facts: "pd.DataFrame") -> "pd.DataFrame":
@@ -27,7 +28,7 @@ def worst_table(scores: "pd.DataFrame", facts: "pd.DataFrame") -> "pd.DataFrame"
     Returns:
         Columns as `WORST_COLUMNS`; `rank` counts from 1 within the label. `reason` is what can be read from the
         figures: "label missed", "label where there is none", "no overlap", a size that is off by more than a quarter,
-        lesions missed or made up; empty where nothing stands out.
+        lesions missed or made up, or a Dice below 0.5 that none of it explains; empty where nothing stands out.
     """
     shown = scores[scores["dice"].notna()]
     whose = dict(zip(facts["case"], facts["patient"], strict=True))
@@ -70,4 +71,6 @@ def _reason(row: Mapping[Any, Any]) -> str:
         parts.append(f"{missed} of {row['reference_lesions']} lesions missed")
     if wrong and wrong == wrong:
         parts.append(f"{wrong:.0f} false lesion{'s' * (wrong != 1)}")
+    if not parts and row["dice"] < _LITTLE:
+        parts.append("little overlap of masks of like size")
     return "; ".join(parts)

@@ -10,13 +10,14 @@ import numpy as np
 from medseg.atomic import atomic_path
 from medseg.evaluation.detection import FROC_RATES, Detection
 from medseg.evaluation.evaluation import Evaluation
+from medseg.evaluation.summary import ALL_LABELS
 from medseg.outputs.plots import COLOURS, INK, MANY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_agreement", "draw_calibration", "draw_froc", "draw_scores", "write_plots"]
+__all__ = ["draw_agreement", "draw_calibration", "draw_froc", "draw_scores", "in_words", "write_plots"]
 
 _SHOWN = (("dice", "Dice"), ("hd95_mm", "HD95 (mm)"), ("hd95_px", "HD95 (pixels)"), ("nsd", "NSD"), ("nsd_px", "NSD"))
 _MOST = 12  # labels with a plot of their own; more would be a wall
@@ -40,8 +41,44 @@ def write_plots(folder: str | Path, evaluation: Evaluation) -> list[Path]:
     return written
 
 
+def in_words(name: str, evaluation: Evaluation) -> str:
+    """What a plot shows, for those who do not see it.
+
+    Args:
+        name: Of the file that `write_plots` writes.
+        evaluation: What is drawn.
+    """
+    if name == "scores.png":
+        summary = evaluation.summary[evaluation.summary["n"] > 0]
+        rows = [(title, summary[summary["metric"] == metric].to_dict("records")) for metric, title in _SHOWN]
+        parts = [
+            f"{row['label']}, {title} of {row['n']} cases: median {row['median']:.3g},"
+            f" {row['min']:.3g} to {row['max']:.3g}"
+            for title, own in rows
+            for row in own
+            if row["label"] != ALL_LABELS
+        ]
+    elif name == "bland_altman.png":
+        parts = [
+            f"{row['label']}: bias {_size(row['bias']['value'])} {_UNITS[row['unit']]}, limits of agreement"
+            f" {_size(row['lower']['value'])} to {_size(row['upper']['value'])}, {row['n']} cases"
+            for row in evaluation.agreement
+            if row["n"] > 1
+        ]
+    elif name == "froc.png":
+        found = [one for one in evaluation.detection if len(one.thresholds) and one.lesions]
+        parts = [f"{one.label}: FROC {one.froc_score:.3f}, AP {one.average_precision:.3f}" for one in found]
+    else:
+        curves = {label: one for (label, scope), one in evaluation.reliability.items() if scope == "possible" and one.n}
+        parts = [f"{label}: ECE {one.ece:.3f}, Brier {one.brier:.3f}" for label, one in curves.items()]
+    return "; ".join(parts)
+
+
 def draw_scores(evaluation: Evaluation) -> "Figure | None":
-    """A row a label: a point a case, with median and quartiles; a plot each for Dice, HD95 and NSD."""
+    """A row a label: a point a case, median and quartiles, and above them the mean with its interval by patient.
+
+    A plot each for Dice, HD95 and NSD.
+    """
     cases = evaluation.cases
     labels = list(dict.fromkeys(cases["label"]))
     shown = [(name, title) for name, title in _SHOWN if cases[name].notna().any()]
@@ -51,6 +88,7 @@ def draw_scores(evaluation: Evaluation) -> "Figure | None":
     for one, (name, title) in zip(axes, shown, strict=True):
         for place, label in enumerate(labels):
             _strip(one, cases[cases["label"] == label][name].dropna().to_numpy(), place)
+            _mean(one, evaluation, label, name, place)
         one.set(xlabel=title, ylim=(0.6 - len(labels), 0.6))
         if not name.startswith("hd95"):
             one.set_xlim(-0.02, 1.02)
@@ -130,6 +168,14 @@ def _strip(axes: "Axes", values: np.ndarray, place: int) -> None:
     axes.plot([middle], [-place], marker="|", color=INK, markersize=13, markeredgewidth=2)
 
 
+def _mean(axes: "Axes", evaluation: Evaluation, label: str, metric: str, place: int) -> None:
+    summary = evaluation.summary
+    (row,) = summary[(summary["label"] == label) & (summary["metric"] == metric)].to_dict("records")
+    above = 0.36 - place
+    axes.plot([row["low"], row["high"]], [above, above], color=INK, linewidth=1)
+    axes.plot([row["mean"]], [above], marker="D", color="white", markeredgecolor=INK, markersize=4)
+
+
 def _bland_altman(axes: "Axes", row: dict[str, Any], evaluation: Evaluation) -> None:
     volumes = evaluation.volumes
     own = volumes[(volumes["label"] == row["label"]) & (volumes["unit"] == row["unit"])]
@@ -138,7 +184,7 @@ def _bland_altman(axes: "Axes", row: dict[str, Any], evaluation: Evaluation) -> 
         line = row[name]
         axes.axhline(line["value"], color=INK, linewidth=1.2, linestyle=style)
         axes.axhspan(line["low"], line["high"], color="#99a", alpha=0.18, linewidth=0)
-        axes.annotate(f"{text} {line['value']:.3g}", (1, line["value"]), (-3, 2), xycoords=("axes fraction", "data"),
+        axes.annotate(f"{text} {_size(line['value'])}", (1, line["value"]), (-3, 2), xycoords=("axes fraction", "data"),
                       textcoords="offset points", ha="right", fontsize=7, color=INK)  # fmt: skip
     unit = _UNITS[row["unit"]]
     axes.set(xlabel=f"mean of both ({unit})", ylabel=f"predicted - reference ({unit})")
@@ -173,6 +219,10 @@ def _figure(rows: int, columns: int, width: float, height: float, **how: Any) ->
 def _blank(axes: Sequence["Axes"]) -> None:
     for one in axes:
         one.set_axis_off()
+
+
+def _size(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def _short(name: str) -> str:
