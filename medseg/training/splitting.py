@@ -1,34 +1,11 @@
-"""The split that the settings of a training ask for."""
+"""What a model that training starts from has learnt before."""
 
 from pathlib import Path
 
-from medseg.datasets import Dataset, Split, k_folds, read_split, split_by_patient
+from medseg.datasets import Split
 from medseg.plan import model_root
-from medseg.training.settings import TrainSettings
 
-__all__ = ["chosen_split", "learnt_before"]
-
-
-def chosen_split(dataset: Dataset, settings: TrainSettings) -> Split:
-    """Read from a file, one of several folds, or drawn by shares.
-
-    Raises:
-        DatasetError: The file does not fit the data set, or there are too few patients.
-    """
-    if settings.split is not None:
-        return read_split(settings.split, dataset.cases, settings.fold)
-    if settings.folds is not None and settings.fold is not None:
-        folds = k_folds(
-            dataset.cases, settings.folds, test=settings.test, seed=settings.seed, stratify=settings.stratify
-        )
-        return folds[settings.fold]
-    return split_by_patient(
-        dataset.cases,
-        test=settings.test,
-        validation=settings.validation,
-        seed=settings.seed,
-        stratify=settings.stratify,
-    )
+__all__ = ["learnt_before"]
 
 
 def learnt_before(model: Path, split: Split) -> tuple[str, ...]:

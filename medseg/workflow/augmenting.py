@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from medseg.case import Case
 from medseg.config import apply_overrides, check, read_yaml
+from medseg.datasets.settings import chosen_split
 from medseg.reporting import Reporter, Silent
 from medseg.workflow.opening import opened_dataset
 
@@ -56,7 +57,6 @@ def augment_preview(
     from medseg.outputs.augmentation_sheet import write_sheet
     from medseg.training.cache import cache_cases
     from medseg.training.plan_run import plan_training
-    from medseg.training.splitting import chosen_split
 
     training = chosen_split(dataset, settings).part("train", dataset.cases)
     plan = plan_training(training, labels, dataset.channels, settings, reporter)

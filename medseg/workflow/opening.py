@@ -1,19 +1,15 @@
 """Open the data set that the settings of a training name."""
 
-from typing import TYPE_CHECKING
-
 from medseg.datasets import Dataset, open_dataset
+from medseg.datasets.settings import DatasetSettings
 from medseg.errors import ConfigError
 from medseg.labels import Labels
 from medseg.reporting import Reporter
 
-if TYPE_CHECKING:
-    from medseg.training.settings import TrainSettings
-
 __all__ = ["opened_dataset"]
 
 
-def opened_dataset(settings: "TrainSettings", reporter: Reporter) -> tuple[Dataset, Labels]:
+def opened_dataset(settings: DatasetSettings, reporter: Reporter) -> tuple[Dataset, Labels]:
     """The data set and its labels; its warnings are told.
 
     Raises:

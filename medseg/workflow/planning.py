@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from medseg.config import apply_overrides, check, read_yaml
+from medseg.datasets.settings import chosen_split
 from medseg.plan import Plan
 from medseg.reporting import Reporter, Silent
 from medseg.workflow.opening import opened_dataset
@@ -35,7 +36,6 @@ def make_plan(config: str | Path, *overrides: str, reporter: Reporter | None = N
     dataset, labels = opened_dataset(settings, reporter)
     # Torch is loaded only now, so that a mistake in the config is told at once.
     from medseg.training.plan_run import plan_training
-    from medseg.training.splitting import chosen_split
 
     path = settings.folder / "plan.json"
     if (settings.folder / "settings.json").exists():

@@ -1,6 +1,6 @@
 """A training as the stages it consists of."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import pandas as pd
 
 from medseg.config import apply_overrides, check, read_yaml
 from medseg.datasets import Split
+from medseg.datasets.settings import chosen_split
 from medseg.errors import ConfigError
 from medseg.reporting import Reporter, Silent
 from medseg.workflow.opening import opened_dataset
@@ -60,9 +61,10 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
     # Torch is loaded only now, so that a mistake in the config is told at once.
     from medseg.export.bundle import write_bundle
     from medseg.export.training_card import data_summary, label_scores
+    from medseg.outputs.learnt_record import write_learnt_cases, write_machine
     from medseg.outputs.run_log import open_run_log
     from medseg.training.plan_run import plan_training
-    from medseg.training.splitting import chosen_split, learnt_before
+    from medseg.training.splitting import learnt_before
     from medseg.training.stages import learn, require_same_settings
 
     require_same_settings(settings)
@@ -77,6 +79,8 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
         )
     by_id = {case.id: case for case in dataset.cases}
     training, validation = ([by_id[i] for i in part] for part in (split.train, split.validation))
+    write_learnt_cases(settings.folder / "cases.csv", dataset.cases, asdict(split))
+    write_machine(settings.folder / "machine.json")
     plan = plan_training(training, labels, dataset.channels, settings, reporter)
     with open_run_log(settings, validation) as log:
         trained = learn(training, validation, plan, settings, reporter, log)
