@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         patients,
         predict,
         read_corrections,
+        report,
         review,
         train,
     )
@@ -97,6 +98,7 @@ _MODULES = {
         "patients",
         "predict",
         "read_corrections",
+        "report",
         "review",
         "train",
     ),
@@ -147,6 +149,7 @@ __all__ = [
     "read_mask",
     "read_segmentation",
     "reader_agreement",
+    "report",
     "review",
     "scan_dicom",
     "train",

@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from medseg.commands import augmenting, data, describing, evaluating, learning, measuring, models, patients, planning
+from medseg.commands import (
+    augmenting,
+    data,
+    describing,
+    evaluating,
+    learning,
+    measuring,
+    models,
+    patients,
+    planning,
+    report,
+)
 from medseg.errors import MedsegError
 
 __all__ = ["app", "main"]
@@ -35,6 +46,7 @@ for _command in (
     measuring.measure,
     patients.patients,
     evaluating.evaluate,
+    report.report,
     models.demo,
 ):
     app.command()(_command)

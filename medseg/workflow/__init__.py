@@ -9,6 +9,7 @@ from medseg.workflow.measuring_cases import MeasuredCases, measure_cases
 from medseg.workflow.patient_level import Patients, patients
 from medseg.workflow.planning import make_plan
 from medseg.workflow.predicting import load_model, model_info, predict
+from medseg.workflow.report_folder import Report, report
 from medseg.workflow.reviewing import Review, review
 from medseg.workflow.training import TrainedModel, train
 
@@ -17,6 +18,7 @@ __all__ = [
     "CrossValidation",
     "MeasuredCases",
     "Patients",
+    "Report",
     "Review",
     "TrainedModel",
     "augment_preview",
@@ -33,6 +35,7 @@ __all__ = [
     "patients",
     "predict",
     "read_corrections",
+    "report",
     "review",
     "train",
 ]

@@ -1,0 +1,76 @@
+"""What a case is called in a report, and its texts without what tells whose it is, unless that is wished.
+
+A case's id is made of the path of its file, and reasons of failures name files: both may hold a patient's name.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from medseg import address
+from medseg.io import formats
+
+__all__ = ["SAFE_COLUMNS", "images_of", "reveals", "shown_columns", "without_identity"]
+
+_NEVER_DICOM = frozenset(formats.ENDINGS) - frozenset(formats.DICOM_ENDINGS)
+_PATH = re.compile(r"(?:(?<![\w/])(?:[A-Za-z]:)?[/\\]|\.{1,2}/)[^\s:;,'\"()]*(?:/[^\s:;,'\"()]+)*")
+# What a header or case table says of a case without saying whose it is. No date, text of a user's, or other number.
+SAFE_COLUMNS = (
+    *("modality", "manufacturer", "model", "scanner", "field_strength_t", "kvp", "phase", "contrast_agent"),
+    *("slice_thickness_mm", "kernel", "echo_time_ms", "repetition_time_ms", "tracer", "sex", "patient_age_y"),
+    *("laterality", "view", "body_part", "split", "burned_in_annotation", "patient_orientation"),
+)
+
+
+def images_of(words: str) -> tuple[Path, ...]:
+    """The files of a case, which `cases.csv` has in one field with blanks between, though names may hold blanks.
+
+    The longest run of words that names what exists is a file; where nothing exists any more, a file ends where the next
+    word begins a path from the root.
+    """
+    parts, found, start = words.split(" ") if words else [], [], 0
+    while start < len(parts):
+        ends = range(len(parts), start, -1)
+        there = next((end for end in ends if address.exists(" ".join(parts[start:end]))), None)
+        ends = range(start + 1, len(parts))
+        end = there or next((end for end in ends if parts[end].startswith("/")), len(parts))
+        found.append(Path(" ".join(parts[start:end])))
+        start = end
+    return tuple(found)
+
+
+def reveals(case: str, patient: str, images: Sequence[Path]) -> bool:
+    """Whether the id of a case may tell whose it is: it holds the patient's, or it comes from folders of DICOM files.
+
+    Where the patient is called as the case, nothing told whose it is, and the id is the data set's own.
+    """
+    if patient and patient != case and _word(patient).search(case):
+        return True
+    return any(_maybe_dicom(image) for image in images)
+
+
+def shown_columns(columns: Mapping[str, str], identifiers: bool) -> dict[str, str]:
+    """What is shown of what else is known of a case; empty fields are not."""
+    return {name: value for name, value in columns.items() if value and (identifiers or name in SAFE_COLUMNS)}
+
+
+def without_identity(text: str, case: str, shown: str, patient: str, images: Sequence[Path]) -> str:
+    """A warning or an error in which no path is left, nor the patient, nor an id that is not shown."""
+    for number, image in enumerate(images, start=1):
+        name = "[image]" if len(images) == 1 else f"[image {number}]"
+        for path in {str(image), str(address.split(image)[0])}:
+            text = re.sub(re.escape(path) + r"[^:;,'\"()]*", name, text)
+    text = _PATH.sub("[file]", text)
+    if shown != case:
+        text = text.replace(case, shown)
+    return _word(patient).sub("[patient]", text) if patient and patient != case else text
+
+
+def _maybe_dicom(image: Path) -> bool:
+    return formats.ending(address.split(image)[0]) not in _NEVER_DICOM
+
+
+def _word(patient: str) -> re.Pattern[str]:
+    """A patient's id or name in a text, also as ids of cases write it: what no file's name may hold is "_"."""
+    loose = "".join(re.escape(letter) if letter.isalnum() else "[^A-Za-z0-9]+" for letter in patient.strip())
+    return re.compile(rf"(?<![A-Za-z0-9]){loose or '(?!)'}(?![A-Za-z0-9])", re.IGNORECASE)

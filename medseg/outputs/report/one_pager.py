@@ -1,0 +1,175 @@
+"""A case on one page of A4 as PDF: three planes with contours and RECIST lines, regions, and what made the mask."""
+
+import io
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from medseg.atomic import atomic_path
+from medseg.outputs.report.case_data import Opened, lines_of, places
+from medseg.outputs.report.columns import cells, region_columns
+from medseg.outputs.report.display import fitted, grey, shown_mask, value_range
+from medseg.outputs.report.source import ReportCase, Source
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["draw_one_pager", "write_one_pager"]
+
+_MOST_VOXELS = 16 << 20
+_MOST_ROWS = 16
+_MOST_COLUMNS = 9
+_COLOURS = ("#00d5ff", "#ffd400")
+# name of the plane, the axes it shows to the left and up, what lies at its left and upper edge
+_PLANES = (("axial", (0, 1), "RA"), ("coronal", (0, 2), "RS"), ("sagittal", (1, 2), "AS"))
+
+
+def write_one_pager(path: Path, case: ReportCase, source: Source, opened: Opened | None) -> None:
+    """Write the page; the same content gives the same bytes.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
+    figure = draw_one_pager(case, source, opened)
+    buffer = io.BytesIO()
+    FigureCanvasPdf(figure).print_pdf(buffer, metadata={"CreationDate": None, "Title": case.name})
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())
+
+
+def draw_one_pager(case: ReportCase, source: Source, opened: Opened | None) -> "Figure":
+    """The page as a matplotlib figure, made without pyplot's global state.
+
+    Args:
+        case: Its regions fill the table.
+        source: Says what made the mask.
+        opened: Image and mask; None where there is no picture.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.27, 11.69))
+    figure.text(0.07, 0.955, _wrapped(case.name, 70), fontsize=15, va="top")
+    figure.text(0.07, 0.925, _header(case, source, opened), fontsize=8, va="top", color="#445")
+    if opened is not None:
+        _draw_picture(figure, case, opened, source)
+    _draw_table(figure, case)
+    figure.text(0.07, 0.03, _footer(source), fontsize=7, va="bottom", color="#445")
+    return figure
+
+
+def _header(case: ReportCase, source: Source, opened: Opened | None) -> str:
+    known = {"patient": case.patient if source.identifiers else "", **case.columns}
+    lines = ["; ".join(f"{name.replace('_', ' ')} {value}" for name, value in known.items() if value)]
+    lines += [opened.image.geometry.describe() if opened else "no picture"]
+    lines += [f"Warnings: {case.warnings}"] if case.warnings else []
+    lines += [f"Failed: {case.error}"] if case.error else []
+    return "\n".join(_wrapped(line, 130, 3) for line in lines if line)
+
+
+def _footer(source: Source) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in source.run.get("versions", {}).items())
+    model = f"Model {source.run.get('model_sha256', 'unknown')}"
+    return "\n".join([model, _wrapped(versions, 140), "Not a medical device; the mask comes from a network: check it."])
+
+
+def _wrapped(text: str, width: int, most: int = 2) -> str:
+    # a dollar sign would begin a formula
+    return "\n".join(textwrap.wrap(text, width, max_lines=most, placeholder=" …")).replace("$", r"\$")
+
+
+def _draw_picture(figure: "Figure", case: ReportCase, opened: Opened, source: Source) -> None:
+    image, labels = opened.image, opened.segmentation.labels
+    grid = fitted(image.geometry, _MOST_VOXELS)
+    values = value_range(image, 0, str(source.run.get("plan", {}).get("modality", "")))
+    voxels = grey(image.voxels[0], grid, values)
+    mask = shown_mask(opened.segmentation.drawable(case.name), grid, case.regions, labels.names)
+    where = places(case, grid, lines_of(case, opened))
+    steps = grid.geometry.step
+    black, white = ((value - values.low) * 255 / (values.high - values.low) for value in (values.black, values.white))
+    colours = [tuple(part / 255 for part in label.colour) for label in labels.labels]
+    if voxels.ndim == 2:
+        axes = figure.add_axes((0.07, 0.36, 0.86, 0.5))
+        _draw_plane(axes, voxels, mask, steps[1] / steps[0], (black, white), colours)
+        axes.invert_yaxis()
+        _draw_lines(
+            axes,
+            [line for one in where for line in one["lines"]],
+            [n % 2 for one in where for n in range(len(one["lines"]))],
+            (0, 1),
+        )
+        return
+    at = _shown_slices(where, voxels.shape)
+    for number, (name, (right, up), sides) in enumerate(_PLANES):
+        across = 3 - right - up
+        cut = (slice(None),) * across + (at[across],)
+        axes = figure.add_axes((0.07 + 0.3 * number, 0.6, 0.27, 0.26))
+        _draw_plane(axes, voxels[cut], mask[cut], steps[up] / steps[right], (black, white), colours)
+        axes.invert_xaxis()
+        seen = [(n, line) for one in where for n, line in enumerate(one["lines"]) if _near(line, across, at[across])]
+        _draw_lines(axes, [line for _n, line in seen], [n for n, _line in seen], (right, up))
+        axes.set_title(f"{name}, {'xyz'[across]} = {at[across]}", fontsize=8)
+        for x, y, side in ((0.02, 0.5, sides[0]), (0.5, 0.95, sides[1])):
+            axes.text(x, y, side, color="#ffffff", fontsize=8, transform=axes.transAxes, ha="left", va="center")
+
+
+def _shown_slices(where: Sequence[dict[str, Any]], shape: tuple[int, ...]) -> list[int]:
+    """Through the middle of the first region's longest diameter, or its centre, or the middle of the image."""
+    first = next((one for one in where if one["centre"]), None)
+    if first is None:
+        return [n // 2 for n in shape]
+    middle = np.mean(first["lines"][0], axis=0) if first["lines"] else np.array(first["centre"])
+    return [int(n) for n in np.clip(np.rint(middle), 0, np.array(shape) - 1)]
+
+
+def _near(line: Sequence[Sequence[float]], across: int, at: int) -> bool:
+    return all(abs(end[across] - at) <= 0.75 for end in line)
+
+
+def _draw_plane(
+    axes: "Axes",
+    plane: np.ndarray,
+    mask: np.ndarray,
+    aspect: float,
+    window: tuple[float, float],
+    colours: Sequence[Any],
+) -> None:
+    axes.imshow(plane.T, cmap="gray", vmin=window[0], vmax=window[1], origin="lower", aspect=aspect)
+    for index, colour in enumerate(colours, start=1):
+        inside = mask == index
+        if inside.any() and min(inside.shape) > 1:
+            axes.contour(inside.T.astype(np.uint8), [0.5], colors=[colour], linewidths=0.9)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_facecolor("black")
+
+
+def _draw_lines(axes: "Axes", lines: Sequence[Any], kinds: Sequence[int], shown: tuple[int, int]) -> None:
+    for line, kind in zip(lines, kinds, strict=True):
+        ends = np.array(line)[:, shown]
+        axes.plot(ends[:, 0], ends[:, 1], color=_COLOURS[kind], linewidth=1, scalex=False, scaley=False)
+
+
+def _draw_table(figure: "Figure", case: ReportCase) -> None:
+    axes = figure.add_axes((0.07, 0.08, 0.86, 0.25 if not case.regions else 0.26))
+    axes.set_axis_off()
+    columns = region_columns(case.regions)[:_MOST_COLUMNS]
+    if not columns:
+        axes.text(0, 1, "No region." if case.status == "done" else "", fontsize=9, va="top")
+        return
+    rows = [[_said(value) for value in cells(region, columns)] for region in case.regions[:_MOST_ROWS]]
+    table = axes.table(rows, colLabels=[column.title for column in columns], loc="upper left", cellLoc="right")
+    table.auto_set_font_size(False)
+    table.set_fontsize(6.5)
+    more = len(case.regions) - len(rows)
+    if more > 0:
+        axes.set_title(f"The first {len(rows)} of {len(case.regions)} regions", fontsize=8, loc="left")
+
+
+def _said(value: Any) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
