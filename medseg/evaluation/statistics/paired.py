@@ -1,7 +1,9 @@
 """Tests whether two models score differently on the same cases, patient by patient."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -124,18 +126,38 @@ def sign_flip_p(values: npt.ArrayLike, *, resamples: int = 10_000, seed: int = 0
         seed: Of the draws.
     """
     moved = np.abs(np.asarray(values, dtype=float))
-    seen = abs(float(np.sum(values))) * (1 - 1e-12)  # equal sums may differ in the last digit
-    moved = np.sort(moved[moved > 0])
-    if not len(moved):
+    if not moved.any():
         return math.nan
-    if len(moved) <= _EXACT:
-        ways = np.arange(2 ** len(moved))[:, None] >> np.arange(len(moved)) & 1
-        return float(np.mean(np.abs((1 - 2 * ways) @ moved) >= seen))
-    rng, rows, found = np.random.default_rng(seed), max(1, _AT_ONCE // len(moved)), 0
-    for first in range(0, resamples, rows):
-        signs = rng.integers(0, 2, (min(rows, resamples - first), len(moved)))
-        found += int(np.count_nonzero(np.abs((1 - 2 * signs) @ moved) >= seen))
+    seen = abs(float(np.sum(values))) - 1e-12 * float(moved.sum())  # equal sums may differ in the last digit
+    nonzero = np.sort(moved[moved > 0])
+    if len(nonzero) <= _EXACT:
+        return float(np.mean(np.abs(_every_way(len(nonzero)) @ nonzero) >= seen))
+    signs = _drawn_signs(len(moved), resamples, seed)
+    found = sum(int(np.count_nonzero(np.abs(some @ np.sort(moved)) >= seen)) for some in signs)
     return (found + 1) / (resamples + 1)
+
+
+@lru_cache(maxsize=2)
+def _every_way(values: int) -> np.ndarray:
+    """Every way to set the signs, shape (2 ** values, values)."""
+    return (1.0 - 2.0 * (np.arange(2**values)[:, None] >> np.arange(values) & 1)).astype(float)
+
+
+def _drawn_signs(values: int, resamples: int, seed: int) -> Iterable[np.ndarray]:
+    """Signs, shape (some resamples, values), until there are enough."""
+    if values * resamples <= _AT_ONCE:
+        return (_kept_signs(values, resamples, seed),)
+    rng, rows = np.random.default_rng(seed), max(1, _AT_ONCE // values)
+    return (_signs(rng, values, min(rows, resamples - first)) for first in range(0, resamples, rows))
+
+
+@lru_cache(maxsize=1)  # every two models of a leaderboard are compared on the same patients
+def _kept_signs(values: int, resamples: int, seed: int) -> np.ndarray:
+    return _signs(np.random.default_rng(seed), values, resamples)
+
+
+def _signs(rng: np.random.Generator, values: int, rows: int) -> np.ndarray:
+    return rng.choice([-1.0, 1.0], (rows, values))
 
 
 def _wilcoxon_p(values: np.ndarray) -> float:
