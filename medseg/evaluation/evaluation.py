@@ -100,7 +100,8 @@ class Evaluation:
 
         metrics = [name for name in _IN_SUBGROUPS if self.cases[name].notna().any()]
         how = {"resamples": self.scoring.resamples, "seed": self.scoring.seed}
-        tables = [subgroup_table(self.cases, self.facts, column, metrics, **how) for column in self.group_by]
+        scored = self.facts[self.facts["case"].isin(self.cases["case"])]
+        tables = [subgroup_table(self.cases, scored, column, metrics, **how) for column in self.group_by]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(SUBGROUP_COLUMNS))
 
     @property

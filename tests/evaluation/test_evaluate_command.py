@@ -58,7 +58,7 @@ def test_the_command_writes_tables_and_plots(folders):
     names = {path.name for path in (out / "evaluation").iterdir()}
     tables = {"scores", "cases", "worst", "summary", "lesions", "volumes", "froc", "calibration", "failures"}
     drawn = {"scores.png", "bland_altman.png", "froc.png", "reliability.png"}
-    assert names == {f"{name}.csv" for name in tables} | {"agreement.json", "summary.json"} | drawn
+    assert names == {f"{name}.csv" for name in tables} | {"agreement.json", "summary.json", "index.html"} | drawn
     for name in drawn:
         with Picture.open(out / "evaluation" / name) as picture:
             assert np.asarray(picture.convert("L")).std() > 5
@@ -121,12 +121,14 @@ def test_tolerances_of_single_labels_and_bad_ones(folders):
     out, ref = folders
     found = medseg.evaluate(out, ref, LABELS, nsd_tolerance={"lesion": 9})
     assert found.mean("lesion", "nsd") == 1 > found.mean("organ", "nsd")
-    with pytest.raises(ConfigError, match="a label 'liver'"):
+    with pytest.raises(ConfigError, match=r"a label 'liver'.*organ, lesion.*--label"):
         medseg.evaluate(out, ref, LABELS, nsd_tolerance={"liver": 1})
     with pytest.raises(ConfigError, match="0 or more"):
         medseg.evaluate(out, ref, LABELS, nsd_tolerance={"lesion": -1})
     with pytest.raises(MedsegError, match="scoring"):
         medseg.evaluate(out, ref, LABELS, scoring={"match": "closest"})
+    with pytest.raises(ConfigError, match="match_threshold says nothing"):
+        medseg.evaluate(out, ref, LABELS, scoring={"match": "any", "match_threshold": 0.3})
     words = ["evaluate", str(out), str(ref), "--tolerance", "liver"]
     assert CliRunner().invoke(app, words).exit_code == 2
 

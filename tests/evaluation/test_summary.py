@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from medseg.errors import LabelError
-from medseg.evaluation import METRICS, SCORE_COLUMNS, SUMMARY_COLUMNS, score_case, scores_table, summarise
+from medseg.evaluation import METRICS, SCORE_COLUMNS, SUMMARY_COLUMNS, Scoring, score_case, scores_table, summarise
+from medseg.evaluation.statistics import mean_interval, mean_intervals
 from medseg.labels import Labels
 
 LABELS = Labels.from_config({"lung": 255, "ignore": 127})
@@ -71,3 +74,39 @@ def test_without_any_case_the_summary_is_empty_with_its_columns():
     summary = summarise(scores_table([]))
     assert summary.empty
     assert list(summary.columns) == list(SUMMARY_COLUMNS)
+
+
+def test_an_interval_is_of_patients_and_none_of_fewer_than_five():
+    values = np.random.default_rng(0).random(12)
+    rows = [row(f"c{n}", "a", value) for n, value in enumerate(values)]
+    whose = {f"c{n}": f"p{n // 2}" for n in range(12)}
+    found = figures(summarise(scores_table(rows), whose), "a")
+    expected = mean_interval(values, list(whose.values()))
+    assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high))
+    assert (found["n"], found["patients"]) == (12, 6)
+    alone = figures(summarise(scores_table(rows)), "a")
+    assert alone["patients"] == 12
+    assert (alone["low"], alone["high"]) != (found["low"], found["high"])
+    assert figures(summarise(scores_table(rows[:8]), whose), "a")[["low", "high"]].isna().all()
+
+
+def test_other_draws_are_asked_for_in_the_settings():
+    table = scores_table([row(f"c{n}", "a", n**2 / 100) for n in range(8)])
+    one, same, other = (figures(summarise(table, None, Scoring(seed=n, resamples=500)), "a") for n in (1, 1, 2))
+    assert one["low"] == same["low"]
+    assert one["low"] != other["low"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**31), st.integers(1, 12), st.integers(1, 4))
+def test_many_scores_at_once_have_the_intervals_of_each_alone(seed, cases, scores):
+    rng = np.random.default_rng(seed)
+    values = rng.random((cases, scores)).round(1)
+    values[rng.random(values.shape) < 0.2] = np.nan
+    whose = rng.integers(0, 8, cases)
+    together = mean_intervals(values, whose, resamples=200)
+    for column, found in zip(values.T, together, strict=True):
+        alone = mean_interval(column, whose, resamples=200)
+        assert (found.n, found.patients, found.note) == (alone.n, alone.patients, alone.note)
+        figures_of = [(one.mean, one.low, one.high) for one in (found, alone)]
+        np.testing.assert_allclose(*figures_of, rtol=1e-12, equal_nan=True)
