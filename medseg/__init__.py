@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from medseg.segmenter import Segmenter
     from medseg.workflow import (
         augment_preview,
+        compare,
         convert,
         cross_validate,
         evaluate,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         report,
         review,
         train,
+        write_methods,
     )
 
 __version__ = "0.1.0"
@@ -88,6 +90,7 @@ _MODULES = {
     "segmenter": ("Segmenter",),
     "workflow": (
         "augment_preview",
+        "compare",
         "convert",
         "cross_validate",
         "evaluate",
@@ -101,6 +104,7 @@ _MODULES = {
         "report",
         "review",
         "train",
+        "write_methods",
     ),
 }
 _HOMES = {name: f"medseg.{module}" for module, names in _MODULES.items() for name in names}
@@ -131,6 +135,7 @@ __all__ = [
     "UnreadableFileError",
     "__version__",
     "augment_preview",
+    "compare",
     "convert",
     "cross_validate",
     "demonstrate",
@@ -155,6 +160,7 @@ __all__ = [
     "train",
     "write_image",
     "write_mask",
+    "write_methods",
 ]
 
 

@@ -7,6 +7,7 @@ import typer
 
 from medseg.commands import (
     augmenting,
+    comparing,
     data,
     describing,
     evaluating,
@@ -45,7 +46,9 @@ for _command in (
     data.convert,
     measuring.measure,
     patients.patients,
+    patients.methods,
     evaluating.evaluate,
+    comparing.compare,
     report.report,
     models.demo,
 ):

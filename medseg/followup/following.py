@@ -30,6 +30,7 @@ class Followed:
         lesions: A row a region of every time point.
         tracks: A row a track and time point.
         responses: A row a time point.
+        nodes: Labels that are lymph nodes.
         notes: What a reader should know.
     """
 
@@ -37,6 +38,7 @@ class Followed:
     lesions: "pd.DataFrame"
     tracks: "pd.DataFrame"
     responses: "pd.DataFrame"
+    nodes: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
 
@@ -70,7 +72,7 @@ def follow(
     lesions, tracks, responses = (
         table_of([{"patient": patient, **one} for one in of], which) for of, which in zip(rows, columns, strict=True)
     )
-    return Followed(found, lesions, tracks, responses, tuple(_notes(points)))
+    return Followed(found, lesions, tracks, responses, criteria.nodes, tuple(_notes(points)))
 
 
 def table_of(rows: "Sequence[dict[str, object]] | pd.DataFrame", columns: Sequence[Column]) -> "pd.DataFrame":

@@ -1,11 +1,13 @@
 """The newcomer's way in: inspect, train, predict, evaluate and measure, each as the stages it consists of."""
 
 from medseg.workflow.augmenting import augment_preview
+from medseg.workflow.comparing import FollowUp, compare
 from medseg.workflow.corrections import Corrections, read_corrections
 from medseg.workflow.cross_validation import CrossValidation, cross_validate
 from medseg.workflow.data import convert, convert_dataset, inspect
 from medseg.workflow.measuring import evaluate, measure
 from medseg.workflow.measuring_cases import MeasuredCases, measure_cases
+from medseg.workflow.methods import Paper, write_methods
 from medseg.workflow.patient_level import Patients, patients
 from medseg.workflow.planning import make_plan
 from medseg.workflow.predicting import load_model, model_info, predict
@@ -16,12 +18,15 @@ from medseg.workflow.training import TrainedModel, train
 __all__ = [
     "Corrections",
     "CrossValidation",
+    "FollowUp",
     "MeasuredCases",
+    "Paper",
     "Patients",
     "Report",
     "Review",
     "TrainedModel",
     "augment_preview",
+    "compare",
     "convert",
     "convert_dataset",
     "cross_validate",
@@ -38,4 +43,5 @@ __all__ = [
     "report",
     "review",
     "train",
+    "write_methods",
 ]
