@@ -1,4 +1,4 @@
-"""The command of the patient level: patients."""
+"""The commands between tables and a paper: patients, methods."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -7,7 +7,7 @@ import typer
 
 from medseg.commands.options import Json, show
 
-__all__ = ["patients"]
+__all__ = ["methods", "patients"]
 
 _SHOWN = [
     "patient", "study_date", "label", "cases", "failed_cases", "regions", "total_volume_ml", "largest_volume_ml",
@@ -50,3 +50,35 @@ def patients(
         show(frame_table(done.table, f"Patients ({written})", columns=_SHOWN, max_rows=40))
     for note in done.notes:
         typer.echo(f"Note: {note}", err=True)
+
+
+def methods(
+    run: Annotated[Path, typer.Argument(help="Folder that train or cross-validate wrote.")],
+    predictions: Annotated[
+        Path | None, typer.Option("--predictions", help="What predict wrote: how the model was run.")
+    ] = None,
+    evaluation: Annotated[
+        Path | None, typer.Option("--evaluation", help="What evaluate wrote; PREDICTIONS/evaluation if not given.")
+    ] = None,
+    leaderboard: Annotated[
+        Path | None, typer.Option("--leaderboard", help="What leaderboard wrote: tests between models.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write to; RUN if not given.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write methods.md, a methods section from the records of a run, and checklist.md, a checklist after CLAIM.
+
+    Every figure is the run's; what it did not record is named at the end, and the authors' items in the checklist.
+    """
+    from medseg.workflow import write_methods
+
+    done = write_methods(run, predictions, evaluation, leaderboard)
+    folder = out or run
+    done.save(folder)
+    if as_json:
+        typer.echo(done.to_json())
+        return
+    typer.echo(f"Methods: {folder / 'methods.md'}")
+    typer.echo(f"Checklist: {folder / 'checklist.md'} ({len(done.open_items)} items for the authors)")
+    for what in done.facts["not_recorded"]:
+        typer.echo(f"Not recorded: {what}", err=True)

@@ -15,11 +15,11 @@ from medseg.case import Case
 __all__ = ["machine", "versions", "write_learnt_cases", "write_machine"]
 
 _PACKAGES = ("medseg", "torch", "monai", "numpy", "scipy", "scikit-image", "SimpleITK", "nibabel", "pydicom")
-_OWN = ("case", "patient", "part")
+_OWN = ("case", "patient", "part", "split")
 
 
 def write_learnt_cases(path: Path, cases: Iterable[Case], parts: Mapping[str, Sequence[str]]) -> None:
-    """Write a CSV with a row a case: its patient, its part, and what the data set says of it.
+    """Write a CSV with a row a case: patient, part, `split` (what the data set itself fixes) and what else it says.
 
     Args:
         path: The file, `cases.csv` in the folder of a run.
@@ -36,7 +36,8 @@ def write_learnt_cases(path: Path, cases: Iterable[Case], parts: Mapping[str, Se
         table = csv.writer(file, lineterminator="\n")
         table.writerow([*_OWN, *told.values()])
         for case in listed:
-            table.writerow([case.id, case.patient, part_of[case.id], *(case.columns.get(name, "") for name in told)])
+            further = (case.columns.get(name, "") for name in told)
+            table.writerow([case.id, case.patient, part_of[case.id], case.split, *further])
 
 
 def write_machine(path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from medseg.atomic import json_text, write_csv, write_text
+from medseg.atomic import json_text, write_csv, write_json, write_text
 from medseg.case import Case
 from medseg.config import apply_overrides, check, read_yaml
 from medseg.datasets import Dataset, Split, save_folds
@@ -37,7 +37,7 @@ class CrossValidation:
 
     Args:
         folder: `fold0`, `fold1` ... (a run each), `out_of_fold` (masks of the cases held out, by fold), `evaluation`,
-            `plan.json`, `folds.json`, `folds.csv`, `postprocessing.csv`, `split.json` and `model`.
+            `plan.json`, `settings.json`, `folds.json`, `folds.csv`, `postprocessing.csv`, `split.json` and `model`.
         model: The folds as one model folder.
         folds: The folder of each fold's run.
         evaluation: Scores of all out-of-fold masks as predicted, before any post-processing.
@@ -109,6 +109,7 @@ def cross_validate(
     dataset, labels = opened_dataset(settings, reporter)
     folds = folds_of(dataset, settings)
     _keep([fold.split for fold in folds], settings.folder / "folds.json")
+    write_json(settings.folder / "settings.json", json.loads(settings.model_dump_json()))
     _plan(folds, dataset, labels, settings, reporter)
     runs, parts = [], []
     for number, fold in enumerate(folds):

@@ -26,7 +26,6 @@ from medseg.transforms.augmentation.warp import Warp
 __all__ = ["Augmentation", "build_augmentation"]
 
 _ANISOTROPIC = 3.0  # voxel or patch sizes that differ by more: the long voxels' axis is left alone (as nnU-Net)
-_DEGREES, _DEGREES_RADIOGRAPH = 30.0, 15.0
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,7 @@ class Augmentation:
         settings, dims = self.settings, len(self.patch)
         degrees: tuple[float, ...] = ()
         if _hit(rng, settings.rotation):
-            most = settings.rotation_degrees
-            most = (_DEGREES_RADIOGRAPH if self.radiograph else _DEGREES) if most is None else most
+            most = settings.degrees(self.radiograph)
             free = [True] if dims == 2 else [self.thick in (None, axis) for axis in range(dims)]
             degrees = tuple(float(rng.uniform(-most, most)) if turns else 0.0 for turns in free)
         size = _factor(rng, settings.scaling_range) if _hit(rng, settings.scaling) else 1.0

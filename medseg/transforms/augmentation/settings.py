@@ -26,6 +26,7 @@ Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
 Factors = Annotated[tuple[float, float], AfterValidator(_sizes)]
 Axis = Annotated[int, Field(ge=0, le=2)]
 
+_DEGREES, _DEGREES_RADIOGRAPH = 30.0, 15.0
 _OPERATIONS = (
     "rotation", "scaling", "shift", "elastic", "noise", "blur", "brightness", "contrast", "low_resolution", "gamma",
     "inverted_gamma", "exposure", "collimation", "inversion",
@@ -103,6 +104,11 @@ class AugmentSettings(Settings):
     def _over_the_preset(cls, given: Any) -> Any:
         chosen = given.get("preset", "full") if isinstance(given, dict) else None
         return PRESETS[chosen] | given if isinstance(chosen, str) and chosen in PRESETS else given
+
+    def degrees(self, radiograph: bool) -> float:
+        """Largest angle of a rotation: that of the config, or what stands for it."""
+        own = _DEGREES_RADIOGRAPH if radiograph else _DEGREES
+        return own if self.rotation_degrees is None else self.rotation_degrees
 
     def mirrored(self, dims: int) -> tuple[int, ...]:
         """Axes that are mirrored at times, of images of so many axes."""
