@@ -22,7 +22,7 @@ def axes_of(method: str, facts: LabelFacts) -> Axes:
     best = max(channels, key=lambda channel: abs(facts.ranks[channel, QUANTILES.index(50)] - 50))
     step = facts.step
     common: Axes = {
-        "smoothing_mm": (2 * step, 0.0, step, 4 * step),
+        "smoothing_mm": tuple(float(f"{one:.4g}") for one in (facts.radius / 8, 0.0, facts.radius / 4, step)),
         "largest": (True, False),
         "fill_holes": (True, False),
     }

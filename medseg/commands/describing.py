@@ -18,7 +18,10 @@ __all__ = ["export", "info"]
 def info(
     model: Annotated[
         Path,
-        typer.Argument(help="Model folder or its run, nnU-Net results, MONAI bundle, or ONNX file with plan.json."),
+        typer.Argument(
+            help="Model folder or its run, nnU-Net results, MONAI bundle, ONNX file with plan.json, or a classical "
+            "method such as classical:otsu; classical: lists them all."
+        ),
     ],
     as_json: Json = False,
 ) -> None:

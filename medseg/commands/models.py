@@ -39,22 +39,30 @@ def train(
     clahe: {clip_limit: 0.02} ...), memory (8GiB, see `medseg plan`), jobs (processes), unreadable (stop or leave_out),
     plan (overrides of the computed plan), augment, loss, learning, log.
     Inner keys are written with dots: learning.learning_rate=0.0005.
+
+    With model: classical:NAME (or "classical:" for the best of all) the options of a classical method are searched on
+    the same cases by Dice, in place of a network: fit (values to try), budget, fit_cases, methods; see `medseg info
+    classical:`.
     """
-    from medseg.export.bundle import bundle_command
     from medseg.workflow import train as run
 
     with bars() as reporter:
         trained = run(config, *(overrides or []), reporter=reporter)
     typer.echo(f"Model folder: {trained.folder} (mean validation Dice {trained.validation_dice:.3f})")
-    typer.echo(f"Learning curves: {trained.run / 'progress.png'}, {trained.run / 'history.csv'}")
+    typer.echo(f"Learning curves: {', '.join(str(trained.run / name) for name in trained.tables)}")
     if trained.portable:
+        from medseg.export.bundle import bundle_command
+
         typer.echo(f"In plain MONAI: {bundle_command(trained.folder)}")
 
 
 def predict(
     model: Annotated[
         Path,
-        typer.Argument(help="Model folder or the folder of its run, nnU-Net results, MONAI bundle, or ONNX file."),
+        typer.Argument(
+            help="Model folder or the folder of its run, nnU-Net results, MONAI bundle, ONNX file, or a classical "
+            "method such as classical:otsu,side=dark (`medseg info classical:` lists them)."
+        ),
     ],
     inputs: Annotated[list[Path], typer.Argument(help="Files, folders of files, study folders, or a data set.")],
     out: OutFolder,

@@ -1,5 +1,6 @@
 """A training as the stages it consists of."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,13 @@ class TrainedModel:
 
     Args:
         folder: The model folder.
-        run: The folder of the run, with `split.json`, `history.csv`, `progress.png`, `samples` and `summary.json`.
-        history: A row an epoch.
+        run: The folder of the run, with `split.json`, `history.csv`, `progress.png`, `samples` and `summary.json`; of a
+            classical method `fit.csv` and `fit.png`.
+        history: A row an epoch; of a classical method a row a candidate.
         split: Which case was in which part.
         validation_dice: Mean Dice of the validation part with the kept weights.
         portable: Whether the model folder runs in plain MONAI.
+        tables: How learning went, as a picture and as a table, by their names in `run`.
     """
 
     folder: Path
@@ -35,13 +38,15 @@ class TrainedModel:
     split: Split
     validation_dice: float
     portable: bool
+    tables: tuple[str, str] = ("progress.png", "history.csv")
 
 
 def train(config: str | Path, *overrides: str, reporter: Reporter | None = None, **values: Any) -> TrainedModel:
     """Train on the labelled cases of a data set, or go on with a run that was killed; a finished one is left as it is.
 
     Args:
-        config: A YAML file; `medseg.training.settings.TrainSettings` says what it may hold.
+        config: A YAML file; `medseg.training.settings.TrainSettings` says what it may hold, and where it has
+            `model: classical:...`, `medseg.classical.fit_settings.FitSettings`.
         *overrides: "key=value" words over it, as on the command line.
         reporter: Told of the progress.
         **values: Top-level keys over both.
@@ -52,10 +57,13 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
     Raises:
         MedsegError: A key is misspelt, a case cannot be read, a loss is not finite, ...
     """
+    reporter = reporter or Silent()
+    asked = apply_overrides(read_yaml(Path(config)), overrides) | values
+    if "model" in asked:
+        return _fit(asked, config, reporter)
     from medseg.training.settings import TrainSettings
 
-    reporter = reporter or Silent()
-    settings = check(TrainSettings, apply_overrides(read_yaml(Path(config)), overrides) | values, config)
+    settings = check(TrainSettings, asked, config)
     model_folder = settings.folder / "model"
     dataset, labels = opened_dataset(settings, reporter)
     # Torch is loaded only now, so that a mistake in the config is told at once.
@@ -96,6 +104,20 @@ def train(config: str | Path, *overrides: str, reporter: Reporter | None = None,
     return TrainedModel(
         model_folder, settings.folder, pd.DataFrame(trained.history), split, trained.best, saved.portable
     )
+
+
+def _fit(asked: Mapping[str, Any], config: str | Path, reporter: Reporter) -> TrainedModel:
+    """Fit classical methods, for which no torch is loaded."""
+    from medseg.classical.fit_settings import FitSettings, is_classical
+    from medseg.workflow.fitting import fit_classical
+
+    if not is_classical(asked["model"]):
+        mend = "Leave `model` out to train a network (plan.network says which)."
+        raise ConfigError(config, f"model = {asked['model']!r}", mend, "classical:NAME, or classical: for the best")
+    settings = check(FitSettings, asked, config)
+    done = fit_classical(settings, reporter)
+    dice = done.dice.get("validation", done.dice["train"])["mean"]
+    return TrainedModel(done.folder / "model", done.folder, done.table, done.split, dice, False, ("fit.png", "fit.csv"))
 
 
 def _keep(split: Split, path: Path) -> None:
