@@ -1,16 +1,14 @@
 """The page that `medseg evaluate` writes: what the scores are, how sure they are, and how the worst cases look."""
 
-import base64
-import html
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from medseg.atomic import write_text
 from medseg.evaluation.evaluation import Evaluation
 from medseg.evaluation.scoring import Scoring
 from medseg.outputs.evaluation_plots import in_words
 from medseg.outputs.inspection_look import html_page
+from medseg.outputs.page_tables import between, figure, header, image, p_value, row_of, text
 from medseg.outputs.worst_cases import PREDICTED, REFERENCE, worst_pictures
 
 __all__ = ["METRIC_NAMES", "write_evaluation_page"]
@@ -23,7 +21,6 @@ METRIC_NAMES = {
     "false_lesions": "false lesions a case",
 }  # fmt: skip
 _MOST_ROWS = 1000  # of the table of cases; a browser sorts no more with pleasure
-_ONE_LINE = 28  # characters
 _MOST_TOLD = 200  # different failures, and notes
 _MOST_NAMED = 40  # cases of one of them
 _PLOTS = {
@@ -65,14 +62,14 @@ def write_evaluation_page(
 
 def _head(evaluation: Evaluation, title: str) -> Iterator[str]:
     scored, failed = evaluation.cases["case"].nunique(), len(evaluation.failures)
-    yield f"<h1>{_text(title)}</h1>"
+    yield f"<h1>{text(title)}</h1>"
     if failed:
         cases = "1 case" if failed == 1 else f"{failed:,} cases"
         yield f'<p class="verdict bad">{cases} could not be scored; the figures below are of the others.</p>'
     counts = {"cases scored": scored, "patients": _patients(evaluation), "labels": evaluation.cases["label"].nunique()}
     counts |= {"not scored": failed, "notes": len(evaluation.notes)}
     yield '<ul class="counts">'
-    yield "".join(f"<li><b>{n:,}</b>{_text(name)}</li>" for name, n in counts.items() if n or name == "cases scored")
+    yield "".join(f"<li><b>{n:,}</b>{text(name)}</li>" for name, n in counts.items() if n or name == "cases scored")
     yield f"</ul>{_settings(evaluation.scoring)}"
 
 
@@ -85,8 +82,8 @@ def _settings(scoring: Scoring) -> str:
     own = "".join(f", {label} {distance:g}" for label, distance in scoring.tolerances.items())
     match = scoring.match if scoring.match == "any" else f"{scoring.match}, threshold {scoring.threshold:g}"
     return (
-        f'<p class="small pale">Distances: {_text(scoring.definition)}; tolerance of the NSD {scoring.nsd_tolerance:g}'
-        f"{_text(own)}; lesions matched by {_text(match)}. Intervals are 95%, of the mean over cases, from"
+        f'<p class="small pale">Distances: {text(scoring.definition)}; tolerance of the NSD {scoring.nsd_tolerance:g}'
+        f"{text(own)}; lesions matched by {text(match)}. Intervals are 95%, of the mean over cases, from"
         f" {scoring.resamples:,} bootstrap draws of patients (seed {scoring.seed}); there is none of fewer than five"
         " patients.</p>"
     )
@@ -104,7 +101,7 @@ def _told(title: str, kind: str, rows: Sequence[tuple[str, str]]) -> Iterator[st
         cases = ", ".join(case for case, _ in told[:_MOST_NAMED])
         more = f" and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
         of_first = " (the first of them)" if len(told) > 1 else ""
-        yield f"<p><b>{_text(cases)}{more}</b>: {_text(told[0][1])}{of_first}</p>"
+        yield f"<p><b>{text(cases)}{more}</b>: {text(told[0][1])}{of_first}</p>"
     if len(alike) > _MOST_TOLD:
         file = "failures.csv" if kind == "problem" else "summary.json"
         yield f"<p class=pale>and {len(alike) - _MOST_TOLD} more in {file}</p>"
@@ -119,11 +116,11 @@ def _summary(evaluation: Evaluation) -> Iterator[str]:
     counts = {"n": "n", "patients": "patients", "n_empty": "empty in both", "n_one_empty": "empty in one"}
     counts |= {"n_unjudged": "nobody looked"}
     counts = {name: said for name, said in counts.items() if shown[name].any()}
-    yield _header(["label", "score"], ["mean", "95% interval", "sd", "median", "range", *counts.values()])
+    yield header(["label", "score"], ["mean", "95% interval", "sd", "median", "range", *counts.values()])
     for row in shown.to_dict("records"):
-        figures = [_figure(row["mean"]), _between(row["low"], row["high"]), _figure(row["sd"]), _figure(row["median"])]
-        figures += [_between(row["min"], row["max"]), *(f"{row[name]:,}" if row[name] else "" for name in counts)]
-        yield _row([row["label"], METRIC_NAMES[row["metric"]]], figures)
+        figures = [figure(row["mean"]), between(row["low"], row["high"]), figure(row["sd"]), figure(row["median"])]
+        figures += [between(row["min"], row["max"]), *(f"{row[name]:,}" if row[name] else "" for name in counts)]
+        yield row_of([row["label"], METRIC_NAMES[row["metric"]]], figures)
     yield "</tbody></table></div>"
 
 
@@ -133,8 +130,8 @@ def _plots(evaluation: Evaluation, plots: Sequence[Path]) -> Iterator[str]:
     yield '<h2>Distributions</h2><div class="charts">'
     for path in plots:
         wide = ' class="wide"' if path.name in _WIDE else ""
-        yield f"<figure{wide}><figcaption>{_text(_PLOTS[path.name])}</figcaption>"
-        yield _image(path.read_bytes(), in_words(path.name, evaluation)) + "</figure>"
+        yield f"<figure{wide}><figcaption>{text(_PLOTS[path.name])}</figcaption>"
+        yield image(path.read_bytes(), in_words(path.name, evaluation)) + "</figure>"
     yield "</div>"
 
 
@@ -144,14 +141,14 @@ def _subgroups(evaluation: Evaluation) -> Iterator[str]:
     yield '<h2>Subgroups</h2><p class="small pale">p: whether the groups differ, of one value a patient; adjusted by'
     yield " Holm over all tests of the column.</p>"
     for column, rows in evaluation.subgroups.groupby("column", sort=False):
-        yield f"<h3>{_text(column)}</h3>"
+        yield f"<h3>{text(column)}</h3>"
         heads = ["mean", "95% interval", "n", "patients", "p", "p adjusted"]
-        yield _header(["label", "score", "group"], heads, ["test and notes"])
+        yield header(["label", "score", "group"], heads, ["test and notes"])
         for row in rows.to_dict("records"):
-            figures = [_figure(row["mean"]), _between(row["low"], row["high"]), f"{row['n']:,}", f"{row['patients']:,}"]
-            figures += [_p(row["p"]), _p(row["p_holm"])]
+            figures = [figure(row["mean"]), between(row["low"], row["high"]), f"{row['n']:,}", f"{row['patients']:,}"]
+            figures += [p_value(row["p"]), p_value(row["p_holm"])]
             words = "; ".join(word for word in (row["test"], row["note"]) if word)
-            yield _row([row["label"], METRIC_NAMES[row["metric"]], row["value"]], figures, [words])
+            yield row_of([row["label"], METRIC_NAMES[row["metric"]], row["value"]], figures, [words])
         yield "</tbody></table></div>"
 
 
@@ -167,10 +164,10 @@ def _worst(evaluation: Evaluation, most: int) -> Iterator[str]:
     yield f' the most voxels that are in one mask only.</p><p class="legend small">{swatches}</p><div class="charts">'
     for one in drawn:
         alt = f"Outlines of {one.label} in {one.case}, predicted and reference: {one.caption}"
-        picture = _image(one.png, alt) if one.png else ""
-        note = f'<p class="small bad">{_text(one.note)}</p>' if one.note else ""
-        yield f"<figure><figcaption>{_text(one.case)}, {_text(one.label)}</figcaption>{picture}"
-        yield f'<p class="small">{_text(one.caption)}</p>{note}</figure>'
+        picture = image(one.png, alt) if one.png else ""
+        note = f'<p class="small bad">{text(one.note)}</p>' if one.note else ""
+        yield f"<figure><figcaption>{text(one.case)}, {text(one.label)}</figcaption>{picture}"
+        yield f'<p class="small">{text(one.caption)}</p>{note}</figure>'
     yield "</div>"
 
 
@@ -185,58 +182,9 @@ def _cases(evaluation: Evaluation) -> Iterator[str]:
     yield '<p hidden><label>Filter <input id="filter" type="search"></label></p>'
     words = ["case", *(["patient"] if of_patients else []), "label"]
     heads = ["Dice", *(METRIC_NAMES[name] for name in unit), "predicted voxels", "reference voxels"]
-    yield _header(words, heads, ["what stands out"], 'id="cases"', "<button>{}</button>")
+    yield header(words, heads, ["what stands out"], 'id="cases"', "<button>{}</button>")
     for row in shown.to_dict("records"):
         sizes = [f"{row['predicted_voxels']:,}", f"{row['reference_voxels']:,}"]
-        yield _row([row[name] for name in words], [*(_figure(row[name]) for name in ("dice", *unit)), *sizes],
+        yield row_of([row[name] for name in words], [*(figure(row[name]) for name in ("dice", *unit)), *sizes],
                    [row["reason"]])  # fmt: skip
     yield "</tbody></table></div>"
-
-
-def _header(
-    words: Sequence[str], figures: Sequence[str], after: Sequence[str] = (), more: str = "", inside: str = "{}"
-) -> str:
-    """The beginning of a table, up to its rows."""
-    cells = [f"<th>{inside.format(_text(name))}</th>" for name in words]
-    cells += [f'<th class="number">{inside.format(_text(name))}</th>' for name in figures]
-    cells += [f"<th>{inside.format(_text(name))}</th>" for name in after]
-    return f'<div class="scroll"><table {more}><thead><tr>{"".join(cells)}</tr></thead><tbody>'
-
-
-def _row(words: Sequence[Any], figures: Sequence[str], after: Sequence[str] = ()) -> str:
-    cells = [_cell(word) for word in words]
-    cells += [f'<td class="number">{_text(figure)}</td>' for figure in figures]
-    cells += [f"<td>{_text(word)}</td>" for word in after]
-    return f"<tr>{''.join(cells)}</tr>"
-
-
-def _cell(word: object) -> str:
-    """A short word or two stay on one line."""
-    text = _text(word)
-    return f'<td style="white-space:nowrap">{text}</td>' if len(text) <= _ONE_LINE else f"<td>{text}</td>"
-
-
-def _figure(value: float) -> str:
-    """Three decimals of a share, three digits of what is larger; nothing where there is no figure."""
-    if value != value:
-        return ""
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
-
-
-def _between(low: float, high: float) -> str:
-    return f"{_figure(low)} to {_figure(high)}" if low == low else ""
-
-
-def _p(value: float) -> str:
-    if value != value:
-        return ""
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def _image(png: bytes, said: str) -> str:
-    source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
-    return f'<img style="width:auto;margin:auto" alt="{_text(said)}" src="{source}">'
-
-
-def _text(value: object) -> str:
-    return html.escape(str(value))
