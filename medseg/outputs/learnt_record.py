@@ -5,6 +5,7 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from medseg.atomic import atomic_path, write_json
 from medseg.case import Case
 
-__all__ = ["machine", "versions", "write_learnt_cases", "write_machine"]
+__all__ = ["machine", "versions", "with_learnt_patients", "write_learnt_cases", "write_machine"]
 
 _PACKAGES = ("medseg", "torch", "monai", "numpy", "scipy", "scikit-image", "SimpleITK", "nibabel", "pydicom")
 _OWN = ("case", "patient", "part", "split")
@@ -38,6 +39,30 @@ def write_learnt_cases(path: Path, cases: Iterable[Case], parts: Mapping[str, Se
         for case in listed:
             further = (case.columns.get(name, "") for name in told)
             table.writerow([case.id, case.patient, part_of[case.id], case.split, *further])
+
+
+def with_learnt_patients(cases: Iterable[Case], path: Path) -> list[Case]:
+    """The cases with the patients and columns that a run knows of them.
+
+    A table of cases that only a training's config names is known to nobody who opens the data set again. Who takes
+    each case for a patient of its own gets intervals that are too narrow.
+
+    Args:
+        cases: Of the data set. One of which it says whose it is (that is, not the case's own id) keeps that.
+        path: What `write_learnt_cases` wrote; it may be absent.
+    """
+    rows: dict[str, dict[str, str]] = {}
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = {row["case"]: row for row in csv.DictReader(file)}
+    return [_told(case, rows.get(case.id)) for case in cases]
+
+
+def _told(case: Case, row: Mapping[str, str] | None) -> Case:
+    if row is None or case.patient not in ("", case.id):
+        return case
+    more = {name: value for name, value in row.items() if name not in _OWN and value}
+    return replace(case, patient=row["patient"], columns={**more, **case.columns})
 
 
 def write_machine(path: Path) -> None:

@@ -14,6 +14,7 @@ from medseg.datasets import (
 )
 from medseg.errors import ConfigError
 from medseg.options import ReadOptions
+from medseg.outputs.learnt_record import with_learnt_patients
 from medseg.reporting import Reporter, Silent
 
 if TYPE_CHECKING:
@@ -206,5 +207,6 @@ def _of_part(cases: Sequence[Case], part: str, model: Any) -> list[Case]:
         found = f"no split.json beside {run}" if path is None else "is not a part of a split"
         raise ConfigError(f"part {part}", found, "Pass the run's folder, and one of train, validation, test.")
     split = Split.load(path)
+    cases = with_learnt_patients(cases, path.with_name("cases.csv"))
     require_no_leak(split, cases, path)
     return split.part(part, cases)

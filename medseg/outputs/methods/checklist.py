@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from medseg.outputs.methods.classical_text import classical_sentence
+from medseg.outputs.methods.classical_text import classical_sentence, fitting_paragraph
 from medseg.outputs.methods.data_text import characteristics, data_paragraphs, disjoint_patients, split_sentence
 from medseg.outputs.methods.document import table
 from medseg.outputs.methods.model_text import first_weights, network_paragraph, preprocessing_paragraph
@@ -129,10 +129,6 @@ def _uncited(text: str) -> str:
     return re.sub(r" \[[\d, ]+\](?=[\s,.;:)])", "", text)
 
 
-def _network(of: Callable[[Recorded, Citations], str]) -> Callable[[Recorded], str]:
-    return lambda run: "" if run.plan is None else _uncited(of(run, Citations()))
-
-
 def _scored(of: Callable[[Recorded, Citations], str]) -> Callable[[Recorded], str]:
     return lambda run: "" if run.evaluation is None else _uncited(of(run, Citations()))
 
@@ -141,6 +137,12 @@ def _model(run: Recorded) -> str:
     if run.plan is None:
         return " ".join(_uncited(classical_sentence(part, Citations())) for part in (run.classical or {})["parts"])
     return _uncited(network_paragraph(run, run.plan, Citations()))
+
+
+def _training(run: Recorded) -> str:
+    if run.plan is None:
+        return fitting_paragraph(run)
+    return _uncited(" ".join(training_paragraphs(run, run.plan, Citations())[:2]))
 
 
 def _ensemble(run: Recorded) -> str:
@@ -186,15 +188,15 @@ def _left_out(run: Recorded) -> str:
 
 _ANSWERS: Mapping[int, Callable[[Recorded], str]] = dict.fromkeys((item.number for item in ITEMS), lambda run: "") | {
     1: _title,
-    9: _network(lambda run, cite: preprocessing_paragraph(run.plan, cite) if run.plan else ""),
+    9: lambda run: _uncited(preprocessing_paragraph(run.plan, Citations())) if run.plan else "",
     13: lambda run: " ".join(data_paragraphs(run)[2:]),
     19: split_sentence,
     20: _level,
     22: _model,
     23: lambda run: _uncited(computing_paragraph(run, Citations())),
-    24: _network(lambda run, cite: first_weights(run)),
-    25: _network(lambda run, cite: " ".join(training_paragraphs(run, run.plan, cite)[:2]) if run.plan else ""),
-    26: _network(selection_sentence),
+    24: lambda run: first_weights(run) if run.plan else "None: the method has no weights.",
+    25: _training,
+    26: lambda run: _uncited(selection_sentence(run, Citations())) if run.plan else fitting_paragraph(run),
     27: _ensemble,
     28: _scored(metrics_paragraph),
     29: _scored(statistics_paragraph),

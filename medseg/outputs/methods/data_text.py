@@ -107,13 +107,15 @@ def _labels(run: Recorded) -> str:
 
 
 def _images(run: Recorded) -> str:
-    modality = run.plan.modality if run.plan else run.fingerprint.get("modality", "")
+    modality = run.plan.modality if run.plan else run.asked.get("modality", "")
     kind = _NAMES.get(modality, modality)
     channels = run.plan.channels if run.plan else (run.classical or {}).get("channels", ())
     several = f" with {len(channels)} channels ({joined(channels)})" if len(channels) > 1 else ""
-    dims = run.plan.dims if run.plan else run.fingerprint.get("dims")
+    dims = run.plan.dims if run.plan else None
     what = {2: "two-dimensional images", 3: "volumes", None: "images"}[dims]
     first = f"The images were {kind + ' ' if kind else ''}{what}{several}."
+    if dims is None:
+        first = f"The modality was {kind}{several}." if kind else ""
     if run.grid is None:
         return first
     grid = run.grid

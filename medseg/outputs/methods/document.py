@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from medseg.outputs.methods.classical_text import classical_paragraphs
+from medseg.outputs.methods.classical_text import classical_paragraphs, tried_settings
 from medseg.outputs.methods.data_text import characteristics, data_paragraphs, disjoint_patients, part_counts
 from medseg.outputs.methods.model_text import network_paragraph, preprocessing_paragraph
 from medseg.outputs.methods.recorded import Recorded
@@ -37,7 +37,7 @@ def methods_text(run: Recorded) -> str:
         parts += ["## Results", *_results(run)]
     parts += ["## References", cite.section()]
     if missing := not_recorded(run):
-        parts += ["## What the records do not say", *(f"- {one}" for one in missing)]
+        parts += ["## What the records do not say", "\n".join(f"- {one}" for one in missing)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -69,7 +69,7 @@ def not_recorded(run: Recorded) -> list[str]:
         "the division into folds: seed and stratification": bool(run.folds) and not run.asked,
         "the machine": not any(one.sessions for one in run.trainings),
         "the sizes and spacings of the images": run.grid is None,
-        "the modality": not (run.plan.modality if run.plan else run.fingerprint.get("modality")),
+        "the modality": not (run.plan.modality if run.plan else run.asked.get("modality")),
         "scanners": not any(row.get("scanner") for row in (*run.cases, *run.predicted)),
         "scores: pass --predictions or --evaluation": run.evaluation is None,
     }
@@ -87,7 +87,7 @@ def facts_of_run(run: Recorded) -> dict[str, Any]:
         "characteristics": characteristics(run),
         "plan": None if run.plan is None else run.plan.model_dump(mode="json"),
         "classical": run.classical,
-        "candidates": run.candidates,
+        "tried": tried_settings(run),
         "settings": run.asked or run.settings,
         "trainings": [{"settings": t.settings, "summary": t.summary, "sessions": t.sessions} for t in run.trainings],
         "images": {"fingerprint": run.fingerprint, "grid": grid},

@@ -51,7 +51,7 @@ class Recorded:
         parts: Ids of the cases of each part.
         plan: Of its network; None of a fitted classical method.
         classical: `classical.json` of a fitted method.
-        candidates: How many settings of a classical method were tried.
+        tried: Rows of `fit.csv`: the settings of classical methods that were tried.
         asked: `settings.json` of the run itself: of a cross-validation, by which its folds were made.
         trainings: One, or that of each fold.
         fingerprint: Summary of the training images.
@@ -70,7 +70,7 @@ class Recorded:
     parts: Mapping[str, Sequence[str]]
     plan: Plan | None
     classical: Mapping[str, Any] | None
-    candidates: int
+    tried: Sequence[Row]
     asked: Mapping[str, Any]
     trainings: Sequence[Training]
     fingerprint: Mapping[str, Any]
@@ -134,7 +134,7 @@ def read_recorded(
         parts=_parts(run, folds),
         plan=read_plan(plan) if plan.is_file() else None,
         classical=classical or None,
-        candidates=len(_rows(run / "fit.csv")),
+        tried=_rows(run / "fit.csv"),
         asked=_json(run / "settings.json"),
         trainings=[_training(one) for one in folds or [run]],
         fingerprint=_json(run / "fingerprint" / "summary.json"),
