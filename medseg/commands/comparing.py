@@ -1,7 +1,7 @@
 """The command that follows lesions over time: compare."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -32,9 +32,9 @@ def compare(
     ] = None,
     label: Label = None,
     register: Annotated[
-        str | None,
+        Literal["none", "rigid", "affine"] | None,
         typer.Option(
-            help="none, rigid or affine: how follow-ups are brought to the baseline. Left out, positions are compared "
+            help="How follow-ups are brought to the baseline. Left out, positions are compared "
             "as they are where frames of reference or grids are the same, and else refused."
         ),
     ] = None,

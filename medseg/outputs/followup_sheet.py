@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["followup_sheet", "html_picture"]
 
 _MOST_TRACKS, _MOST_TIMES = 12, 6
+_ROWS = 4  # from which on lesions stand beside one another
 _ROLES = ("target", "new", "non-target", "normal node")  # in the order in which they are shown
 _LONGEST, _ACROSS, _OUTLINE = "#00d5ff", "#ffd400", "#ff4d4d"
 
 
 def followup_sheet(found: Followed) -> bytes:
-    """The picture as PNG: a row a lesion (targets first, then new ones, the largest first), a column a time point.
+    """The picture as PNG: each lesion (targets first, then new ones, the largest first) at all times side by side.
 
     Of more than six time points the first and the last five are shown, of more than twelve lesions the first twelve.
     Empty where there is no mask to draw.
@@ -40,15 +41,18 @@ def followup_sheet(found: Followed) -> bytes:
         return b""
     times = [*range(len(points))]
     times = times if len(times) <= _MOST_TIMES else [0, *times[1 - _MOST_TIMES :]]
-    figure = Figure(figsize=(2.9 * len(times), 3.35 * len(numbers) + 0.7), layout="constrained")
+    beside = max(1, min(math.ceil(len(numbers) / _ROWS), _MOST_TIMES // len(times)))  # lesions in a row
+    rows = math.ceil(len(numbers) / beside)
+    figure = Figure(figsize=(2.9 * len(times) * beside, 3.35 * rows + 0.7), layout="constrained")
     FigureCanvasAgg(figure)
-    rows = figure.subplots(len(numbers), len(times), squeeze=False)
+    panes = figure.subplots(rows, beside * len(times), squeeze=False).reshape(rows * beside, len(times))
     table = found.tracks.set_index(["track", "time"])
-    for axes_row, number in zip(rows, numbers, strict=True):
+    for axes in panes.flat:
+        axes.set_axis_off()
+    for pane, number in zip(panes, numbers, strict=False):
         panels = panels_of(found.found.tracks[number - 1], found.found)
         windows = _windows(panels, found)
-        for axes, time in zip(axes_row, times, strict=True):
-            axes.set_axis_off()
+        for axes, time in zip(pane, times, strict=True):
             _draw(axes, panels[time], windows[time])
             axes.set_title(_caption(number, table.loc[(number, time)], time), fontsize=8)
     left_out = len(found.found.tracks) - len(numbers)
