@@ -105,6 +105,7 @@ def write_pictures(
     mask = shown_mask(opened.segmentation.drawable(case.name), grid, case.regions, labels.names)
     said: dict[str, Any] = {
         "shape": list(grid.geometry.shape),
+        "extent": [n * step for n, step in zip(grid.geometry.shape, grid.geometry.step, strict=True)],
         "native": image.geometry.describe(),
         "shown": grid.geometry.describe(),
         "shrunk": grid.shrunk,

@@ -18,7 +18,7 @@ from medseg.outputs.report.source import ReportCase, Source
 
 __all__ = ["PAGE_VERSION", "PageSettings", "current", "head", "make_page", "stamp"]
 
-PAGE_VERSION = 1  # counted up whenever pages of older versions are to be made again
+PAGE_VERSION = 3  # counted up whenever pages of older versions are to be made again
 _FIRST = "// medseg report "
 
 
@@ -76,7 +76,7 @@ def make_page(folder: Path, case: ReportCase, source: Source, settings: PageSett
     Its data come last, and with them the stamp: a page that is not finished is none.
 
     Returns:
-        Why there is no picture; empty where there is one.
+        Why there is no picture of a case that is done; empty where there is one.
 
     Raises:
         OutputError: A file cannot be written.
@@ -110,7 +110,7 @@ def make_page(folder: Path, case: ReportCase, source: Source, settings: PageSett
         _write_pdf(folder / f"{case.key}.pdf", case, source, opened)
     write_text(folder / f"{case.key}.html", _html(case, source, settings.pdf))
     write_script(folder / f"{case.key}.js", "medsegCase", data, f"{_FIRST}{wanted}\n")
-    return reason
+    return reason if case.status == "done" else ""
 
 
 def _said(error: Exception, case: ReportCase, source: Source) -> str:
@@ -159,7 +159,7 @@ def _html(case: ReportCase, source: Source, pdf: bool) -> str:
         '<section id="view" aria-label="Picture"></section>'
         '<section id="side"><h2>Regions</h2><div id="regions"></div></section></main>'
         f"<footer><dl>{facts}</dl><p class=small>{made if model else ''}"
-        "Not a medical device; masks come from a network and are to be checked.</p></footer>"
+        "Not a medical device; masks are computed, and to be checked.</p></footer>"
         '<script src="../static/data.js"></script><script src="../static/volume.js"></script>'
         '<script src="../static/radiograph.js"></script><script src="../static/case.js"></script>'
         f'<script src="pages.js"></script><script src="{case.key}.js"></script></body></html>\n'

@@ -143,6 +143,4 @@ def _made(source: Source) -> str:
     model = source.run.get("model_sha256", "")
     said = [f"Model <code>{html.escape(str(model))}</code>." if model else "", html.escape(versions)]
     command = f"<p><code>{html.escape(source.run.get('command', ''))}</code></p>" if source.identifiers else ""
-    return (
-        f"<p>{' '.join(said)}</p>{command}<p>Not a medical device; masks come from a network and are to be checked.</p>"
-    )
+    return f"<p>{' '.join(said)}</p>{command}<p>Not a medical device; masks are computed, and to be checked.</p>"

@@ -4,13 +4,13 @@ A case's id is made of the path of its file, and reasons of failures name files:
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from medseg import address
 from medseg.io import formats
 
-__all__ = ["SAFE_COLUMNS", "images_of", "reveals", "shown_columns", "without_identity"]
+__all__ = ["SAFE_COLUMNS", "images_of", "plain_words", "reveals", "shown_columns", "without_identity"]
 
 _NEVER_DICOM = frozenset(formats.ENDINGS) - frozenset(formats.DICOM_ENDINGS)
 _PATH = re.compile(r"(?:(?<![\w/])(?:[A-Za-z]:)?[/\\]|\.{1,2}/)[^\s:;,'\"()]*(?:/[^\s:;,'\"()]+)*")
@@ -39,14 +39,26 @@ def images_of(words: str) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def reveals(case: str, patient: str, images: Sequence[Path]) -> bool:
-    """Whether the id of a case may tell whose it is: it holds the patient's, or it comes from folders of DICOM files.
+def reveals(case: str, patient: str, images: Sequence[Path], others: Collection[str] = ()) -> bool:
+    """Whether the id of a case may tell whose it is: it holds a patient's, or it comes from folders of DICOM files.
 
     Where the patient is called as the case, nothing told whose it is, and the id is the data set's own.
+
+    Args:
+        case: Its id.
+        patient: Whose it is.
+        images: Its files.
+        others: Other patients, as `plain_words` gives them.
     """
-    if patient and patient != case and _word(patient).search(case):
-        return True
-    return any(_maybe_dicom(image) for image in images)
+    words = plain_words(case).split()
+    parts = {" ".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, len(words) + 1)}
+    own = plain_words(patient) if patient != case else ""
+    return own in parts or not parts.isdisjoint(others) or any(_maybe_dicom(image) for image in images)
+
+
+def plain_words(name: str) -> str:
+    """Letters and digits of a name in small letters with blanks between, as ids of cases and file names alter it."""
+    return " ".join(re.findall(r"[^\W_]+", name.casefold()))
 
 
 def shown_columns(columns: Mapping[str, str], identifiers: bool) -> dict[str, str]:
@@ -60,17 +72,18 @@ def without_identity(text: str, case: str, shown: str, patient: str, images: Seq
         name = "[image]" if len(images) == 1 else f"[image {number}]"
         for path in {str(image), str(address.split(image)[0])}:
             text = re.sub(re.escape(path) + r"[^:;,'\"()]*", name, text)
+        text = text.replace(address.split(image)[0].name, name)
     text = _PATH.sub("[file]", text)
     if shown != case:
         text = text.replace(case, shown)
-    return _word(patient).sub("[patient]", text) if patient and patient != case else text
+    return _written(patient).sub("[patient]", text) if patient and patient != case else text
 
 
 def _maybe_dicom(image: Path) -> bool:
     return formats.ending(address.split(image)[0]) not in _NEVER_DICOM
 
 
-def _word(patient: str) -> re.Pattern[str]:
-    """A patient's id or name in a text, also as ids of cases write it: what no file's name may hold is "_"."""
-    loose = "".join(re.escape(letter) if letter.isalnum() else "[^A-Za-z0-9]+" for letter in patient.strip())
-    return re.compile(rf"(?<![A-Za-z0-9]){loose or '(?!)'}(?![A-Za-z0-9])", re.IGNORECASE)
+def _written(patient: str) -> re.Pattern[str]:
+    """A patient's id or name in a text, whatever stands between its parts."""
+    loose = r"[\W_]+".join(re.escape(word) for word in plain_words(patient).split())
+    return re.compile(rf"(?<![^\W_]){loose or '(?!)'}(?![^\W_])", re.IGNORECASE)

@@ -75,7 +75,7 @@ def _header(case: ReportCase, source: Source, opened: Opened | None) -> str:
 def _footer(source: Source) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in source.run.get("versions", {}).items())
     model = f"Model {source.run.get('model_sha256', 'unknown')}"
-    return "\n".join([model, _wrapped(versions, 140), "Not a medical device; the mask comes from a network: check it."])
+    return "\n".join([model, _wrapped(versions, 140), "Not a medical device; the mask is computed: check it."])
 
 
 def _wrapped(text: str, width: int, most: int = 2) -> str:
@@ -97,12 +97,7 @@ def _draw_picture(figure: "Figure", case: ReportCase, opened: Opened, source: So
         axes = figure.add_axes((0.07, 0.36, 0.86, 0.5))
         _draw_plane(axes, voxels, mask, steps[1] / steps[0], (black, white), colours)
         axes.invert_yaxis()
-        _draw_lines(
-            axes,
-            [line for one in where for line in one["lines"]],
-            [n % 2 for one in where for n in range(len(one["lines"]))],
-            (0, 1),
-        )
+        _draw_lines(axes, [(n, line) for one in where for n, line in enumerate(one["lines"])], (0, 1))
         return
     at = _shown_slices(where, voxels.shape)
     for number, (name, (right, up), sides) in enumerate(_PLANES):
@@ -112,7 +107,7 @@ def _draw_picture(figure: "Figure", case: ReportCase, opened: Opened, source: So
         _draw_plane(axes, voxels[cut], mask[cut], steps[up] / steps[right], (black, white), colours)
         axes.invert_xaxis()
         seen = [(n, line) for one in where for n, line in enumerate(one["lines"]) if _near(line, across, at[across])]
-        _draw_lines(axes, [line for _n, line in seen], [n for n, _line in seen], (right, up))
+        _draw_lines(axes, seen, (right, up))
         axes.set_title(f"{name}, {'xyz'[across]} = {at[across]}", fontsize=8)
         for x, y, side in ((0.02, 0.5, sides[0]), (0.5, 0.95, sides[1])):
             axes.text(x, y, side, color="#ffffff", fontsize=8, transform=axes.transAxes, ha="left", va="center")
@@ -149,14 +144,14 @@ def _draw_plane(
     axes.set_facecolor("black")
 
 
-def _draw_lines(axes: "Axes", lines: Sequence[Any], kinds: Sequence[int], shown: tuple[int, int]) -> None:
-    for line, kind in zip(lines, kinds, strict=True):
+def _draw_lines(axes: "Axes", lines: Sequence[tuple[int, Any]], shown: tuple[int, int]) -> None:
+    for kind, line in lines:
         ends = np.array(line)[:, shown]
         axes.plot(ends[:, 0], ends[:, 1], color=_COLOURS[kind], linewidth=1, scalex=False, scaley=False)
 
 
 def _draw_table(figure: "Figure", case: ReportCase) -> None:
-    axes = figure.add_axes((0.07, 0.08, 0.86, 0.25 if not case.regions else 0.26))
+    axes = figure.add_axes((0.07, 0.08, 0.86, 0.26))
     axes.set_axis_off()
     columns = region_columns(case.regions)[:_MOST_COLUMNS]
     if not columns:

@@ -1,7 +1,7 @@
 """What a report is made of: the tables of a folder that predict wrote, and what its record says of the model."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,13 @@ import pandas as pd
 
 from medseg.errors import InputError, MedsegError
 from medseg.labels import Labels
-from medseg.outputs.report.names import images_of, reveals, shown_columns, without_identity
+from medseg.outputs.report.names import images_of, plain_words, reveals, shown_columns, without_identity
 
 __all__ = ["ReportCase", "Source", "read_source"]
 
 _OWN = ("case", "patient", "status", "regions", "warnings", "error", "images")
 _TEXTS = ("case", "label", "organ", "side", "suv_unit", "suv_note")
+_TELLING = 4
 _MEND = "Name a folder that `medseg predict` wrote."
 
 
@@ -87,13 +88,29 @@ def read_source(out: Path, *, identifiers: bool = False) -> Source:
     rows: list[dict[str, str]] = [
         {str(name): str(cell) for name, cell in row.items()} for row in table.to_dict("records")
     ]
-    cases = (_case(number, row, regions.get(row["case"], ()), identifiers) for number, row in enumerate(rows, start=1))
+    others = frozenset() if identifiers else _patients(rows)
+    cases = [
+        _case(number, row, regions.get(row["case"], ()), identifiers, others)
+        for number, row in enumerate(rows, start=1)
+    ]
     return Source(out, tuple(cases), labels, run, identifiers)
 
 
-def _case(number: int, row: dict[str, str], regions: tuple[Mapping[str, Any], ...], identifiers: bool) -> ReportCase:
+def _patients(rows: Sequence[Mapping[str, str]]) -> frozenset[str]:
+    """All patients that are known by more than a number or a syllable, which stands in many ids by chance."""
+    known = {row["patient"] for row in rows if row.get("patient") and row["patient"] != row["case"]}
+    return frozenset(words for words in map(plain_words, known) if len(words) >= _TELLING)
+
+
+def _case(
+    number: int,
+    row: dict[str, str],
+    regions: tuple[Mapping[str, Any], ...],
+    identifiers: bool,
+    others: frozenset[str],
+) -> ReportCase:
     case, patient, images = row["case"], row.get("patient", ""), images_of(row["images"])
-    hidden = not identifiers and reveals(case, patient, images)
+    hidden = not identifiers and reveals(case, patient, images, others)
     name = f"case {number}" if hidden else case
     texts = {key: row.get(key, "") for key in ("warnings", "error")}
     if not identifiers:

@@ -6,7 +6,7 @@ const medsegCase = async about => {
   medsegNeighbours(about.key);
   document.body.append(told);
   let choose = () => {};
-  const rows = medsegRegions(home, about, number => choose(number));
+  const rows = medsegRegions(home, about, (number, slice) => choose(number, slice));
   if (!about.picture) {
     view.append(medsegMake("p", { class: "card problem" }, `No picture: ${about.reason}`));
     return;
@@ -46,7 +46,7 @@ const medsegCase = async about => {
     keys[event.key]();
   }, true);
   const legend = about.labels.map(label => {
-    const swatch = medsegMake("i");
+    const swatch = medsegMake("i", { class: "swatch" });
     swatch.style.background = label.colour;
     return medsegMake("span", {}, swatch, label.name);
   });
@@ -55,6 +55,7 @@ const medsegCase = async about => {
   viewer.setOpacity(+slider.value);
   await viewer.start();
   window.medsegViewer = { viewer, choose };
+  stage.dataset.ready = "yes";
 };
 
 const medsegNeighbours = key => {
@@ -73,15 +74,17 @@ const medsegRegions = (home, about, choose) => {
   const heads = about.columns.map(column => medsegMake("th", { scope: "col", class: column.number ? "number" : "" }, column.title));
   const rows = about.regions.map((region, n) => {
     const row = medsegMake("tr", { "aria-selected": "false", onclick: event => { if (event.target.tagName !== "BUTTON") choose(n); } });
-    const swatch = medsegMake("i", { "aria-hidden": "true" });
+    const swatch = medsegMake("i", { class: "swatch", "aria-hidden": "true" });
     swatch.style.background = colours[region.cells[0]] ?? "none";
-    const button = region.centre ? medsegMake("button", { type: "button", onclick: () => choose(n), "aria-label": `Show region ${n + 1} in the picture` }, "show") : "";
-    row.append(medsegMake("td", { class: "legend" }, swatch, button),
+    const button = (said, text, slice) => medsegMake("button", { type: "button", onclick: () => choose(n, slice), "aria-label": `Region ${n + 1}: ${said}` }, text);
+    const buttons = region.centre ? [button("go to its centre", "centre", false)] : [];
+    if (region.lines?.length) buttons.push(" ", button("go to the slice of its longest diameter", "longest", true));
+    row.append(medsegMake("td", {}, swatch, ...buttons),
       ...region.cells.map((value, at) => medsegMake("td", { class: about.columns[at].number ? "number" : "" }, text(value))));
     return row;
   });
   home.append(medsegMake("div", { class: "grid", tabindex: "0", role: "region", "aria-label": "Regions" },
-    medsegMake("table", {}, medsegMake("thead", {}, medsegMake("tr", {}, medsegMake("th", {}, medsegMake("span", { class: "aside" }, "Show")), ...heads)),
+    medsegMake("table", {}, medsegMake("thead", {}, medsegMake("tr", {}, medsegMake("th", {}, medsegMake("span", { class: "aside" }, "Go to")), ...heads)),
       medsegMake("tbody", {}, ...rows))));
   return rows;
 };
@@ -89,7 +92,7 @@ const medsegRegions = (home, about, choose) => {
 const medsegNotes = (about, help) => {
   const picture = about.picture, notes = [`Image: ${picture.native}.`];
   if (picture.shrunk) notes.push(`Shown smaller, as ${picture.shown}, so that the page stays small: each voxel is the mean of those it covers. Figures are those of the whole image.`);
-  notes.push(...picture.channels.slice(0, 1).map(channel => `Grey values are told apart in 255 steps from ${+channel.low.toPrecision(5)} to ${+channel.high.toPrecision(5)} ${channel.unit}.`));
+  notes.push(...picture.channels.slice(0, 1).map(channel => `Grey values are told apart in 255 steps from ${+channel.low.toPrecision(5)} to ${+channel.high.toPrecision(5)} ${channel.unit}`.trimEnd() + "."));
   if (picture.overlapping) notes.push("Labels overlap: the smaller is drawn on the larger.");
   if (picture.oblique) notes.push("The image lies oblique: planes are its own, called by the axis of the body nearest to them.");
   const said = medsegMake("p", { class: "small" }, "Keys on the picture: ");

@@ -12,8 +12,8 @@ const medsegVolume = async (stage, about) => {
 
   const options = {
     logLevel: "error", backColor: [0, 0, 0, 1], isRadiologicalConvention: true, sagittalNoseLeft: true, showAllOrientationMarkers: true,
-    multiplanarShowRender: 0, multiplanarLayout: 2, multiplanarEqualSize: true, crosshairColor: [0.4, 0.75, 1, 0.7], crosshairWidth: 1,
-    dragAndDropEnabled: false, isColorbar: false, textHeight: 0.035, loadingText: "", keyDebounceTime: 0, show3Dcrosshair: true,
+    multiplanarShowRender: 0, multiplanarLayout: 0, crosshairColor: [0.4, 0.75, 1, 0.7], crosshairWidth: 0.4, crosshairWidthUnit: "percent",
+    dragAndDropEnabled: false, isColorbar: false, fontMinPx: 15, loadingText: "", keyDebounceTime: 0, show3Dcrosshair: true,
     isNearestInterpolation: false, clipPlaneHotKey: "", cycleClipPlaneHotKey: "", viewModeHotKey: "",
   };
   const start = async () => {
@@ -36,6 +36,7 @@ const medsegVolume = async (stage, about) => {
     nv.drawScene = () => { draw(); drawLines(); };
     setSolid(hardware());
     const largest = about.regions.find(region => region.centre);
+    nv.opts.crosshairGap = 0.03 * Math.max(...picture.extent);
     jump(largest ? largest.centre : shape.map(n => (n - 1) / 2));
     wait.remove();
   };
