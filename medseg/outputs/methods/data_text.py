@@ -3,12 +3,21 @@
 import math
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from medseg.outputs.methods.recorded import Recorded, Row
 from medseg.outputs.methods.wording import counted, joined, number, percent, sizes, span
 
-__all__ = ["characteristics", "data_paragraphs", "disjoint_patients", "part_counts", "part_name", "split_sentence"]
+__all__ = [
+    "characteristics",
+    "data_paragraphs",
+    "disjoint_patients",
+    "part_counts",
+    "part_name",
+    "present_in",
+    "scanners",
+    "split_sentence",
+]
 
 _OWN = ("case", "patient", "part", "split")
 _CATEGORIES = 8
@@ -98,12 +107,17 @@ def _labels(run: Recorded) -> str:
     told = []
     order = run.plan.label_set.names if run.plan else list(labels)
     for name, one in sorted(labels.items(), key=lambda item: order.index(item[0])):
-        present = f"in {round(one['share_of_cases'] * one['judged_cases'])} of {one['judged_cases']}"
+        present = f"in {present_in(one)} of {one['judged_cases']}"
         size = one["median_size"]
         in_unit = {"ml": "ml", "px": "pixels"}[run.fingerprint["size_unit"]]
         told.append(f"{name} ({present}" + (f", median size {number(size)} {in_unit})" if size is not None else ")"))
     whose = "cases of all folds" if run.folds else "training cases"
     return f"The following labels were learnt, with their occurrence in the {whose}: {joined(told)}."
+
+
+def present_in(label: Mapping[str, float]) -> int:
+    """In how many training cases a label of the fingerprint is."""
+    return round(label["share_of_cases"] * label["judged_cases"])
 
 
 def _images(run: Recorded) -> str:
@@ -112,8 +126,8 @@ def _images(run: Recorded) -> str:
     channels = run.plan.channels if run.plan else (run.classical or {}).get("channels", ())
     several = f" with {len(channels)} channels ({joined(channels)})" if len(channels) > 1 else ""
     dims = run.plan.dims if run.plan else None
-    what = {2: "two-dimensional images", 3: "volumes", None: "images"}[dims]
-    first = f"The images were {kind + ' ' if kind else ''}{what}{several}."
+    what = "two-dimensional" if dims == 2 else "volumes"
+    first = f"The images were {what}{f' ({kind})' if kind else ''}{several}."
     if dims is None:
         first = f"The modality was {kind}{several}." if kind else ""
     if run.grid is None:
@@ -137,15 +151,20 @@ def _along(axes: Sequence[str], low: Sequence[float], high: Sequence[float]) -> 
 
 
 def _scanners(run: Recorded) -> str:
-    """From the data set's table, else from what the headers of predicted cases say."""
+    found, whose = scanners(run)
+    if len(found) > _CATEGORIES:
+        return f"The images{whose} came from {counted(len(found), 'scanner model')}."
+    listed = [f"{name} ({counted(count, 'case')})" for name, count in found.items()]
+    return f"The images{whose} came from {joined(listed)}." if found else ""
+
+
+def scanners(run: Recorded) -> tuple[dict[str, int], str]:
+    """Cases of each scanner by the data set's table, else by the headers of the predicted cases, and of which cases."""
     for rows, whose in ((run.cases, ""), (run.predicted, " of the predicted cases")):
         found = Counter(row["scanner"] for row in rows if row.get("scanner"))
-        if found and len(found) <= _CATEGORIES:
-            listed = [f"{name} ({counted(count, 'case')})" for name, count in found.most_common()]
-            return f"The images{whose} came from {joined(listed)}."
         if found:
-            return f"The images{whose} came from {counted(len(found), 'scanner model')}."
-    return ""
+            return dict(found.most_common()), whose
+    return {}, ""
 
 
 def characteristics(run: Recorded) -> list[list[str]]:

@@ -3,14 +3,29 @@
 from collections.abc import Sequence
 from typing import Any
 
+from medseg.io.dicom.headers import RADIOGRAPHS
 from medseg.outputs.methods.classical_text import classical_paragraphs, tried_settings
-from medseg.outputs.methods.data_text import characteristics, data_paragraphs, disjoint_patients, part_counts
-from medseg.outputs.methods.model_text import network_paragraph, preprocessing_paragraph
+from medseg.outputs.methods.data_text import (
+    characteristics,
+    data_paragraphs,
+    disjoint_patients,
+    part_counts,
+    present_in,
+    scanners,
+)
+from medseg.outputs.methods.model_text import halvings_of, network_paragraph, preprocessing_paragraph
 from medseg.outputs.methods.recorded import Recorded
 from medseg.outputs.methods.references import Citations
 from medseg.outputs.methods.results_text import comparison_table, results_sentences, results_table, scored_parts, seen
-from medseg.outputs.methods.scoring_text import inference_paragraph, metrics_paragraph, statistics_paragraph
-from medseg.outputs.methods.training_text import computing_paragraph, training_paragraphs
+from medseg.outputs.methods.scoring_text import (
+    inference_paragraph,
+    metrics_paragraph,
+    reported_metrics,
+    statistics_paragraph,
+)
+from medseg.outputs.methods.training_text import computing_paragraph, minutes_of, training_paragraphs
+from medseg.training.learning_settings import LearningSettings
+from medseg.transforms.augmentation.settings import AugmentSettings
 
 __all__ = ["facts_of_run", "methods_text", "not_recorded", "table"]
 
@@ -81,6 +96,7 @@ def facts_of_run(run: Recorded) -> dict[str, Any]:
     grid = None if run.grid is None else {"cases": run.grid.cases, "shape": run.grid.shape, "mm": run.grid.spacing_mm}
     return {
         "folder": run.folder,
+        "counted": _counted(run),
         "parts": part_counts(run),
         "folds": run.folds,
         "no_patient_in_two_parts": disjoint_patients(run),
@@ -97,6 +113,32 @@ def facts_of_run(run: Recorded) -> dict[str, Any]:
         "scored_but_seen": seen(run),
         "leaderboard": run.leaderboard,
         "not_recorded": not_recorded(run),
+    }
+
+
+def _counted(run: Recorded) -> dict[str, Any]:
+    """What the text says and no record holds as such: sums, and defaults that the settings leave open."""
+    found: dict[str, Any] = {
+        "cases": sum(len(names) for names in run.parts.values()),
+        "patients": len(set(run.patient_of.values())) or None,
+        "parts": len(run.parts),
+        "fixed_by_the_data_set": sum(1 for row in run.cases if row.get("split")),
+        "label_in_cases": {name: present_in(one) for name, one in run.fingerprint.get("labels", {}).items()},
+        "scanners": scanners(run)[0],
+        "metrics": reported_metrics(run),
+    }
+    if run.plan is None:
+        return found | {"labels": len((run.classical or {})["parts"]), "methods": len(tried_settings(run))}
+    learning = LearningSettings.model_validate(run.settings["learning"])
+    augment = AugmentSettings.model_validate(run.settings["augment"])
+    return found | {
+        "labels": len(run.plan.label_set.names),
+        "levels": len(run.plan.network.features),
+        "halvings": halvings_of(run.plan),
+        "learning_rate": learning.peak_rate,
+        "weight_decay": learning.decay,
+        "rotation_degrees": augment.degrees(run.plan.modality in RADIOGRAPHS),
+        "training_minutes": minutes_of(run),
     }
 
 

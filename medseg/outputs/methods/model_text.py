@@ -8,7 +8,7 @@ from medseg.outputs.methods.references import Citations
 from medseg.outputs.methods.wording import counted, joined, number, sizes
 from medseg.plan import Normalisation, Plan
 
-__all__ = ["first_weights", "network_paragraph", "preprocessing_paragraph"]
+__all__ = ["first_weights", "halvings_of", "network_paragraph", "preprocessing_paragraph"]
 
 _STEPS = {
     "clahe": "contrast-limited adaptive histogram equalisation",
@@ -33,12 +33,12 @@ _ACTIVATIONS = {"leakyrelu": "leaky ReLU", "relu": "ReLU", "gelu": "GELU", "swis
 
 def preprocessing_paragraph(plan: Plan, cite: Citations) -> str:
     """From the file to what the network sees."""
-    told = ["Images were brought to the orientation of the patient axes (right, anterior, superior)."]
+    told = ["Volumes were brought to the orientation of the patient axes (right, anterior, superior)."]
     if plan.dims == 2:
         told = []
     if plan.preparation:
         steps = [_step(name, values, cite) for one in plan.preparation for name, values in one.items()]
-        told.append(f"They were prepared by {joined(steps)}.")
+        told.append(f"Images were prepared by {joined(steps)}.")
     if plan.crop_above is not None:
         told.append(f"Volumes were cropped to the box of voxels above {number(plan.crop_above)}.")
     told.append(_resampling(plan))
@@ -110,10 +110,10 @@ def _resampling(plan: Plan) -> str:
     how = "cubic splines" if plan.resampling == "cubic" else "linear interpolation"
     masks = "reference masks linearly for each class"
     if plan.spacing_mm is not None:
-        return f"They were resampled to a spacing of {sizes(plan.spacing_mm, 'mm')} by {how}, {masks}."
+        return f"Images were resampled to a spacing of {sizes(plan.spacing_mm, 'mm')} by {how}, {masks}."
     if plan.longest_side is None:
-        return "They were not resampled."
-    return f"Their longest side was resampled to {plan.longest_side} pixels by {how}, {masks}."
+        return "Images were not resampled."
+    return f"The longest side of images was resampled to {plan.longest_side} pixels by {how}, {masks}."
 
 
 def _normalisation(one: Normalisation) -> str:
@@ -131,13 +131,18 @@ def _kernels(plan: Plan) -> str:
     """Kernels and strides; the same for all levels in one word."""
     net = plan.network
     kernels = _alike(net.kernels)
-    halvings = [sum(1 for step in axis if step > 1) for axis in zip(*net.strides, strict=True)]
+    halvings = halvings_of(plan)
     times = _alike([(count,) for count in halvings])
     many = "" if times is None else f"each axis was halved {counted(times[0], 'time')}"
     if times is None:
         many = f"the axes x, y{', z' if plan.dims == 3 else ''} were halved {joined([str(n) for n in halvings])} times"
     size = f"convolutions of {sizes(kernels)}" if kernels else "convolutions that follow the spacing"
     return f"{size}; {many}"
+
+
+def halvings_of(plan: Plan) -> list[int]:
+    """How often each axis is halved."""
+    return [sum(1 for step in axis if step > 1) for axis in zip(*plan.network.strides, strict=True)]
 
 
 def _alike(values: Sequence[tuple[int, ...]]) -> tuple[int, ...] | None:

@@ -124,6 +124,9 @@ def read_recorded(
     scores = evaluation or _evaluation_beside(run, predictions)
     if scores is not None and not (scores / "summary.json").is_file():
         raise ConfigError(scores, "holds no summary.json", "Pass the folder that `medseg evaluate` wrote.")
+    if scores is not None and "scoring" not in _json(scores / "summary.json"):
+        mend = "Evaluate again: `medseg evaluate PREDICTIONS REFERENCE`."
+        raise ConfigError(scores / "summary.json", "does not say how it was scored", mend)
     if predictions is not None and not (predictions / "run.json").is_file():
         raise ConfigError(predictions, "holds no run.json", "Pass the folder that `medseg predict` wrote.")
     if leaderboard is not None and not (leaderboard / "leaderboard.json").is_file():

@@ -35,7 +35,8 @@ def results_sentences(run: Recorded) -> str:
     told = []
     if run.folds and not run.predictions and set(parts) <= {name for name in run.parts if name.startswith("fold ")}:
         told.append(
-            f"Scores are of {counted(count, 'case')}, each predicted by the network of the fold that held it out."
+            f"Scores are of {counted(count, 'case')}, each predicted by the network of the fold that held it "
+            "out, before any post-processing."
         )
     else:
         whose = [

@@ -40,7 +40,7 @@ def inference_paragraph(run: Recorded, plan: Plan) -> str:
     elif settings:
         told.append("There was no test-time augmentation.")
     if plan.members > 1:
-        told.append(f"The logits of {plan.members} networks were averaged.")
+        told.append(f"The final model averages the logits of {plan.members} networks.")
     if settings.get("backend"):
         told.append(f"The network was run by {settings['backend']} on {settings['device']} in {settings['precision']}.")
     return " ".join([*told, _postprocessing(run, plan)])

@@ -12,7 +12,7 @@ from medseg.plan import Plan
 from medseg.training.learning_settings import LearningSettings
 from medseg.transforms.augmentation.settings import AugmentSettings
 
-__all__ = ["augmentation_sentence", "computing_paragraph", "selection_sentence", "training_paragraphs"]
+__all__ = ["augmentation_sentence", "computing_paragraph", "minutes_of", "selection_sentence", "training_paragraphs"]
 
 _LOSSES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "dice_ce": ("the sum of soft Dice loss and cross-entropy", ("dice_loss",)),
@@ -105,7 +105,7 @@ def selection_sentence(run: Recorded, cite: Citations) -> str:
     best = [one.summary["best_dice"] for one in run.trainings]
     return (
         f"{kept.replace('final model', 'model of each fold')} (Dice {min(best):.3f} to {max(best):.3f}); the cases "
-        f"held out from a fold chose nothing in it. The final model averages the outputs of the {run.folds} networks."
+        "held out from a fold chose nothing in it."
     )
 
 
@@ -123,7 +123,7 @@ def _where(run: Recorded) -> str:
         device, _, precision = str(summaries[0]["where"]).partition(" ")
         accelerator = summaries[0].get("accelerator")
         what = {"cuda": "a CUDA GPU", "cpu": "the CPU", "mps": "Apple's GPU"}.get(device, device)
-        minutes = sum(sum(one["minutes"].values()) for one in summaries)
+        minutes = minutes_of(run)
         took = f"took {number(minutes)} minutes" if minutes >= 1 else f"took {number(60 * minutes)} seconds"
         each = f" for the {len(summaries)} folds together" if len(summaries) > 1 else ""
         said.append(f"Training ran on {accelerator or what} in {_precision(precision)} and {took}{each}.")
@@ -133,6 +133,11 @@ def _where(run: Recorded) -> str:
             f"The machine had {counted(one['cores'], 'core')} ({one['processor']}){memory} under {one['system']}."
         )
     return " ".join(said)
+
+
+def minutes_of(run: Recorded) -> float:
+    """Of preparing, learning and validating, of all folds."""
+    return float(sum(sum(one.summary["minutes"].values()) for one in run.trainings if "minutes" in one.summary))
 
 
 def _precision(precision: str) -> str:
