@@ -21,6 +21,7 @@ from medseg.evaluation.readers import READER_COLUMNS, reader_agreement, summaris
 from medseg.evaluation.scores import Overlap, overlaps
 from medseg.evaluation.scoring import Scoring
 from medseg.evaluation.summary import scores_table, summarise
+from medseg.evaluation.worst import WORST_COLUMNS, worst_table
 
 __all__ = [
     "DISTANCES",
@@ -31,6 +32,7 @@ __all__ = [
     "READER_COLUMNS",
     "SCORE_COLUMNS",
     "SUMMARY_COLUMNS",
+    "WORST_COLUMNS",
     "CaseScores",
     "Detection",
     "Evaluation",
@@ -55,4 +57,5 @@ __all__ = [
     "summarise",
     "summarise_readers",
     "surface_distances",
+    "worst_table",
 ]

@@ -188,6 +188,7 @@ def _bland_altman(axes: "Axes", row: dict[str, Any], evaluation: Evaluation) -> 
                       textcoords="offset points", ha="right", fontsize=7, color=INK)  # fmt: skip
     unit = _UNITS[row["unit"]]
     axes.set(xlabel=f"mean of both ({unit})", ylabel=f"predicted - reference ({unit})")
+    axes.locator_params(axis="x", nbins=6)
     figures = f"n {row['n']}, ICC {row['icc_2_1']['value']:.3f}, CCC {row['ccc']['value']:.3f}"
     axes.set_title(f"{_short(row['label'])}: {figures}", fontsize=9)
     axes.grid(alpha=0.2)

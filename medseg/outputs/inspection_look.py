@@ -47,7 +47,7 @@ input { font: inherit; padding: .3rem .6rem; border: 1px solid #aab; border-radi
 # Sorts the table by a clicked column and hides rows without the typed words; the page is complete without it.
 SCRIPT = """
 const table = document.getElementById("cases"), body = table.tBodies[0], box = document.getElementById("filter");
-box.parentElement.hidden = false;
+box.closest("[hidden]")?.removeAttribute("hidden");
 box.addEventListener("input", () => { const words = box.value.toLowerCase().split(/\\s+/);
   for (const row of body.rows) { const text = row.textContent.toLowerCase();
     row.hidden = !words.every(word => text.includes(word)); } });

@@ -20,6 +20,7 @@ from medseg.evaluation.worst import worst_cases
 from medseg.geometry import Geometry
 from medseg.image import Segmentation
 from medseg.io import write_mask
+from medseg.io.label_files import write_label_files
 from medseg.labels import Labels
 from medseg.outputs.evaluation_page import write_evaluation_page
 from medseg.outputs.evaluation_plots import write_plots
@@ -212,3 +213,21 @@ def test_scores_never_lie_among_masks(folders, tmp_path):
 def test_a_column_that_makes_no_groups_is_refused_before_the_work(folders):
     with pytest.raises(InputError, match="sex, age"):
         scored(folders, group_by=["scanner"])
+
+
+def test_a_label_that_overlaps_another_and_what_nobody_judged_are_shown_as_scored(tmp_path):
+    both = Labels.from_config({"organ": 1, "lesion": 2, "overlapping": True})
+    for name, shift in (("out", 1), ("ref", 0)):
+        channels = np.stack([body(), body(shift, 5)])
+        write_label_files(tmp_path / name / "a", Segmentation(channels, GRID, both), ".nii.gz")
+    found = medseg.evaluate(tmp_path / "out", tmp_path / "ref", both)
+    masks = found.source.masks("a", "lesion")
+    np.testing.assert_array_equal(masks.predicted, body(1, 5) == 1)
+    np.testing.assert_array_equal(masks.reference, body(0, 5) == 1)
+    ignoring, true = Labels.from_config({"lesion": 1, "ignore": 9}), body()
+    true[:6] = 9
+    for name, mask in (("p", body(1)), ("t", true)):
+        write_mask(tmp_path / name / "a.nii.gz", Segmentation(mask, GRID, ignoring))
+    masks = medseg.evaluate(tmp_path / "p", tmp_path / "t", ignoring).source.masks("a", "lesion")
+    assert not masks.predicted[:6].any()
+    np.testing.assert_array_equal(masks.reference, true == 1)
