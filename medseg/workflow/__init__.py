@@ -5,7 +5,7 @@ from medseg.workflow.comparing import FollowUp, compare
 from medseg.workflow.corrections import Corrections, read_corrections
 from medseg.workflow.cross_validation import CrossValidation, cross_validate
 from medseg.workflow.data import convert, convert_dataset, inspect
-from medseg.workflow.leaderboard import leaderboard
+from medseg.workflow.ranking import leaderboard
 from medseg.workflow.measuring import evaluate, measure
 from medseg.workflow.measuring_cases import MeasuredCases, measure_cases
 from medseg.workflow.methods import Paper, write_methods
