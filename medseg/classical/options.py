@@ -23,6 +23,9 @@ class Options(Settings):
         description="Voxels that count, and can be found: all, those that are not 0 (skull-stripped MR), or those of "
         "the body without the air around it.",
     )
+    off_border: bool = Field(
+        False, description="Whether components that touch the image's border go: shadows, air, what is cut off."
+    )
     fill_holes: bool = Field(False, description="Whether background that the mask encloses becomes part of it.")
     largest: bool = Field(False, description="Whether only the largest component stays.")
     min_size: float = Field(

@@ -141,14 +141,29 @@ def _shape_below(shape: tuple[int, ...], step: tuple[float, ...], most: int) -> 
 def finished(found: Found, seen: Prepared, options: Options) -> Found:
     """The mask on the native grid as the options leave it, with a note where it is empty or everything."""
     mask, notes = found.mask & seen.field, found.notes
-    raw = int(np.count_nonzero(mask))
+    gone = ""
+    if options.off_border and mask.any():
+        mask = _off_border(mask)
+        gone = "" if mask.any() else "every component touches the border of the image (off_border)"
     if options.fill_holes:
         mask = ndimage.binary_fill_holes(mask)
-    mask = kept_components(mask, seen.geometry, largest=options.largest, min_size=options.min_size)
-    if raw and not mask.any():
-        notes = (*notes, f"every component is smaller than min_size={options.min_size:g}")
+    kept = kept_components(mask, seen.geometry, largest=options.largest, min_size=options.min_size)
+    if mask.any() and not kept.any():
+        gone = f"every component is smaller than min_size={options.min_size:g}"
+    mask, notes = kept, (*notes, gone) if gone else notes
     told = _extreme(mask, seen)
     return replace(found, mask=mask, notes=(*notes, told) if told else notes)
+
+
+def _off_border(mask: np.ndarray) -> np.ndarray:
+    """Without the components that touch the border; an axis of one voxel has none."""
+    from skimage.segmentation import clear_border
+
+    thick = tuple(axis for axis, n in enumerate(mask.shape) if n > 1)
+    if not thick:
+        return mask
+    flat = mask.squeeze(tuple(axis for axis in range(mask.ndim) if axis not in thick))
+    return np.asarray(clear_border(flat)).reshape(mask.shape)
 
 
 def _extreme(mask: np.ndarray, seen: Prepared) -> str:

@@ -60,7 +60,7 @@ def require_same_settings(settings: TrainSettings) -> None:
 
 
 def _decisive(told: Mapping[str, Any]) -> dict[str, Any]:
-    learning = {key: value for key, value in told["learning"].items() if key not in _FREE_OF_LEARNING}
+    learning = {key: value for key, value in told.get("learning", {}).items() if key not in _FREE_OF_LEARNING}
     return {key: value for key, value in told.items() if key not in _FREE} | {"learning": learning}
 
 

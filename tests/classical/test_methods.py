@@ -223,6 +223,17 @@ def test_holes_are_filled_and_small_components_go():
     assert "min_size" in none.notes[0]
 
 
+def test_components_at_the_border_go():
+    voxels = np.zeros((40, 40), np.float32)
+    voxels[5:10, 5:10], voxels[20:30, 35:] = 100, 100
+    found = classical("threshold", low=50, off_border=True, largest=True).segment(image_of(voxels))
+    np.testing.assert_array_equal(np.argwhere(found.mask).max(axis=0), (9, 9))
+    one_slice = classical("threshold", low=50, off_border=True).segment(image_of(voxels[..., None]))
+    np.testing.assert_array_equal(one_slice.mask[..., 0], found.mask)
+    none = classical("threshold", low=50, off_border=True).segment(image_of(voxels[12:]))
+    assert "touches the border" in none.notes[0]
+
+
 def test_only_voxels_within_the_body_count():
     voxels = np.full((50, 50), -1000, np.int16)
     voxels[10:40, 10:40], voxels[20:25, 20:25], voxels[30:34, 30:34] = 40, 200, -900
