@@ -24,7 +24,7 @@ _SAMPLES = 30_000  # voxels that the metric looks at
 _BINS = 48
 _SMALLEST = 16  # voxels of the shortest axis that a coarse level keeps
 _ROUNDS = 150
-_STEP_MM = 0.01  # the last one
+_STEP_MM = 0.001  # the last one
 _CLIPPED = (0.5, 99.5)  # percentiles beyond which values are clipped: metal would take the histogram's bins
 
 

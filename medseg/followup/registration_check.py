@@ -16,6 +16,7 @@ _POINTS = 20_000  # of a grid on which fields of view are compared
 _LEAST_OVERLAP = 0.25  # share of the smaller field of view
 _MOST_DEGREES = 45.0
 _SCALES = (0.8, 1.25)
+_DIGITS = 9  # ITK's sums differ in their last bits from run to run
 _INVERSE_MM = 2.0  # or a voxel of the working grid, where that is larger
 _MEND = (
     "Look at both images. Where they show the same part of the body, register them with another tool and give the mask "
@@ -110,7 +111,7 @@ def _measured(kind: Kind, there: Found, back: Found, baseline: Geometry, later: 
     points = grid.to_world(np.argwhere(covered(baseline, grid)))
     reached = _apply(there.matrix, points)
     # ITK looks a point of the fixed image up in the moving one; lesions go the other way.
-    inverse = np.linalg.inv(there.matrix)
+    inverse = np.round(np.linalg.inv(there.matrix), _DIGITS)
     seen = covered(later, Geometry(grid.shape, there.matrix @ grid.affine))[covered(baseline, grid)]
     returned = np.linalg.norm(_apply(back.matrix, reached) - points, axis=1)
     smaller = min(np.prod(one.shape) * one.voxel_size for one in (baseline, later))
