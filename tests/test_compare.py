@@ -191,7 +191,7 @@ def test_folders_are_matched_by_patient_and_a_patient_that_lacks_a_time_is_not_e
         ["p2", "NE"],
     ]
     assert "no such file" in responses["to_judge"].iloc[3]
-    assert responses["days"].iloc[1] == "152"
+    assert responses["days"].iloc[1] == 152
     assert (tmp_path / "out" / "p1_lesions.png").is_file()
     assert pd.read_csv(tmp_path / "out" / "lesions.csv")["label"].unique().tolist() == ["lesion"]
 
