@@ -12,6 +12,7 @@ from medseg.evaluation.agreement import volume_agreement, volumes_table
 from medseg.evaluation.calibration import Reliability, calibration_table
 from medseg.evaluation.detection import CURVE_COLUMNS, Detection, detections
 from medseg.evaluation.facts import facts_table
+from medseg.evaluation.pairs import PLOTS
 from medseg.evaluation.scoring import Scoring
 from medseg.evaluation.source import Source
 from medseg.evaluation.statistics.subgroups import SUBGROUP_COLUMNS, subgroup_table
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluation", "refuse_folder_of_others"]
 
+_NOT_ALWAYS = ("subgroups.csv", "froc.csv", "calibration.csv", "index.html", *PLOTS)
 _IN_SUBGROUPS = ("dice", "hd95_mm", "hd95_px", "nsd", "nsd_px", "lesion_f1")
 
 
@@ -34,6 +36,15 @@ def refuse_folder_of_others(folder: Path) -> None:
     if (folder / "cases.csv").exists() and not (folder / "scores.csv").exists():
         mend = "Choose a folder of its own for the scores, such as PREDICTIONS/evaluation."
         raise OutputError(folder, "holds a cases.csv that is of no evaluation", mend)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what stands or falls with options and data: an old page or curve beside new scores would be a lie."""
+    try:
+        for name in _NOT_ALWAYS:
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(folder, f"an earlier {name} cannot be removed ({error})", "Choose another folder.") from error
 
 
 def _no_facts() -> "pd.DataFrame":
@@ -157,7 +168,7 @@ class Evaluation:
 
         Tables: scores.csv, cases.csv (what is known of each case), summary.csv, lesions.csv, volumes.csv, worst.csv,
         failures.csv; with `group_by` subgroups.csv; where there are probabilities froc.csv and calibration.csv. And
-        agreement.json.
+        agreement.json. What an earlier evaluation left there and this one does not write is removed.
 
         Raises:
             OutputError: The folder cannot be written, or is one of predictions or of a data set.
@@ -166,6 +177,8 @@ class Evaluation:
 
         folder = Path(folder)
         refuse_folder_of_others(folder)
+        if (folder / "scores.csv").exists():
+            _clear(folder)
         write_csv(folder / "scores.csv", self.cases)
         write_csv(folder / "cases.csv", self.facts)
         write_csv(folder / "summary.csv", self.summary)

@@ -7,7 +7,7 @@ from pathlib import Path
 from medseg.case import Case
 from medseg.errors import DatasetError, UnreadableFileError
 
-__all__ = ["MASK_ENDINGS", "Pair", "find_pairs", "holds_label_files", "recorded_cases"]
+__all__ = ["MASK_ENDINGS", "PLOTS", "Pair", "find_pairs", "holds_label_files", "recorded_cases"]
 
 MASK_ENDINGS = (".nii.gz", ".nii", ".png", ".tif", ".tiff", ".bmp", ".nrrd", ".mha", ".mhd")
 # Case id, prediction (a mask, or a folder of one mask a label), reference: such, or a case of a data set.
@@ -16,7 +16,7 @@ _OWN_NAME = "mask"  # `medseg predict` writes <case>/mask.nii.gz or <case>/mask.
 _OF_LABELS = "mask_*.*"  # or of labels that overlap <case>/mask_LABEL.nii.gz
 _RECORD = "cases.csv"
 # What an evaluation draws beside its scores.csv is no mask, should somebody have written it among masks.
-_PLOTS = ("scores.png", "bland_altman.png", "froc.png", "reliability.png")
+PLOTS = ("scores.png", "bland_altman.png", "froc.png", "reliability.png")
 
 
 def find_pairs(predictions: str | Path, reference: str | Path) -> list[Pair]:
@@ -78,7 +78,7 @@ def _masks(where: Path) -> dict[str, Path]:
     """
     if where.is_file():
         return {_case_of(where): where} if _is_mask(where) else {}
-    drawn = _PLOTS if (where / "scores.csv").is_file() else ()
+    drawn = PLOTS if (where / "scores.csv").is_file() else ()
     files = [path for path in where.iterdir() if _is_mask(path) and path.name not in drawn]
     files += [path for path in where.glob(f"*/{_OWN_NAME}.*") if _is_mask(path)]
     files += [path for path in where.iterdir() if holds_label_files(path)]
