@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 
+import nibabel
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -14,6 +16,8 @@ from typer.testing import CliRunner
 import medseg
 from medseg.cli import app
 from medseg.errors import ConfigError
+from medseg.evaluation.leaderboard import compare_models
+from medseg.evaluation.scored import scored_of
 from medseg.outputs.learnt_record import machine, write_machine
 from medseg.outputs.methods.checklist import ITEMS
 from medseg.outputs.methods.references import REFERENCES, Citations
@@ -180,7 +184,7 @@ def test_what_is_not_recorded_is_named_and_not_claimed(trained, tmp_path):
         (run / name).unlink()
     done = medseg.write_methods(run)
     assert "patient" not in done.methods.split("## Preprocessing")[0].lower()
-    assert "cores" not in done.methods
+    assert "The machine had" not in done.methods
     assert "## Results" not in done.methods
     missing = done.facts["not_recorded"]
     assert any("whose the cases are" in one for one in missing)
@@ -210,6 +214,30 @@ def test_a_fitted_classical_method_has_its_paper(fitted):
     assert "Otsu 1979" in done.methods
     assert "PyTorch" not in done.methods
     assert 22 not in done.open_items
+
+
+def test_models_compared_have_their_tests(trained, blobs, tmp_path):
+    rng = np.random.default_rng(0)
+    scored = []
+    for name, share in (("careful", 0.02), ("careless", 0.2)):
+        for path in sorted((blobs / "labels").iterdir()):
+            image = nibabel.load(path)
+            mask = np.asarray(image.dataobj)
+            drawn = np.where(rng.random(mask.shape) < share, 0, mask).astype(np.uint8)
+            (tmp_path / name).mkdir(exist_ok=True)
+            nibabel.save(nibabel.Nifti1Image(drawn, image.affine), tmp_path / name / path.name)
+        scored.append(scored_of(name, medseg.evaluate(tmp_path / name, blobs / "labels")))
+    board = compare_models(scored, ["dice"], resamples=500, seed=3)
+    board.save(tmp_path / "board")
+    done = medseg.write_methods(trained / "run", trained / "out", leaderboard=tmp_path / "board")
+    assert "2 models (careful and careless) were compared" in done.methods
+    assert "(95%, 500 resamples, seed 3)" in done.methods
+    assert "Holm S." in done.methods
+    first = board.comparisons.iloc[0]
+    row = next(line for line in done.methods.splitlines() if "| careful less careless |" in line)
+    assert f"{first['difference']:.3f} ({first['low']:.3f} to {first['high']:.3f})" in row
+    assert number(first["wilcoxon_p_holm"], 2) in row
+    assert unfounded(done.methods.replace("< 0.001", ""), json.loads(done.to_json())) == []
 
 
 def test_the_command_writes_both_files_and_json(trained, tmp_path):

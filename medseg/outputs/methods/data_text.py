@@ -85,7 +85,9 @@ def _how_divided(run: Recorded) -> str:
     fixed = sum(1 for row in run.cases if row.get("split"))
     if not settings or settings.get("split"):
         return "The division was taken from a file that was made before training." if settings else ""
-    if fixed == len(run.cases) and fixed:
+    if not run.cases:
+        return ""  # the data set may have fixed it, and then nothing was drawn
+    if fixed == len(run.cases):
         return "The division was that which the data set itself fixes."
     stratify = settings.get("stratify")
     columns = [stratify] if isinstance(stratify, str) else list(stratify or ())

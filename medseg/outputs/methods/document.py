@@ -81,7 +81,7 @@ def not_recorded(run: Recorded) -> list[str]:
     """What belongs into a methods section and this run has no record of, a phrase each."""
     missing = {
         "whose the cases are, so that patients could not be counted": not run.cases,
-        "the division into folds: seed and stratification": bool(run.folds) and not run.asked,
+        "how the cases were divided": not run.asked or not (run.cases or run.asked.get("split")),
         "the machine": not any(one.sessions for one in run.trainings),
         "the sizes and spacings of the images": run.grid is None,
         "the modality": not (run.plan.modality if run.plan else run.asked.get("modality")),

@@ -6,7 +6,7 @@ from typing import Any
 from medseg.outputs.methods.data_text import part_name
 from medseg.outputs.methods.recorded import Recorded
 from medseg.outputs.methods.scoring_text import METRICS, reported_metrics
-from medseg.outputs.methods.wording import counted, interval, joined, number
+from medseg.outputs.methods.wording import counted, interval, joined, number, percent
 
 __all__ = ["comparison_table", "failure_sentence", "results_sentences", "results_table", "scored_parts", "seen"]
 
@@ -101,12 +101,15 @@ def results_table(run: Recorded) -> list[list[str]]:
 
 def comparison_table(board: Mapping[str, Any]) -> list[list[str]]:
     """A header, and a row a pair of models of the leaderboard."""
-    rows = [["metric", "label", "models", "difference (95% interval)", "Wilcoxon p", "permutation p", "patients"]]
+    difference = f"difference ({percent(board['settings']['level'])} interval)"
+    rows = [["metric", "label", "models", difference, "Wilcoxon p", "permutation p", "patients"]]
     for one in board["comparisons"]:
         difference = "" if one["difference"] is None else interval(one["difference"], one["low"], one["high"])
         ps = [_p(one[f"{test}_p_holm"]) for test in ("wilcoxon", "permutation")]
-        models = f"{one['model']} - {one['other']}"
-        rows.append([one["metric"], one["label"], models, difference, *ps, str(one["patients"])])
+        models = f"{one['model']} less {one['other']}"
+        rows.append(
+            [METRICS.get(one["metric"], one["metric"]), one["label"], models, difference, *ps, str(one["patients"])]
+        )
     return rows
 
 

@@ -137,7 +137,7 @@ def statistics_paragraph(run: Recorded, cite: Citations) -> str:
 
 def _comparisons(board: Mapping[str, Any], cite: Citations) -> str:
     settings = board["settings"]
-    draws = f"{settings['resamples']} resamples, seed {settings['seed']}"
+    draws = f"{percent(settings['level'])}, {settings['resamples']} resamples, seed {settings['seed']}"
     return (
         f"{counted(len(board['models']), 'model')} ({joined(board['models'])}) were compared on the cases that all of "
         f"them had, by one difference a patient: bootstrap intervals ({draws}), the Wilcoxon signed-rank test "
