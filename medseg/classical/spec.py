@@ -98,7 +98,7 @@ def classical_info(model: str | Path) -> dict[str, Any]:
         "finds": method.title,
         "source": method.source,
         "probabilities": method.probabilities,
-        "given": ",".join(words),
+        **({"given": ", ".join(words)} if words else {}),
         "parameters": {
             **parameters_of(name),
             "label": "foreground. Name of what is found.",

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from phantoms import ball_image
 
 import medseg
-from medseg.classical import METHODS, Classical, open_classical
+from medseg.classical import METHODS, Classical, Part, open_classical
+from medseg.classical.methods import checked_options
 from medseg.errors import ConfigError, ModelFolderError
 from medseg.image import Segmentation
 from medseg.io import write_mask
@@ -129,3 +130,42 @@ def test_no_torch_is_loaded_to_predict(studies, tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "medseg"
     assert (tmp_path / "ball" / "mask.nii.gz").is_file()
+
+
+def _two(exclusive, dice):
+    labels = medseg.Labels.from_config({"soft": 1, "hard": 7} | ({} if exclusive else {"overlapping": True}))
+    bands = {"soft": {"low": 50.0}, "hard": {"low": 150.0}}
+    parts = tuple(
+        Part(name, "threshold", checked_options("threshold", bands[name]), dice[name]) for name in labels.names
+    )
+    return Classical(parts, labels)
+
+
+@pytest.mark.parametrize(("better", "kept"), [("hard", 7), ("soft", 1)])
+def test_a_voxel_that_two_labels_claim_goes_to_the_one_with_the_greater_dice(better, kept):
+    image, truth = ball_image((40, 40), (1.0, 1.0))
+    model = _two(True, {"soft": 0.5, "hard": 0.5} | {better: 0.9})
+    found = model.segment(image)
+    assert set(np.unique(found.mask[truth])) == {kept}
+    assert set(np.unique(found.mask[~truth])) == {1}
+    assert found.notes == (
+        "soft: everything found, so that nothing is told apart: " + found.notes[0].split("apart: ")[1],
+    )
+
+
+def test_labels_that_overlap_are_a_channel_each():
+    image, truth = ball_image((40, 40), (1.0, 1.0))
+    found = _two(False, {"soft": 0.5, "hard": 0.9}).segment(image)
+    assert found.of("soft").all()
+    np.testing.assert_array_equal(found.of("hard"), truth)
+
+
+def test_probabilities_of_labels_that_exclude_one_another_are_no_more_than_one_together():
+    image, _truth = ball_image((40, 40), (1.0, 1.0), noise=60)
+    labels = medseg.Labels.from_config({"a": 1, "b": 2})
+    parts = tuple(
+        Part(name, "gmm", checked_options("gmm", {"classes": classes}), 0.5) for name, classes in (("a", 2), ("b", 3))
+    )
+    shares = Classical(parts, labels).segment(image, probabilities=True).probabilities
+    assert shares.shape == (2, 40, 40)
+    assert 0.9 < shares.astype(float).sum(axis=0).max() <= 1.001
