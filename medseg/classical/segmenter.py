@@ -111,8 +111,9 @@ class Classical:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """The methods, and the options that are not their defaults."""
-        return {"method": self.method, "parameters": {part.label: part.told for part in self.parts}}
+        """The methods, the options that are not their defaults, and whether there are probabilities."""
+        told = {"method": self.method, "probabilities": self.gives_probabilities}
+        return told | {"parameters": {part.label: part.told for part in self.parts}}
 
     def segment(self, image: Image, *, probabilities: bool | Path = False) -> Segmentation:
         """Find each label; see `medseg.segmenter.Segmenter`.
