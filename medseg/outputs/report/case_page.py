@@ -115,7 +115,7 @@ def make_page(folder: Path, case: ReportCase, source: Source, settings: PageSett
 
 def _said(error: Exception, case: ReportCase, source: Source) -> str:
     text = str(error) if isinstance(error, MedsegError) else f"unexpected {type(error).__name__}: {error}"
-    return text if source.identifiers else without_identity(text, case.id, case.name, case.patient, case.images)
+    return text if source.identifiers else without_identity(text, case.id, case.name, source.patients, case.images)
 
 
 def _write_pdf(path: Path, case: ReportCase, source: Source, opened: Opened | None) -> None:
@@ -138,7 +138,7 @@ def _state(path: Path) -> list[Any]:
 
 def _html(case: ReportCase, source: Source, pdf: bool) -> str:
     links = f'<a href="{case.key}.pdf">PDF</a>' if pdf else ""
-    known = {"patient": case.patient if source.identifiers else "", **case.columns}
+    known = {"patient": case.patient, **case.columns}
     facts = "".join(
         f"<dt>{html.escape(name.replace('_', ' '))}</dt><dd>{html.escape(value)}</dd>"
         for name, value in known.items()

@@ -4,6 +4,7 @@ Volumes are turned to the axes right, anterior, superior by flips and permutatio
 places in the world, oblique grids among them. Radiographs stay as stored.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,16 +73,20 @@ def fitted(native: Geometry, most: int) -> Grid:
     The finest axes are made coarser first, so that thick slices are kept.
     """
     turned = native.reoriented(native.to_canonical)
-    shape, low = turned.shape, min(turned.step)
+    low = min(turned.step)
     high = max(n * step for n, step in zip(turned.shape, turned.step, strict=True))
-    if np.prod(shape) <= most:
+    if np.prod(turned.shape) <= most:
         return Grid(native, turned)
-    for _ in range(60):  # bisection of the coarsest step that keeps to the limit
+    for _ in range(60):  # bisection of the finest step that keeps to the limit
         step = (low * high) ** 0.5
-        shape = tuple(max(1, min(n, int(n * own / step))) for n, own in zip(turned.shape, turned.step, strict=True))
-        low, high = (step, high) if np.prod(shape) > most else (low, step)
-    shape = tuple(max(1, min(n, int(n * own / high))) for n, own in zip(turned.shape, turned.step, strict=True))
-    return Grid(native, turned.resized(shape))
+        low, high = (step, high) if np.prod(_coarser(turned, step)) > most else (low, step)
+    return Grid(native, turned.resized(_coarser(turned, high)))
+
+
+def _coarser(grid: Geometry, step: float) -> tuple[int, ...]:
+    """A shape whose steps are at most that long, but never finer than they are."""
+    counts = zip(grid.shape, grid.step, strict=True)
+    return tuple(max(1, min(n, math.ceil(n * own / step - 1e-6))) for n, own in counts)
 
 
 def value_range(image: Image, channel: int, modality: str = "") -> Range:

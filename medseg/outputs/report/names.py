@@ -14,6 +14,7 @@ __all__ = ["SAFE_COLUMNS", "images_of", "plain_words", "reveals", "shown_columns
 
 _NEVER_DICOM = frozenset(formats.ENDINGS) - frozenset(formats.DICOM_ENDINGS)
 _PATH = re.compile(r"(?:(?<![\w/])(?:[A-Za-z]:)?[/\\]|\.{1,2}/)[^\s:;,'\"()]*(?:/[^\s:;,'\"()]+)*")
+_WORD = re.compile(r"[^\W_]+")
 # What a header or case table says of a case without saying whose it is. No date, text of a user's, or other number.
 SAFE_COLUMNS = (
     *("modality", "manufacturer", "model", "scanner", "field_strength_t", "kvp", "phase", "contrast_agent"),
@@ -58,7 +59,7 @@ def reveals(case: str, patient: str, images: Sequence[Path], others: Collection[
 
 def plain_words(name: str) -> str:
     """Letters and digits of a name in small letters with blanks between, as ids of cases and file names alter it."""
-    return " ".join(re.findall(r"[^\W_]+", name.casefold()))
+    return " ".join(_WORD.findall(name.casefold()))
 
 
 def shown_columns(columns: Mapping[str, str], identifiers: bool) -> dict[str, str]:
@@ -66,8 +67,16 @@ def shown_columns(columns: Mapping[str, str], identifiers: bool) -> dict[str, st
     return {name: value for name, value in columns.items() if value and (identifiers or name in SAFE_COLUMNS)}
 
 
-def without_identity(text: str, case: str, shown: str, patient: str, images: Sequence[Path]) -> str:
-    """A warning or an error in which no path is left, nor the patient, nor an id that is not shown."""
+def without_identity(text: str, case: str, shown: str, patients: Collection[str], images: Sequence[Path]) -> str:
+    """A warning or an error in which no path is left, nor a patient, nor an id that is not shown.
+
+    Args:
+        text: The warning.
+        case: Id of its case, and
+        shown: what the case is called.
+        patients: Who must not be named, as `plain_words` gives them.
+        images: The case's files.
+    """
     for number, image in enumerate(images, start=1):
         name = "[image]" if len(images) == 1 else f"[image {number}]"
         for path in {str(image), str(address.split(image)[0])}:
@@ -76,14 +85,22 @@ def without_identity(text: str, case: str, shown: str, patient: str, images: Seq
     text = _PATH.sub("[file]", text)
     if shown != case:
         text = text.replace(case, shown)
-    return _written(patient).sub("[patient]", text) if patient and patient != case else text
+    return _without_patients(text, patients)
 
 
 def _maybe_dicom(image: Path) -> bool:
-    return formats.ending(address.split(image)[0]) not in _NEVER_DICOM
+    # of what is gone, nothing on disk tells where an address goes inside
+    return formats.ending(Path(str(address.split(image)[0]).partition(":/")[0])) not in _NEVER_DICOM
 
 
-def _written(patient: str) -> re.Pattern[str]:
-    """A patient's id or name in a text, whatever stands between its parts."""
-    loose = r"[\W_]+".join(re.escape(word) for word in plain_words(patient).split())
-    return re.compile(rf"(?<![^\W_]){loose or '(?!)'}(?![^\W_])", re.IGNORECASE)
+def _without_patients(text: str, patients: Collection[str]) -> str:
+    """Runs of words that are a patient's, whatever stands between them, become "[patient]"."""
+    longest = max((patient.count(" ") + 1 for patient in patients), default=0)
+    words = list(_WORD.finditer(text))
+    for first in range(len(words) - 1, -1, -1):
+        for last in range(min(len(words), first + longest) - 1, first - 1, -1):
+            start, end = words[first].start(), words[last].end()
+            if end <= len(text) and plain_words(text[start:end]) in patients:
+                text, words = f"{text[:start]}[patient]{text[end:]}", words[:first]
+                break
+    return text

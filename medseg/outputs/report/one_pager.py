@@ -23,6 +23,7 @@ __all__ = ["draw_one_pager", "write_one_pager"]
 _MOST_VOXELS = 16 << 20
 _MOST_ROWS = 16
 _MOST_COLUMNS = 9
+_MOST_LINES = 6  # above the picture
 _COLOURS = ("#00d5ff", "#ffd400")
 # name of the plane, the axes it shows to the left and up, what lies at its left and upper edge
 _PLANES = (("axial", (0, 1), "RA"), ("coronal", (0, 2), "RS"), ("sagittal", (1, 2), "AS"))
@@ -64,12 +65,12 @@ def draw_one_pager(case: ReportCase, source: Source, opened: Opened | None) -> "
 
 
 def _header(case: ReportCase, source: Source, opened: Opened | None) -> str:
-    known = {"patient": case.patient if source.identifiers else "", **case.columns}
+    known = {"patient": case.patient, **case.columns}
     lines = ["; ".join(f"{name.replace('_', ' ')} {value}" for name, value in known.items() if value)]
     lines += [opened.image.geometry.describe() if opened else "no picture"]
     lines += [f"Warnings: {case.warnings}"] if case.warnings else []
     lines += [f"Failed: {case.error}"] if case.error else []
-    return "\n".join(_wrapped(line, 130, 3) for line in lines if line)
+    return "\n".join("\n".join(_wrapped(line, 130) for line in lines if line).splitlines()[:_MOST_LINES])
 
 
 def _footer(source: Source) -> str:
@@ -94,7 +95,7 @@ def _draw_picture(figure: "Figure", case: ReportCase, opened: Opened, source: So
     black, white = ((value - values.low) * 255 / (values.high - values.low) for value in (values.black, values.white))
     colours = [tuple(part / 255 for part in label.colour) for label in labels.labels]
     if voxels.ndim == 2:
-        axes = figure.add_axes((0.07, 0.36, 0.86, 0.5))
+        axes = figure.add_axes((0.07, 0.33, 0.86, 0.51))
         _draw_plane(axes, voxels, mask, steps[1] / steps[0], (black, white), colours)
         axes.invert_yaxis()
         _draw_lines(axes, [(n, line) for one in where for n, line in enumerate(one["lines"])], (0, 1))
@@ -103,7 +104,7 @@ def _draw_picture(figure: "Figure", case: ReportCase, opened: Opened, source: So
     for number, (name, (right, up), sides) in enumerate(_PLANES):
         across = 3 - right - up
         cut = (slice(None),) * across + (at[across],)
-        axes = figure.add_axes((0.07 + 0.3 * number, 0.6, 0.27, 0.26))
+        axes = figure.add_axes((0.07 + 0.44 * (number % 2), 0.595 - 0.275 * (number // 2), 0.42, 0.245))
         _draw_plane(axes, voxels[cut], mask[cut], steps[up] / steps[right], (black, white), colours)
         axes.invert_xaxis()
         seen = [(n, line) for one in where for n, line in enumerate(one["lines"]) if _near(line, across, at[across])]
@@ -151,16 +152,20 @@ def _draw_lines(axes: "Axes", lines: Sequence[tuple[int, Any]], shown: tuple[int
 
 
 def _draw_table(figure: "Figure", case: ReportCase) -> None:
-    axes = figure.add_axes((0.07, 0.08, 0.86, 0.26))
+    axes = figure.add_axes((0.07, 0.07, 0.86, 0.23))
     axes.set_axis_off()
     columns = region_columns(case.regions)[:_MOST_COLUMNS]
     if not columns:
         axes.text(0, 1, "No region." if case.status == "done" else "", fontsize=9, va="top")
         return
     rows = [[_said(value) for value in cells(region, columns)] for region in case.regions[:_MOST_ROWS]]
-    table = axes.table(rows, colLabels=[column.title for column in columns], loc="upper left", cellLoc="right")
+    table = axes.table(
+        rows, colLabels=[column.title.replace(" (", "\n(") for column in columns], loc="upper left", cellLoc="right"
+    )
     table.auto_set_font_size(False)
     table.set_fontsize(6.5)
+    for column in range(len(columns)):
+        table[0, column].set_height(2 * table[0, column].get_height())
     more = len(case.regions) - len(rows)
     if more > 0:
         axes.set_title(f"The first {len(rows)} of {len(case.regions)} regions", fontsize=8, loc="left")

@@ -29,7 +29,7 @@ class ReportCase:
         number: Its row in `cases.csv`, from 1.
         id: The name of its folder.
         name: What it is called in the report.
-        patient: Whose it is; shown with `identifiers` alone, and else taken out of texts.
+        patient: Whose it is; empty where that is not shown.
         images: The files of its channels.
         status: "done", "failed" ...
         warnings: Of the run.
@@ -65,6 +65,7 @@ class Source:
         labels: What the masks mean; None where no record says it.
         run: `run.json`; empty where there is none.
         identifiers: Whether the names of cases may tell whose they are.
+        patients: Who must not be named else.
     """
 
     out: Path
@@ -72,6 +73,7 @@ class Source:
     labels: Labels | None
     run: Mapping[str, Any]
     identifiers: bool = False
+    patients: frozenset[str] = frozenset()
 
 
 def read_source(out: Path, *, identifiers: bool = False) -> Source:
@@ -93,7 +95,7 @@ def read_source(out: Path, *, identifiers: bool = False) -> Source:
         _case(number, row, regions.get(row["case"], ()), identifiers, others)
         for number, row in enumerate(rows, start=1)
     ]
-    return Source(out, tuple(cases), labels, run, identifiers)
+    return Source(out, tuple(cases), labels, run, identifiers, others)
 
 
 def _patients(rows: Sequence[Mapping[str, str]]) -> frozenset[str]:
@@ -112,12 +114,14 @@ def _case(
     case, patient, images = row["case"], row.get("patient", ""), images_of(row["images"])
     hidden = not identifiers and reveals(case, patient, images, others)
     name = f"case {number}" if hidden else case
+    own = plain_words(patient) if patient != case else ""
+    named = others | ({own} if len(own) >= _TELLING - 1 else set())
     texts = {key: row.get(key, "") for key in ("warnings", "error")}
     if not identifiers:
-        texts = {key: without_identity(text, case, name, patient, images) for key, text in texts.items()}
+        texts = {key: without_identity(text, case, name, named, images) for key, text in texts.items()}
     known = shown_columns({key: value for key, value in row.items() if key not in _OWN}, identifiers)
     return ReportCase(
-        number, case, name, patient, images, row["status"],
+        number, case, name, patient if identifiers else "", images, row["status"],
         texts["warnings"], texts["error"], known, regions,
     )  # fmt: skip
 
