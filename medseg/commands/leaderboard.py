@@ -1,18 +1,18 @@
 """The command that compares models on the same cases: leaderboard."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from medseg.commands.options import Json, Label, Reading, bars, labels_of_words, reading_changes, show
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = ["leaderboard"]
 
-_COLUMNS = (
-    "metric", "label", "rank", "model", "mean", "interval", "n", "patients", "missed", "false", "difference",
-    "of difference", "wilcoxon_p_holm", "permutation_p_holm", "note",
-)  # fmt: skip
+_TESTS = ("wilcoxon p", "permutation p")
 _MOST_NAMED = 5
 
 
@@ -89,19 +89,8 @@ def leaderboard(
 def _show(board: Any, out: Path) -> None:
     from medseg.outputs.console import frame_table
 
-    table = board.table
-    shown = table.assign(
-        **{
-            "interval": [_between(*ends) for ends in zip(table["low"], table["high"], strict=True)],
-            "of difference": [
-                _between(*ends) for ends in zip(table["difference_low"], table["difference_high"], strict=True)
-            ],
-        }
-    )
-    for count in ("missed", "false"):  # shown where there is any
-        shown[count] = shown[count].astype(object).where(shown[count] > 0, "")
     cases = f"{board.values['case'].nunique()} cases of {board.values['patient'].nunique()} patients"
-    show(frame_table(shown, f"{len(board.models)} models on {cases} ({out / 'leaderboard.csv'})", _COLUMNS, 200))
+    show(frame_table(_shown(board.table), f"{len(board.models)} models on {cases}", max_rows=200))
     for note in board.notes:
         typer.echo(f"Note: {note}", err=True)
     rows = board.left_out
@@ -109,8 +98,21 @@ def _show(board: Any, out: Path) -> None:
         typer.echo(f"left out: {row.case}: {row.model}: {row.reason}", err=True)
     if len(rows) > _MOST_NAMED:
         typer.echo(f"left out: {len(rows) - _MOST_NAMED} more, see leaderboard.json", err=True)
-    typer.echo(f"Page: {out / 'index.html'}")
+    typer.echo(f"Page: {out / 'index.html'}; p are adjusted by Holm, all figures in {out / 'leaderboard.csv'}")
 
 
-def _between(low: float, high: float) -> str:
-    return f"{low:.3f} to {high:.3f}" if low == low else ""
+def _shown(table: "pd.DataFrame") -> "pd.DataFrame":
+    """The columns that a terminal has room for, intervals in one."""
+    import pandas as pd
+
+    from medseg.outputs.page_tables import between, p_value
+
+    ends = {"interval": ("low", "high"), "its interval": ("difference_low", "difference_high")}
+    said = {name: [between(*pair) for pair in zip(table[a], table[b], strict=True)] for name, (a, b) in ends.items()}
+    tests = {name: [p_value(p) for p in table[f"{name.replace(' ', '_')}_holm"]] for name in _TESTS}
+    # counts of what mostly does not happen are shown where it did
+    errors = {name: table[name].astype(object).where(table[name] > 0, "") for name in ("missed", "false")}
+    parts = [table[["metric", "label", "rank", "model", "mean"]], pd.DataFrame({"interval": said["interval"]})]
+    parts += [table[["n", "patients"]], pd.DataFrame(errors), table[["difference"]]]
+    parts += [pd.DataFrame({"its interval": said["its interval"]} | tests), table[["note"]]]
+    return pd.concat(parts, axis=1)

@@ -42,7 +42,7 @@ def _head(board: Leaderboard, title: str) -> Iterator[str]:
         f'<p class="small pale">Intervals are {100 * level:g}%, of the mean over cases, from {resamples:,} bootstrap'
         f" draws of patients (seed {seed}). Differences and both tests (Wilcoxon's signed-rank, sign-flip permutation)"
         " are of one value a patient. Adjusted p: Holm, over all pairs of models of the label and score, as the best"
-        " is itself chosen by these cases.</p>"
+        " is itself chosen by these cases. Intervals are not adjusted.</p>"
     )
 
 
@@ -57,8 +57,8 @@ def verdicts(board: Leaderboard) -> Iterator[str]:
         others = own.iloc[1:]
         surely = int((others["permutation_p_holm"] < _SIGNIFICANT).sum())
         if len(others):
-            said += f"; differs significantly from {surely} of the {len(others)} other models"
-            said += " (permutation test, adjusted p < 0.05)"
+            said += f"; differs significantly from {surely} of {len(others)} other{'s' * (len(others) != 1)}"
+            said += " (permutation, adjusted p < 0.05)"
         yield said
 
 
@@ -70,14 +70,15 @@ def _tables(board: Leaderboard) -> Iterator[str]:
             counts = [name for name in ("missed", "false") if rows[name].any()]
             heads = ["mean", "interval", "n", "patients", *counts, "to the best", "interval"]
             heads += ["Wilcoxon p", "adjusted", "permutation p", "adjusted"]
-            yield header(["rank", "model"], heads, ["notes"])
+            noted = bool(rows["note"].any())
+            yield header(["rank", "model"], heads, ["notes"] * noted)
             for row in rows.to_dict("records"):
                 figures = [figure(row["mean"]), between(row["low"], row["high"]), f"{row['n']:,}"]
                 figures += [f"{row['patients']:,}", *(f"{row[name]:,}" for name in counts)]
                 figures += [figure(row["difference"]), between(row["difference_low"], row["difference_high"])]
                 figures += [p_value(row[name]) for name in
                             ("wilcoxon_p", "wilcoxon_p_holm", "permutation_p", "permutation_p_holm")]  # fmt: skip
-                yield row_of([row["rank"], row["model"]], figures, [row["note"]])
+                yield row_of([row["rank"], row["model"]], figures, [row["note"]] * noted)
             yield "</tbody></table></div>"
     if board.table[["missed", "false"]].to_numpy().any():
         yield '<p class="small pale">missed: cases in which the model found nothing of a label that is there. false:'
