@@ -6,7 +6,7 @@ from pathlib import Path
 from medseg.atomic import write_text
 from medseg.evaluation.evaluation import Evaluation
 from medseg.evaluation.scoring import Scoring
-from medseg.outputs.evaluation_plots import in_words
+from medseg.outputs.evaluation_words import in_words
 from medseg.outputs.inspection_look import html_page
 from medseg.outputs.page_tables import between, figure, header, image, p_value, row_of, text
 from medseg.outputs.worst_cases import PREDICTED, REFERENCE, worst_pictures

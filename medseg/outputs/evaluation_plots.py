@@ -10,18 +10,19 @@ import numpy as np
 from medseg.atomic import atomic_path
 from medseg.evaluation.detection import FROC_RATES, Detection
 from medseg.evaluation.evaluation import Evaluation
-from medseg.evaluation.summary import ALL_LABELS
 from medseg.outputs.plots import COLOURS, INK, MANY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_agreement", "draw_calibration", "draw_froc", "draw_scores", "in_words", "write_plots"]
+__all__ = [
+    "SHOWN", "UNITS", "draw_agreement", "draw_calibration", "draw_froc", "draw_scores", "size_text", "write_plots",
+]  # fmt: skip
 
-_SHOWN = (("dice", "Dice"), ("hd95_mm", "HD95 (mm)"), ("hd95_px", "HD95 (pixels)"), ("nsd", "NSD"), ("nsd_px", "NSD"))
+SHOWN = (("dice", "Dice"), ("hd95_mm", "HD95 (mm)"), ("hd95_px", "HD95 (pixels)"), ("nsd", "NSD"), ("nsd_px", "NSD"))
 _MOST = 12  # labels with a plot of their own; more would be a wall
-_UNITS = {"ml": "ml", "mm2": "mm²", "voxels": "voxels"}
+UNITS = {"ml": "ml", "mm2": "mm²", "voxels": "voxels"}
 
 
 def write_plots(folder: str | Path, evaluation: Evaluation) -> list[Path]:
@@ -41,39 +42,6 @@ def write_plots(folder: str | Path, evaluation: Evaluation) -> list[Path]:
     return written
 
 
-def in_words(name: str, evaluation: Evaluation) -> str:
-    """What a plot shows, for those who do not see it.
-
-    Args:
-        name: Of the file that `write_plots` writes.
-        evaluation: What is drawn.
-    """
-    if name == "scores.png":
-        summary = evaluation.summary[evaluation.summary["n"] > 0]
-        rows = [(title, summary[summary["metric"] == metric].to_dict("records")) for metric, title in _SHOWN]
-        parts = [
-            f"{row['label']}, {title} of {row['n']} cases: median {row['median']:.3g},"
-            f" {row['min']:.3g} to {row['max']:.3g}"
-            for title, own in rows
-            for row in own
-            if row["label"] != ALL_LABELS
-        ]
-    elif name == "bland_altman.png":
-        parts = [
-            f"{row['label']}: bias {_size(row['bias']['value'])} {_UNITS[row['unit']]}, limits of agreement"
-            f" {_size(row['lower']['value'])} to {_size(row['upper']['value'])}, {row['n']} cases"
-            for row in evaluation.agreement
-            if row["n"] > 1
-        ]
-    elif name == "froc.png":
-        found = [one for one in evaluation.detection if len(one.thresholds) and one.lesions]
-        parts = [f"{one.label}: FROC {one.froc_score:.3f}, AP {one.average_precision:.3f}" for one in found]
-    else:
-        curves = {label: one for (label, scope), one in evaluation.reliability.items() if scope == "possible" and one.n}
-        parts = [f"{label}: ECE {one.ece:.3f}, Brier {one.brier:.3f}" for label, one in curves.items()]
-    return "; ".join(parts)
-
-
 def draw_scores(evaluation: Evaluation) -> "Figure | None":
     """A row a label: a point a case, median and quartiles, and above them the mean with its interval by patient.
 
@@ -81,7 +49,7 @@ def draw_scores(evaluation: Evaluation) -> "Figure | None":
     """
     cases = evaluation.cases
     labels = list(dict.fromkeys(cases["label"]))
-    shown = [(name, title) for name, title in _SHOWN if cases[name].notna().any()]
+    shown = [(name, title) for name, title in SHOWN if cases[name].notna().any()]
     if not shown:
         return None
     figure, axes = _figure(1, len(shown), 4.2, 1.0 + 0.38 * len(labels), sharey=True)
@@ -184,9 +152,9 @@ def _bland_altman(axes: "Axes", row: dict[str, Any], evaluation: Evaluation) -> 
         line = row[name]
         axes.axhline(line["value"], color=INK, linewidth=1.2, linestyle=style)
         axes.axhspan(line["low"], line["high"], color="#99a", alpha=0.18, linewidth=0)
-        axes.annotate(f"{text} {_size(line['value'])}", (1, line["value"]), (-3, 2), xycoords=("axes fraction", "data"),
+        axes.annotate(f"{text} {size_text(line['value'])}", (1, line["value"]), (-3, 2), xycoords=("axes fraction", "data"),
                       textcoords="offset points", ha="right", fontsize=7, color=INK)  # fmt: skip
-    unit = _UNITS[row["unit"]]
+    unit = UNITS[row["unit"]]
     axes.set(xlabel=f"mean of both ({unit})", ylabel=f"predicted - reference ({unit})")
     axes.locator_params(axis="x", nbins=6)
     figures = f"n {row['n']}, ICC {row['icc_2_1']['value']:.3f}, CCC {row['ccc']['value']:.3f}"
@@ -222,7 +190,8 @@ def _blank(axes: Sequence["Axes"]) -> None:
         one.set_axis_off()
 
 
-def _size(value: float) -> str:
+def size_text(value: float) -> str:
+    """Three digits, or all before the point."""
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
