@@ -163,3 +163,16 @@ def test_the_command_tells_as_json_and_the_result_draws_itself(done):
     assert figures["dice"]["before"] == pytest.approx(result.dice["before"])
     assert np.isfinite(figures["dice"]["honest"])
     assert "2 folds" in result._repr_html_()
+
+
+def test_its_paper_tells_the_folds_and_the_scores_of_cases_held_out(done):
+    _config, result, _ = done
+    paper = medseg.write_methods(result.folder)
+    assert "2 folds for cross-validation, and a test part that took part in none" in paper.methods
+    assert paper.facts["no_patient_in_two_parts"] is True
+    assert [paper.facts["parts"][name]["patients"] for name in ("fold 0", "fold 1", "test")] == [2, 2, 1]
+    assert "Scores are of 8 cases, each predicted by the network of the fold that held it out" in paper.methods
+    assert paper.facts["scored_but_seen"] == 0
+    assert "The final model averages the logits of 2 networks" in paper.methods
+    mean = result.evaluation.mean("low")
+    assert f"| low | Dice | {mean:.3f} |" in paper.methods  # four patients: no interval

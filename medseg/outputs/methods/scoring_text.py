@@ -37,7 +37,7 @@ def inference_paragraph(run: Recorded, plan: Plan) -> str:
     if mirrored:
         axes = joined(["xyz"[axis] for axis in mirrored])
         told.append(f"Predictions of views mirrored along {axes} were averaged.")
-    elif settings:
+    elif "mirrored" in settings:
         told.append("There was no test-time augmentation.")
     if plan.members > 1:
         told.append(f"The final model averages the logits of {plan.members} networks.")
