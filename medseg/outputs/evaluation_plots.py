@@ -152,7 +152,8 @@ def _bland_altman(axes: "Axes", row: dict[str, Any], evaluation: Evaluation) -> 
         line = row[name]
         axes.axhline(line["value"], color=INK, linewidth=1.2, linestyle=style)
         axes.axhspan(line["low"], line["high"], color="#99a", alpha=0.18, linewidth=0)
-        axes.annotate(f"{text} {size_text(line['value'])}", (1, line["value"]), (-3, 2), xycoords=("axes fraction", "data"),
+        said = f"{text} {size_text(line['value'])}"
+        axes.annotate(said, (1, line["value"]), (-3, 2), xycoords=("axes fraction", "data"),
                       textcoords="offset points", ha="right", fontsize=7, color=INK)  # fmt: skip
     unit = UNITS[row["unit"]]
     axes.set(xlabel=f"mean of both ({unit})", ylabel=f"predicted - reference ({unit})")
