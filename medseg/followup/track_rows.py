@@ -48,7 +48,7 @@ def lesion_rows(tracks: Tracks, roles: dict[Lesion, Role]) -> list[dict[str, Any
                 | measured
                 | {
                     "track": track_of[time, row],
-                    "role": role_at(time, row, track, tracks, roles),
+                    "role": _role_at(time, row, track, tracks, roles),
                     "touches_border": bool(measured.get("touches_border", False)),
                     "match": "" if best is None else best.how,
                     "overlap": None if best is None else best.overlap,
@@ -58,7 +58,7 @@ def lesion_rows(tracks: Tracks, roles: dict[Lesion, Role]) -> list[dict[str, Any
     return found
 
 
-def role_at(time: int, row: int, track: Track, tracks: Tracks, roles: dict[Lesion, Role]) -> Role:
+def _role_at(time: int, row: int, track: Track, tracks: Tracks, roles: dict[Lesion, Role]) -> Role:
     """A lesion's role: its own at baseline, the weightiest of what it comes of later."""
     if track.first:
         return "new"
