@@ -54,7 +54,7 @@ const medsegCase = async about => {
   view.append(stage, bar, medsegMake("div", { class: "legend" }, ...legend), ...medsegNotes(about, viewer.help));
   viewer.setOpacity(+slider.value);
   await viewer.start();
-  window.medsegViewer = { viewer, choose };
+  window.medsegViewer = { viewer, choose, regions: about.regions, picture: about.picture };
   stage.dataset.ready = "yes";
 };
 
