@@ -23,7 +23,7 @@ def axes_of(method: str, facts: LabelFacts) -> Axes:
     step = facts.step
     common: Axes = {
         "smoothing_mm": tuple(float(f"{one:.4g}") for one in (facts.radius / 8, 0.0, facts.radius / 4, step)),
-        "off_border": (True, False),
+        "off_border": (False, True),
         "largest": (True, False),
         "fill_holes": (True, False),
     }

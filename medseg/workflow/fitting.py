@@ -16,25 +16,32 @@ from medseg.classical import METHODS, Part, open_classical
 from medseg.classical.axes import Axes, axes_of
 from medseg.classical.facts import CaseFacts, label_facts
 from medseg.classical.fit_settings import FitSettings
-from medseg.classical.methods import checked_options
 from medseg.classical.options import Options
 from medseg.classical.searching import search
 from medseg.classical.segmenter import Classical
 from medseg.datasets import Dataset, Split
 from medseg.datasets.settings import chosen_split
-from medseg.errors import ConfigError, DatasetError
+from medseg.errors import DatasetError
 from medseg.labels import Labels
 from medseg.outputs.learnt_record import write_learnt_cases, write_machine
 from medseg.reporting import Reporter, Silent
 from medseg.training.each_case import CaseWork, for_each_case
 from medseg.workflow.fitting_cases import case_dice, facts_of_case, model_dice
+from medseg.workflow.fitting_record import (
+    candidate_row,
+    candidate_table,
+    number_of,
+    part_of_record,
+    part_record,
+    require_same,
+    require_same_split,
+)
 from medseg.workflow.opening import opened_dataset
 
 __all__ = ["FittedRun", "fit_classical"]
 
 _SLOW = {"random_walker": 0.4, "chan_vese": 0.4, "geodesic": 0.4}  # share of the budget that they get
 _COARSE_SHARE = 3  # the grid is tried on a third of the cases
-_FREE = {"jobs", "unreadable"}  # what has no say in what is found
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +93,10 @@ def fit_classical(settings: FitSettings, reporter: Reporter | None = None) -> Fi
     """
     reporter = reporter or Silent()
     folder = settings.folder
-    _require_same(settings)
+    require_same(settings)
     dataset, labels = opened_dataset(settings, reporter)
     split = chosen_split(dataset, settings)
-    _require_same_split(split, folder)
+    require_same_split(split, folder)
     if (folder / "summary.json").is_file() and (folder / "model" / "classical.json").is_file():
         reporter.say("This run is finished already")
         return _finished(folder, split)
@@ -134,15 +141,15 @@ def _fit_or_read(method: str, work: _Work, path: Path) -> _Fit:
     """The fit of one method, or what an earlier run with the same settings, that was killed later on, kept of it."""
     if path.is_file():
         said = json.loads(path.read_text(encoding="utf-8"))
-        return _Fit(tuple(_part_of(one) for one in said["parts"]), said["rows"])
+        return _Fit(tuple(part_of_record(one) for one in said["parts"]), said["rows"])
     rows: list[dict[str, Any]] = []
     parts = []
     for label in work.labels.names:
         options = _searched(method, label, work, rows)
         (score, n), *_ = work.dice([Part(label, method, options)], work.cases, f"{method}: all training cases")
         parts.append(Part(label, method, options, score))
-        rows.append(_row(parts[-1], "all", score, n))
-    listed = [_told(part) for part in parts]
+        rows.append(candidate_row(parts[-1], "all", score, n))
+    listed = [part_record(part) for part in parts]
     write_json(path, {"parts": listed, "rows": rows})
     told = ", ".join(f"{part.label} {part.dice:.3f}" for part in parts)
     work.reporter.say(f"{method}: Dice on {len(work.cases)} training cases: {told}")
@@ -162,7 +169,7 @@ def _searched(method: str, label: str, work: _Work, rows: list[dict[str, Any]]) 
         cases = seen if stage == "fine" else _spread(seen, max(1, len(seen) // _COARSE_SHARE))
         parts = [Part(label, method, one) for one in candidates]
         scores = work.dice(parts, cases, f"{method}: {label}, {stage}")
-        rows.extend(_row(part, stage, *score) for part, score in zip(parts, scores, strict=True))
+        rows.extend(candidate_row(part, stage, *score) for part, score in zip(parts, scores, strict=True))
         return [score for score, _n in scores]
 
     budget = max(1, math.ceil(settings.budget * _SLOW.get(method, 1.0)))
@@ -202,7 +209,7 @@ def _keep(
 ) -> FittedRun:
     from medseg.outputs.fit_plot import write_fit_plot
 
-    table = _table([row for fit in fits.values() for row in fit.rows])
+    table = candidate_table([row for fit in fits.values() for row in fit.rows])
     write_csv(folder / "fit.csv", table)
     write_fit_plot(folder / "fit.png", table, best)
     write_json(folder / "model" / "classical.json", model.description)
@@ -212,7 +219,7 @@ def _keep(
             "method": best,
             "dice": dice,
             "training_dice_by_method": {name: _mean_of(fit.parts) for name, fit in fits.items()},
-            "parts": [_told(part) for part in model.parts],
+            "parts": [part_record(part) for part in model.parts],
             "cases": {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)},
         },
     )  # last: its presence says that the run is finished
@@ -222,48 +229,8 @@ def _keep(
 
 def _finished(folder: Path, split: Split) -> FittedRun:
     said = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    dice = {part: {name: _number(one) for name, one in by.items()} for part, by in said["dice"].items()}
+    dice = {part: {name: number_of(one) for name, one in by.items()} for part, by in said["dice"].items()}
     return FittedRun(folder, open_classical(folder), split, pd.read_csv(folder / "fit.csv"), dice)
-
-
-def _require_same(settings: FitSettings) -> None:
-    path = settings.folder / "settings.json"
-    if not path.exists():
-        return
-    before, now = json.loads(path.read_text(encoding="utf-8")), json.loads(settings.model_dump_json())
-    keys = (before.keys() | now.keys()) - _FREE
-    changed = sorted(key for key in keys if before.get(key) != now.get(key))
-    if changed:
-        found = f"holds a run with other settings ({', '.join(changed)})"
-        raise ConfigError(settings.folder, found, "Choose another out=..., or delete that folder.")
-
-
-def _require_same_split(split: Split, folder: Path) -> None:
-    path = folder / "split.json"
-    if path.exists() and (folder / "settings.json").exists() and Split.load(path) != split:
-        raise ConfigError(path, "the data set has other cases than when this run began", "Choose another out=...")
-
-
-def _row(part: Part, stage: str, score: float, n: int) -> dict[str, Any]:
-    told = part.options.model_dump(mode="json")
-    return {"method": part.method, "label": part.label, "stage": stage, "dice": score, "n": n, **told}
-
-
-def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame([{key: str(one) if isinstance(one, list) else one for key, one in row.items()} for row in rows])
-
-
-def _told(part: Part) -> dict[str, Any]:
-    options = part.options.model_dump(mode="json")
-    return {"label": part.label, "method": part.method, "options": options, "dice": part.dice}
-
-
-def _part_of(said: Mapping[str, Any]) -> Part:
-    return Part(said["label"], said["method"], checked_options(said["method"], said["options"]), _number(said["dice"]))
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
 
 
 def _mean(values: Sequence[float]) -> tuple[float, int]:
