@@ -53,7 +53,7 @@ def mean_interval(
 
     Cases of one patient resemble each other, so that drawing cases one by one would take them for more evidence than
     they are and give an interval that is too narrow (Field and Welsh 2007, doi:10.1111/j.1467-9868.2007.00593.x).
-    The interval is the expanded percentile interval (Hesterberg 2015, doi:10.1080/00031305.2015.1089789, section 4.3):
+    The interval is the expanded percentile interval (Hesterberg 2015, doi:10.1080/00031305.2015.1089789):
     it stays within the values and follows their skewness, as the percentile interval does, but reads the percentiles
     further out, at Φ(-√(p / (p - 1)) t) with t the quantile of Student's t with p - 1 degrees of freedom for p
     patients. The plain percentile interval, and BCa as well, are too narrow for few patients.
