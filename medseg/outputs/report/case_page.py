@@ -3,7 +3,7 @@
 import hashlib
 import html
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def stamp(case: ReportCase, source: Source, settings: PageSettings) -> str:
     files = [_state(path) for path in (*masks, *(address.split(image)[0] for image in case.images))]
     labels = source.labels.to_config() if source.labels else None
     run = {key: source.run.get(key) for key in ("model_sha256", "versions", "settings")}
-    parts = [PAGE_VERSION, asdict(case), files, labels, run, settings.most_voxels, source.identifiers]
+    parts = [PAGE_VERSION, repr(case), files, labels, run, settings.most_voxels, source.identifiers]
     return hashlib.sha256(json.dumps(parts, default=str, sort_keys=True).encode()).hexdigest()
 
 
