@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
 	$$python -c '$(OLDEST)' 2>/dev/null && echo $$python && break; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -c constraints.txt
 
-.PHONY: help demo install test lint clean
+.PHONY: help demo install test lint vendor clean
 .DELETE_ON_ERROR:
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo 'make test     format, lint, types and tests'
 	@echo 'make lint     format, lint and types only'
 	@echo 'make install  the environment alone'
+	@echo 'make vendor   fetch again what the report draws volumes with (npm)'
 	@echo 'make clean    remove the environment and caches; results stay'
 
 demo: $(VENV)/.installed
@@ -27,6 +28,17 @@ install: $(VENV)/.installed
 # Two workers of one thread each: PyTorch's own threads would only fight over the cores.
 test: $(VENV)/.installed-dev lint
 	OMP_NUM_THREADS=1 MPLBACKEND=Agg $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+# What the report draws volumes with, as npm has it; the licences beside it are of this version.
+NIIVUE := 0.69.0
+NIIVUE_SHA256 := 47b896b77ec4a5be3ef1949c33ad393b6f45629921f326c279000bcf51bdb4af
+STATIC := medseg/outputs/report/static
+
+vendor:
+	rm -rf build/niivue && mkdir -p build/niivue
+	cd build/niivue && npm pack --silent @niivue/niivue@$(NIIVUE) && tar -xzf niivue-niivue-$(NIIVUE).tgz
+	echo '$(NIIVUE_SHA256)  build/niivue/package/dist/niivue.umd.js' | sha256sum --check
+	cp build/niivue/package/dist/niivue.umd.js $(STATIC)/
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
