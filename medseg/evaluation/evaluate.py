@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from medseg.case import Case
-from medseg.errors import DatasetError
+from medseg.errors import ConfigError, DatasetError
 from medseg.evaluation.calibration import Reliability
 from medseg.evaluation.evaluation import Evaluation
 from medseg.evaluation.facts import facts_table
@@ -87,7 +87,10 @@ def evaluate_pairs(
     facts = facts_table(pairs, recorded)
     for column in group_by:
         group_cases(facts, column)  # refuses now what could not be done after all the work
-    labels = labels or _structures_in(pairs)
+    structures = _structures_in(pairs)
+    if labels is not None:
+        _require_shown(labels, structures)
+    labels = labels or (Labels.of_structures(structures) if structures else None)
     known = labels or _labels_in(pairs, reporter, options, resample, jobs)
     rules.require_labels(known)
     how = _How(known, labels, options, rules, resample)
@@ -137,11 +140,21 @@ def _together(scored: Sequence[CaseScores]) -> dict[tuple[str, str], Reliability
     return {key: reduce(Reliability.__add__, found) for key, found in parts.items()}
 
 
-def _structures_in(pairs: Sequence[Pair]) -> Labels | None:
-    """A label for each structure that a reference names; none where references hold values."""
+def _structures_in(pairs: Sequence[Pair]) -> list[str]:
+    """Names of the structures that references name; none where they hold values."""
     references = [reference for _, _, reference in pairs if isinstance(reference, Case)]
-    names = sorted({name for reference in references for name in reference.structures})
-    return Labels.of_structures(names) if names else None
+    return sorted({name for reference in references for name in reference.structures})
+
+
+def _require_shown(labels: Labels, structures: Sequence[str]) -> None:
+    """Refuse labels of which the references name none, as they call them otherwise: all would score 0.
+
+    Raises:
+        ConfigError: None of the structures is a label.
+    """
+    if structures and not any(labels.value_of(name) for name in structures):
+        mend = f"Say what a label is made of, such as --label {labels.names[0]}=[{','.join(structures)}]."
+        raise ConfigError("labels", f"the references name {', '.join(structures)}, and no label of them", mend)
 
 
 def _labels_in(

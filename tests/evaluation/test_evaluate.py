@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medseg.errors import DatasetError, OutputError, UnreadableFileError
+from medseg.case import Case
+from medseg.errors import ConfigError, DatasetError, OutputError, UnreadableFileError
 from medseg.evaluation import evaluate, evaluate_pairs, find_pairs
 from medseg.evaluation.placed import read_placed
 from medseg.geometry import Geometry
@@ -182,3 +183,11 @@ def test_an_evaluation_draws_itself(tmp_path, cube):
     shown = evaluate_pairs([("a", good, good), ("<b>", tmp_path / "none.nii", good)], LABELS)._repr_html_()
     assert "dice" in shown
     assert "&lt;b&gt;" in shown
+
+
+def test_labels_that_the_references_call_otherwise_are_refused(tmp_path, cube):
+    prediction, reference = (save(tmp_path / side / "p1.nii.gz", cube) for side in ("out", "labels"))
+    pairs = [("p1", prediction, Case("p1", "p1", (), (reference,), structures=("benign",)))]
+    with pytest.raises(ConfigError, match="the references name benign, and no label of them"):
+        evaluate_pairs(pairs, LABELS)
+    assert evaluate_pairs(pairs, Labels.from_config({"lesion": ["benign", "malignant"]})).mean("lesion") == 1
