@@ -9,6 +9,7 @@ from medseg.errors import InputError, UnreadableFileError
 from medseg.geometry import Geometry
 from medseg.image import Image
 from medseg.io import formats
+from medseg.io.archive import is_archive
 from medseg.io.channels import united
 from medseg.options import ReadOptions
 
@@ -79,6 +80,12 @@ def _dicom() -> Reader:
     return series
 
 
+def _zipped() -> Reader:
+    from medseg.io import zipped
+
+    return zipped
+
+
 def _jsrt() -> Reader:
     from medseg.io.pictures import jsrt
 
@@ -104,8 +111,8 @@ def read_image(source: str | Path | Sequence[str | Path], *, options: ReadOption
 
     Args:
         source: NIfTI, Analyze, MGH, NRRD, MetaImage, HDF5, NumPy, PNG, JPEG, TIFF, BMP, GIF or DICOM files, films of
-            the JSRT database, folders of one DICOM series, or an address inside one: `bold.nii.gz:/3` (see
-            `medseg.address`).
+            the JSRT database, folders of one DICOM series, a zip of one series or NIfTI file, or an address inside
+            one: `bold.nii.gz:/3` (see `medseg.address`).
         options: How to read, where there is a choice.
 
     Returns:
@@ -152,6 +159,8 @@ def _reader(path: Path) -> Reader:
     try:
         if formats.ending(path) not in READERS and formats.is_dicom(path):
             return _dicom()
+        if is_archive(path):
+            return _zipped()
         if formats.is_jsrt(path):
             return _jsrt()
         return READERS[formats.ending(path)]()

@@ -3,6 +3,7 @@
 import mmap
 import re
 import zlib
+from contextlib import nullcontext
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import BinaryIO
 from isal import igzip, isal_zlib
 
 from medseg.errors import UnreadableFileError
+from medseg.io.archive import open_binary, split_member
 
-__all__ = ["EXPORT_AGAIN", "check_items", "gzipped", "opened", "read_bytes"]
+__all__ = ["EXPORT_AGAIN", "check_items", "opened", "packed", "read_bytes"]
 
 EXPORT_AGAIN = "Fetch or export it again."
 _OVERHEAD = 2**20
@@ -31,14 +33,18 @@ def check_items(path: Path, content: bytes | mmap.mmap) -> None:
         raise UnreadableFileError(path, f"has more than {_MOST_ITEMS} items in its sequences", EXPORT_AGAIN)
 
 
-def gzipped(path: Path) -> bool:
-    """Whether the name says that the file is compressed as a whole."""
+def _gzipped(path: Path) -> bool:
     return path.suffix.lower() == ".gz"
+
+
+def packed(path: Path) -> bool:
+    """Whether the file is compressed as a whole, as its name says, or lies in a zip."""
+    return _gzipped(path) or split_member(path) is not None
 
 
 def opened(path: Path, limit: int, deflated_at: int = 0) -> BinaryIO:
     """The file itself, or its first `limit` inflated bytes; arguments and errors as for `read_bytes`."""
-    if deflated_at or gzipped(path):
+    if deflated_at or packed(path):
         return BytesIO(read_bytes(path, limit, 0, deflated_at))
     try:
         return path.open("rb")
@@ -52,7 +58,7 @@ def read_bytes(path: Path, count: int, start: int = 0, deflated_at: int = 0) -> 
     """At most `count` bytes from `start` on.
 
     Args:
-        path: The file; one that ends in .gz is inflated.
+        path: The file, perhaps inside a zip; one that ends in .gz is inflated.
         count: The most that is returned, and kept in memory.
         start: Where to begin, in the inflated stream.
         deflated_at: Where the deflated data set of the deflated transfer syntax begins; what lies before it (the
@@ -62,7 +68,7 @@ def read_bytes(path: Path, count: int, start: int = 0, deflated_at: int = 0) -> 
         UnreadableFileError: The file is missing, cannot be opened or is broken.
     """
     try:
-        with igzip.open(path, "rb") if gzipped(path) else path.open("rb") as file:
+        with open_binary(path) as plain, igzip.open(plain, "rb") if _gzipped(path) else nullcontext(plain) as file:
             file.seek(deflated_at or start)
             if not deflated_at:
                 return file.read(count)

@@ -7,6 +7,7 @@ from pathlib import Path
 from medseg import address
 from medseg.errors import InputError, UnreadableFileError
 from medseg.io import formats
+from medseg.io.archive import is_archive, members
 from medseg.io.dicom.headers import dataset, guarded
 
 __all__ = ["files_of"]
@@ -26,7 +27,7 @@ def files_of(source: Path | Sequence[Path]) -> list[Path]:
     """The files to look into, sorted by folder and name; hidden ones and known other formats are left out.
 
     Args:
-        source: A folder (with everything below it), a DICOMDIR, a file, or files.
+        source: A folder (with everything below it), a zip (likewise), a DICOMDIR, a file, or files.
 
     Raises:
         InputError: The path does not exist, or a DICOMDIR lists a file outside its folder.
@@ -40,6 +41,8 @@ def files_of(source: Path | Sequence[Path]) -> list[Path]:
         return list(_below(source))
     if not source.is_file():
         raise UnreadableFileError(source, "is a pipe or a device", "Save it as a file.")
+    if is_archive(source):
+        return [address.join(source, name) for name in members(source) if _may_be(name.rpartition("/")[2])]
     return _listed(source) if source.name.upper() == "DICOMDIR" else [source]
 
 
@@ -47,12 +50,17 @@ def _below(root: Path) -> Iterator[Path]:
     for folder, inner, names in os.walk(root, onerror=_refuse):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         for name in sorted(names):
-            lower = name.lower()
-            known = "." + lower.rpartition(".")[2] if "." in lower else ""
-            if name.startswith(".") or lower == "dicomdir" or known in _NEVER or lower.endswith(_NEVER_PACKED):
-                continue
-            if known not in formats.ENDINGS or known in formats.DICOM_ENDINGS:
+            if _may_be(name):
                 yield from _regular(Path(folder, name))
+
+
+def _may_be(name: str) -> bool:
+    """Whether a file of this name is looked into."""
+    lower = name.lower()
+    known = "." + lower.rpartition(".")[2] if "." in lower else ""
+    if name.startswith(".") or lower == "dicomdir" or known in _NEVER or lower.endswith(_NEVER_PACKED):
+        return False
+    return known not in formats.ENDINGS or known in formats.DICOM_ENDINGS
 
 
 def _listed(path: Path) -> list[Path]:

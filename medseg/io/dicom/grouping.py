@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from medseg.errors import GeometryError, UnreadableFileError
+from medseg.io.archive import size_of
 from medseg.io.dicom.content import read_bytes
 from medseg.io.dicom.grid import COSINE, SPACING_MM, numbers
 from medseg.io.dicom.headers import Slice
@@ -94,7 +95,7 @@ def without_copies(slices: list[Slice]) -> tuple[list[Slice], tuple[str, ...]]:
 
 def _pixel_bytes(one: Slice) -> bytes:
     """The file from its pixels on, which are the same in copies with other headers."""
-    return read_bytes(one.path, one.path.stat().st_size, max(one.pixels_at or 0, 0), one.deflated_at)
+    return read_bytes(one.path, size_of(one.path), max(one.pixels_at or 0, 0), one.deflated_at)
 
 
 def _some(files: Iterable[Path]) -> str:

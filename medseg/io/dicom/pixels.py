@@ -16,7 +16,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEnd
 
 from medseg import room
 from medseg.errors import UnreadableFileError
-from medseg.io.dicom.content import EXPORT_AGAIN, gzipped, opened
+from medseg.io.dicom.content import EXPORT_AGAIN, opened, packed
 from medseg.io.dicom.decoding import DECODED, decoded
 from medseg.io.dicom.headers import Slice
 from medseg.io.dicom.values.samples import coloured, grey, used_bits
@@ -189,7 +189,7 @@ def _packed(one: Slice, content: Any, start: int, frame: int) -> bytes:
 
 def _by_pydicom(one: Slice, syntax: UID, frame: int) -> np.ndarray:
     """What is rare: other byte orders, bits, colours."""
-    source = one.path if not gzipped(one.path) else opened(one.path, (one.pixels_at or 0) + _declared(one) + _SLACK)
+    source = one.path if not packed(one.path) else opened(one.path, (one.pixels_at or 0) + _declared(one) + _SLACK)
     if one.deflated_at:
         raise UnreadableFileError(one.path, "is deflated and has pixels of a rare kind", "Save it uncompressed.")
     try:

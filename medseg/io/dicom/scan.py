@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from medseg import address
 from medseg.errors import MedsegError, UnreadableFileError
+from medseg.io.archive import is_archive
 from medseg.io.dicom.content import EXPORT_AGAIN
 from medseg.io.dicom.files import files_of
 from medseg.io.dicom.headers import Slice, read_header
@@ -33,7 +34,7 @@ def scan_dicom(
     Only headers are read. Large trees are scanned by several processes.
 
     Args:
-        source: A folder with everything below it, a DICOMDIR, a file, or files.
+        source: A folder with everything below it, a zip, a DICOMDIR, a file, or files.
         jobs: Processes; as many as there are processors where left out.
         reporter: Shows the progress.
 
@@ -54,7 +55,25 @@ def scan_dicom(
             foreign += 1
         else:
             slices.append(result)
-    return DicomTree(root, _quietly(lambda: _series(slices, problems)), tuple(problems), len(files), foreign)
+    found_series = _quietly(lambda: _series(slices, problems))
+    if isinstance(given, Path) and is_archive(given):
+        found_series = _inside(given, found_series)
+    return DicomTree(root, found_series, tuple(problems), len(files), foreign)
+
+
+def _inside(archive: Path, found: Sequence[Series]) -> tuple[Series, ...]:
+    """Series of a zip, whose volumes are addressed by it: a folder in there is none that can be passed on."""
+    return tuple(
+        replace(
+            one,
+            where=archive,
+            addresses=tuple(
+                address.join(archive, f"{one.uid}/{number}" if len(one.volumes) > 1 else one.uid)
+                for number in range(len(one.volumes))
+            ),
+        )
+        for one in found
+    )
 
 
 def _quietly(work: Callable[[], T]) -> T:

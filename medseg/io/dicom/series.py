@@ -10,6 +10,7 @@ import numpy as np
 from medseg.errors import GeometryError, InputError, UnreadableFileError
 from medseg.geometry import Geometry
 from medseg.image import Image
+from medseg.io.archive import is_archive
 from medseg.io.dicom.acquisition import acquisition
 from medseg.io.dicom.files import files_of
 from medseg.io.dicom.headers import dataset, guarded, heard, whole_header
@@ -152,7 +153,7 @@ def _picked(path: Path, inside: str, options: ReadOptions) -> tuple[Volume, tupl
 def _asked(tree: DicomTree, inside: str) -> Volume:
     """What an address asks for."""
     name, _, number = inside.partition("/")
-    if tree.root.is_file() and not number:
+    if tree.root.is_file() and not number and not is_archive(tree.root):
         name, number = "", name
     named = [
         one for one in tree.series if one.volumes and name in ("", one.uid, str(one.header.get("SeriesNumber", "")))
@@ -191,7 +192,7 @@ def _nothing(tree: DicomTree) -> Exception:
 
 def _scanned(path: Path) -> DicomTree:
     """The scan of a folder, remembered while nothing in it changes: its volumes are mostly read one after another."""
-    files = files_of(path)
+    files = [path] if is_archive(path) else files_of(path)
     return _remembered(path, tuple(_stamp(file) for file in files))
 
 

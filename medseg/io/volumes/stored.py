@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from isal import igzip, isal_zlib
 
 from medseg import room
 from medseg.errors import UnreadableFileError
+from medseg.io.archive import open_binary, size_of
 
 __all__ = ["LARGEST_RATIO", "Stretch", "native", "not_finite", "opened", "scaled"]
 
@@ -26,7 +27,7 @@ def opened(path: Path, *, as_it_is: bool = False) -> Iterator[Any]:
     """The file, unpacked where its name says gzip; whatever goes wrong in reading becomes an error that names it."""
     compressed = path.name.lower().endswith((".gz", ".mgz")) and not as_it_is
     try:
-        with igzip.open(path, "rb") if compressed else path.open("rb") as file:
+        with open_binary(path) as plain, igzip.open(plain, "rb") if compressed else nullcontext(plain) as file:
             yield file
     except igzip.BadGzipFile as error:
         raise UnreadableFileError(
@@ -70,7 +71,7 @@ class Stretch:
                 file.seek(self.packed_from)
                 file = _Inflater(file)
             ratio = LARGEST_RATIO if isinstance(file, (igzip.IGzipFile, _Inflater)) else 1
-            if self.offset < 0 or self.offset + size * self.volumes > self.path.stat().st_size * ratio:
+            if self.offset < 0 or self.offset + size * self.volumes > size_of(self.path) * ratio:
                 self._refuse(f"is too short for {math.prod(self.shape) * self.volumes} voxels of {self.dtype}")
             voxels = room.empty((math.prod(self.shape),), self.dtype)
             file.seek(self.offset + volume * size)
