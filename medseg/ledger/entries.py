@@ -22,6 +22,7 @@ class Run:
         settings: How it runs.
         tables: What exporting needs: names of the labels, whether they exclude one another, masks alone or not.
         versions: Of the programs, by name.
+        machine: What it ran on.
     """
 
     command: str = ""
@@ -32,6 +33,7 @@ class Run:
     settings: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    machine: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

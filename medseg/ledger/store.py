@@ -3,6 +3,7 @@
 import errno
 import json
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, fields
@@ -19,20 +20,21 @@ __all__ = ["NAME", "Ledger", "open_ledger", "read_ledger"]
 
 NAME = "ledger.sqlite"
 _FORMAT = 1
-_JSON = {"images", "columns", "seconds", "warnings", "facts", "outputs", "asked", "settings", "tables", "versions"}
+_JSON = {"images", "columns", "seconds", "warnings", "facts", "outputs", "asked", "settings", "tables", "versions", "machine"}
 _TABLES = f"""
 CREATE TABLE IF NOT EXISTS runs (
     run INTEGER PRIMARY KEY, began TEXT NOT NULL, ended TEXT, command TEXT NOT NULL, model TEXT NOT NULL,
     settings_hash TEXT NOT NULL, plan_hash TEXT NOT NULL, asked TEXT NOT NULL, settings TEXT NOT NULL,
-    tables TEXT NOT NULL, versions TEXT NOT NULL);
+    tables TEXT NOT NULL, versions TEXT NOT NULL, machine TEXT NOT NULL DEFAULT '{{}}');
 CREATE TABLE IF NOT EXISTS cases (
     "case" TEXT PRIMARY KEY, number INTEGER, patient TEXT NOT NULL, images TEXT NOT NULL, columns TEXT NOT NULL,
-    fingerprint TEXT NOT NULL, model TEXT NOT NULL, settings TEXT NOT NULL,
+    fingerprint TEXT NOT NULL, model TEXT NOT NULL, settings TEXT NOT NULL, changed REAL,
     state TEXT NOT NULL CHECK (state IN ({", ".join(f"'{state}'" for state in STATES)})),
     attempts INTEGER NOT NULL DEFAULT 0, seconds TEXT NOT NULL DEFAULT '{{}}', peak_mib REAL,
     warnings TEXT NOT NULL DEFAULT '[]', error TEXT NOT NULL DEFAULT '', advice TEXT NOT NULL DEFAULT '',
     facts TEXT NOT NULL DEFAULT '{{}}', count INTEGER, regions BLOB, outputs TEXT NOT NULL DEFAULT '{{}}');
 CREATE INDEX IF NOT EXISTS cases_by_number ON cases (number);
+CREATE INDEX IF NOT EXISTS cases_by_state ON cases (state, changed, number);
 """
 _PLAN = tuple(field.name for field in fields(Planned))
 _RESULT = tuple(field.name for field in fields(Entry) if field.name not in (*_PLAN, "attempts"))
@@ -110,47 +112,54 @@ class Ledger:
             raise ValueError(f"{entry.state} is no end")
         setting = ", ".join(f'"{name}" = :{name}' for name in _RESULT)
         with self._changing() as change:
-            change(f'UPDATE cases SET {setting} WHERE "case" = :case', _stored(_fields(entry, ("case", *_RESULT))))
+            values = {**_stored(_fields(entry, ("case", *_RESULT))), "now": time.time()}
+            change(f'UPDATE cases SET {setting}, changed = :now WHERE "case" = :case', values)
 
     def entries(self, *, listed: bool = True) -> Iterator[Entry]:
         """The cases of the last run in their order; with `listed=False` those of earlier runs, too."""
         which = "WHERE number IS NOT NULL ORDER BY number" if listed else 'ORDER BY number IS NULL, number, "case"'
-        for row in self._asked(f"SELECT * FROM cases {which}"):
+        for row in self.ask(f"SELECT * FROM cases {which}"):
             yield _entry(row)
 
     def known(self) -> dict[str, Entry]:
         """Every case that was ever entered, by its id; without the tables of regions, which may be large."""
         names = ", ".join(f'"{field.name}"' for field in fields(Entry) if field.name != "regions")
-        return {row["case"]: _entry(row) for row in self._asked(f"SELECT {names} FROM cases")}
+        return {row["case"]: _entry(row) for row in self.ask(f"SELECT {names} FROM cases")}
 
     def counts(self) -> dict[str, int]:
         """Cases of the last run by their states."""
-        found = self._asked("SELECT state, count(*) AS n FROM cases WHERE number IS NOT NULL GROUP BY state")
+        found = self.ask("SELECT state, count(*) AS n FROM cases WHERE number IS NOT NULL GROUP BY state")
         return {row["state"]: row["n"] for row in found}
 
     def last_run(self) -> Run | None:
         """The run that was begun last."""
-        row = next(iter(self._asked("SELECT * FROM runs ORDER BY run DESC LIMIT 1")), None)
+        row = next(iter(self.ask("SELECT * FROM runs ORDER BY run DESC LIMIT 1")), None)
         return None if row is None else Run(**_fields_of(row, Run))
 
     def runs(self) -> list[dict[str, Any]]:
         """All runs, the first first: the fields of `Run`, and `run`, `began`, `ended` (UTC; None while it runs)."""
         return [
             {"run": row["run"], "began": row["began"], "ended": row["ended"], **_fields_of(row, Run)}
-            for row in self._asked("SELECT * FROM runs ORDER BY run")
+            for row in self.ask("SELECT * FROM runs ORDER BY run")
         ]
 
     def _step(self, cases: Iterable[str], state: str, attempts: int) -> None:
         with self._changing() as change:
             for case in cases:
                 change(
-                    'UPDATE cases SET state = :state, attempts = attempts + :more WHERE "case" = :case',
-                    {"state": state, "more": attempts, "case": case},
+                    "UPDATE cases SET state = :state, attempts = attempts + :more, changed = :now "
+                    'WHERE "case" = :case',
+                    {"state": state, "more": attempts, "case": case, "now": time.time()},
                 )
 
-    def _asked(self, question: str) -> list[sqlite3.Row]:
+    def ask(self, question: str, values: Mapping[str, Any] | None = None) -> list[sqlite3.Row]:
+        """Rows that a question in SQL, which changes nothing, is answered with.
+
+        Raises:
+            InputError: The ledger cannot be read.
+        """
         try:
-            return self._connection.execute(question).fetchall()
+            return self._connection.execute(question, dict(values or {})).fetchall()
         except sqlite3.Error as error:
             raise _unreadable(self.path, error) from error
 
