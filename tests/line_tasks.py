@@ -4,9 +4,20 @@ import os
 import signal
 import time
 
+import numpy as np
+
+from medseg import Labels, Segmentation
 from medseg.line import tasks
 
-__all__ = ["finish_fatally", "finish_slowly", "read_fatally", "unsendable"]
+__all__ = [
+    "finish_fatally",
+    "finish_slowly",
+    "read_fatally",
+    "read_greedily",
+    "read_never",
+    "segment_fatally",
+    "unsendable",
+]
 
 
 def read_fatally(options, case):
@@ -21,7 +32,7 @@ def read_fatally(options, case):
 def finish_fatally(how, work):
     """`finish`, but of `case2` a half-written file is all that remains."""
     if work[0].id == "case2":
-        (how.out / "case2").mkdir(parents=True)
+        (how.out / "case2").mkdir(parents=True, exist_ok=True)
         (how.out / "case2" / ".mask.nii-0123.nii.gz").write_bytes(b"half")
         os.kill(os.getpid(), signal.SIGSEGV)
     return tasks.finish(how, work)
@@ -36,3 +47,28 @@ def finish_slowly(how, work):
 def unsendable(given, message):
     """What cannot be pickled, where the message is 0."""
     return message or (lambda: None)
+
+
+def read_never(options, case):
+    """`read`, but `case1` is waited for in vain."""
+    while case.id == "case1":
+        time.sleep(1)
+    return tasks.read(options, case)
+
+
+def read_greedily(options, case):
+    """`read`, but `case1` takes ever more memory."""
+    held = []
+    while case.id == "case1":
+        held.append(np.ones(1 << 23))  # 64 MiB
+        time.sleep(0.05)
+    return tasks.read(options, case)
+
+
+def segment_fatally(labels, ask):
+    """A mask of nothing for each image, but `case2` ends the process; how many share the call is a note."""
+    if any(case.id == "case2" for case in ask.cases):
+        os.kill(os.getpid(), signal.SIGKILL)
+    found = Labels.from_config(labels)
+    note = (f"{len(ask.images)} of {ask.among}",)
+    return [Segmentation(np.zeros(i.geometry.shape, np.uint8), i.geometry, found, notes=note) for i in ask.images]

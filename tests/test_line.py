@@ -24,11 +24,13 @@ from medseg.batch import predict_cases
 from medseg.case import Case
 from medseg.datasets import cases_from_inputs
 from medseg.errors import OutputError
+from medseg.line.building import in_processes
 from medseg.line.child import Raised, Start
 from medseg.line.interrupts import Interrupts
 from medseg.line.jobs import jobs_for
+from medseg.line.limits import Limits, Watch
 from medseg.line.messages import receive, send
-from medseg.line.stages import Setup, Stages
+from medseg.line.stages import Job, Pace, Stages
 from medseg.line.tasks import Finishing
 from medseg.line.worker import Crashed, Worker
 from medseg.reporting import Silent
@@ -62,20 +64,46 @@ def ours() -> set[int]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "timings.csv")
+    volatile = ("timings.csv", "ledger.sqlite")
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in volatile)
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def run_stages(model, cases, setup):
-    """Outcomes by case of a batch over processes."""
-    found = {}
+class Told:
+    """A book that keeps what it hears."""
 
-    def segment(cases, images):
-        return [model.segment(image) for image in images]
+    def __init__(self):
+        self.found, self.heard = {}, []
 
-    with Interrupts() as interrupts, closing(Stages(cases, setup, interrupts)) as stages:
-        stages.run(segment, lambda outcome: found.__setitem__(outcome.case.id, outcome))
-    return found
+    def began(self, cases):
+        self.heard += [("began", case.id) for case in cases]
+
+    def lost(self, case):
+        self.heard.append(("lost", case.id))
+
+    def given_back(self, cases):
+        self.heard += [("given back", case.id) for case in cases]
+
+    def ended(self, outcome):
+        assert outcome.case.id not in self.found
+        self.found[outcome.case.id] = outcome
+
+    def there(self):
+        return True
+
+    def wait(self, error):
+        raise error
+
+
+def run_stages(model, cases, finishing, limits=None, pace=None, groups=None, **workers):
+    """What the book heard of a batch over processes."""
+    told, limits = Told(), limits or Limits()
+    jobs = groups or [[Job(number, case)] for number, case in enumerate(cases)]
+    with Interrupts() as interrupts, closing(Watch(limits)) as watch:
+        line = in_processes(model, finishing, 1, room.Shared(), watch, **workers)
+        with closing(Stages(line, finishing, pace or Pace(), limits, told, interrupts)) as stages:
+            stages.run(jobs)
+    return told
 
 
 def test_processes_write_what_one_process_writes(model, cases, blobs, tmp_path):
@@ -93,18 +121,21 @@ def test_processes_write_what_one_process_writes(model, cases, blobs, tmp_path):
 
 
 def test_a_decoder_that_crashes_costs_its_own_case(model, cases, tmp_path):
-    setup = Setup(None, Finishing(tmp_path), read=("line_tasks", line_tasks.read_fatally.__name__))
-    found = run_stages(model, cases[:6], setup)
+    told = run_stages(model, cases[:6], Finishing(tmp_path), reading=("line_tasks", line_tasks.read_fatally.__name__))
+    found = told.found
     failed = {case for case, outcome in found.items() if outcome.error is not None}
     assert failed == {"case1", "case4"}
     assert "SIGABRT" in str(found["case1"].error)
     assert "SIGKILL" in str(found["case4"].error)
     assert len(found) == 6
+    begun = [case for what, case in told.heard if what == "began"]
+    assert begun[:6] == [f"case{number}" for number in range(6)]
+    assert sorted(begun[6:]) == sorted(case for what, case in told.heard if what == "lost") == ["case1", "case4"]
 
 
 def test_a_writer_that_crashes_leaves_nothing_half_written(model, cases, tmp_path):
-    setup = Setup(None, Finishing(tmp_path), finish=("line_tasks", line_tasks.finish_fatally.__name__))
-    found = run_stages(model, cases[:5], setup)
+    name = line_tasks.finish_fatally.__name__
+    found = run_stages(model, cases[:5], Finishing(tmp_path), writing=("line_tasks", name)).found
     assert [case for case, outcome in found.items() if outcome.error is not None] == ["case2"]
     assert "SIGSEGV" in str(found["case2"].error)
     assert list((tmp_path / "case2").iterdir()) == []
@@ -122,7 +153,7 @@ def test_a_folder_that_cannot_be_written_ends_the_processes(model, cases, tmp_pa
 @pytest.mark.usefixtures("interruptible")
 def test_what_was_segmented_before_an_interrupt_has_its_files_and_rows(model, cases, tmp_path):
     class Impatient:
-        """Ctrl-C while the fourth case is in the network."""
+        """Ctrl-C while the fourth case is in the network, which is waited for."""
 
         labels = model.labels
         seen = 0
@@ -131,7 +162,7 @@ def test_what_was_segmented_before_an_interrupt_has_its_files_and_rows(model, ca
             self.seen += 1
             if self.seen == 4:
                 os.kill(os.getpid(), signal.SIGINT)
-                time.sleep(5)
+                time.sleep(0.3)
             return model.segment(image, probabilities=probabilities)
 
     before = ours()
@@ -140,7 +171,7 @@ def test_what_was_segmented_before_an_interrupt_has_its_files_and_rows(model, ca
         with pytest.raises(KeyboardInterrupt):
             predict_cases(Impatient(), cases, out, Silent(), jobs=jobs)
         rows = pd.read_csv(out / "cases.csv")
-        assert list(rows["case"]) == ["case0", "case1", "case2"]
+        assert list(rows["case"]) == ["case0", "case1", "case2", "case3"]
         assert sorted(path.parent.name for path in out.glob("*/mask.nii.gz")) == list(rows["case"])
         assert list(out.rglob(".*")) == []
         assert (out / "regions.csv").exists()

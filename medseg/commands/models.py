@@ -92,6 +92,19 @@ def predict(
             "before processes have started (1 to 3 s); else one, or more on more than 8 processors.",
         ),
     ] = None,
+    redo: Annotated[bool, typer.Option("--redo", help="Also do again what is done.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Also do again what has failed.")] = False,
+    attempts: Annotated[
+        int, typer.Option(min=1, help="How often a case may take its process down with it before it fails.")
+    ] = 2,
+    timeout: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Most for a case, such as 30min; then its process is killed: an attempt."),
+    ] = None,
+    memory_limit: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Most resident memory of a process, such as 8GiB; likewise."),
+    ] = None,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also write CASE/probabilities.npy: float16, (labels, x, y[, z]).")
     ] = False,
@@ -108,7 +121,9 @@ def predict(
 ) -> None:
     """Segment and measure studies: a mask and a preview a case, one table of regions, one of cases.
 
-    Exit code 1 where a case failed; its reason is in cases.csv. Ctrl-C: code 130, finished cases keep files and rows.
+    The same command again goes on with a run that was killed, and does what is missing or has changed. Exit code 0:
+    all done; 1: a case failed, its reason is in cases.csv; 2: it could not run; 130: Ctrl-C, which finishes what is in
+    the network (twice: stops at once), and finished cases keep files and rows.
     """
     from medseg.atomic import json_text
     from medseg.outputs.console import frame_table
@@ -125,6 +140,11 @@ def predict(
             probabilities=probabilities,
             masks_only=masks_only,
             jobs=jobs,
+            redo=redo,
+            retry_failed=retry_failed,
+            attempts=attempts,
+            timeout=timeout,
+            memory_limit=memory_limit,
             speed=speed,
             backend=backend,
             device=device,

@@ -1,7 +1,10 @@
 """What runs in a process of the line: one function, of one message after another, until its parent is gone."""
 
+import ctypes
 import os
 import pickle
+import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,10 +16,12 @@ from typing import Any
 
 from medseg import room
 from medseg.line.messages import receive, send
+from medseg.line.spending import spending
 
-__all__ = ["Raised", "Start", "serve"]
+__all__ = ["Prepared", "Raised", "Start", "portable", "serve"]
 
-_GRACE = 10.0  # seconds in which a process finishes the file that it is writing when its parent is gone
+_GRACE = 10.0  # seconds, where the system cannot end a process with its parent
+_PDEATHSIG = 1  # Linux, <sys/prctl.h>
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,21 @@ class Start:
         function: Its module and name.
         given: First argument of every call.
         shared: Where large arrays lie.
+        prepare: Module and name of what is called once, of `given`, before the first message: it gives the first
+            argument of every call instead, and something to tell the parent (`Prepared`).
     """
 
     function: tuple[str, str]
     given: Any = None
     shared: room.Shared = field(default_factory=room.Shared)
+    prepare: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What preparing told."""
+
+    told: Any
 
 
 @dataclass(frozen=True)
@@ -43,39 +58,65 @@ class Raised:
 
 def serve(fd: int, parent: int) -> None:
     """Answer every message at the pipe `fd`, in order; ends when the process `parent` does."""
+    _die_with_parent()
     threading.Thread(target=_outlive, args=(parent,), daemon=True).start()
     pipe = Connection(fd)
     with suppress(EOFError, OSError):
         start: Start = pipe.recv()
-        function = getattr(import_module(start.function[0]), start.function[1])
+        function = _named(start.function)
         with room.using(start.shared):
+            given = start.given if start.prepare is None else _prepared(pipe, start)
             while True:
                 # In one call, so that nothing of a case is held while the next one is waited for.
-                _answer(pipe, start, function)
+                _answer(pipe, start, function, given)
 
 
-def _answer(pipe: Connection, start: Start, function: Callable[[Any, Any], Any]) -> None:
-    message = receive(pipe)
+def _named(function: tuple[str, str]) -> Callable[..., Any]:
+    found: Callable[..., Any] = getattr(import_module(function[0]), function[1])
+    return found
+
+
+def _prepared(pipe: Connection, start: Start) -> Any:
+    assert start.prepare is not None
     try:
-        outcome = function(start.given, message)
-    except Exception as error:  # goes to the parent, which knows what it means
-        outcome = Raised(_portable(error))
+        given, told = _named(start.prepare)(start.given)
+    except Exception as error:
+        send(pipe, Raised(portable(error)), start.shared)
+        raise EOFError from error  # there is nothing that could be answered
+    send(pipe, Prepared(told), start.shared)
+    return given
+
+
+def _answer(pipe: Connection, start: Start, function: Callable[[Any, Any], Any], given: Any) -> None:
+    message = receive(pipe)
+    outcome: Any
+    with spending() as spent:
+        try:
+            outcome = function(given, message)
+        except Exception as error:  # goes to the parent, which knows what it means
+            outcome = Raised(portable(error))
     del message
     try:
-        send(pipe, outcome, start.shared)
+        send(pipe, (outcome, spent), start.shared)
     except (BrokenPipeError, ConnectionResetError):
         raise  # nobody listens
     except Exception as error:  # it cannot be pickled, or there is no room for it
-        send(pipe, Raised(_portable(error)), start.shared)
+        send(pipe, (Raised(portable(error)), spent), start.shared)
 
 
-def _portable(error: Exception) -> Exception:
+def portable(error: Exception) -> Exception:
     """The error itself where it can travel, else one that says the same."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
+
+
+def _die_with_parent() -> None:
+    """Have the system end this process when its parent is killed: what goes on then must find nobody writing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)
 
 
 def _outlive(parent: int) -> None:

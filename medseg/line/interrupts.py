@@ -11,13 +11,13 @@ __all__ = ["Interrupts"]
 
 
 class Interrupts:
-    """While it is entered, Ctrl-C waits until the next `heard` block; a second one waits for nothing.
+    """While it is entered, Ctrl-C waits until the next `heard` block; after that, another one waits for nothing.
 
     In another thread than the main one, and where somebody else has taken the signal, everything stays as it is.
     """
 
     def __init__(self) -> None:
-        self._count, self._heard, self._taken = 0, False, False
+        self._count, self._heard, self._taken, self._raised = 0, False, False, False
 
     def __enter__(self) -> Self:
         main = threading.current_thread() is threading.main_thread()
@@ -44,10 +44,10 @@ class Interrupts:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._count += 1
-        if self._heard or self._count > 1:
+        if self._heard or self._raised or self._count > 1:
             self._raise_if_asked()
 
     def _raise_if_asked(self) -> None:
         if self._count:
-            self._count = 0
+            self._count, self._raised = 0, True
             raise KeyboardInterrupt

@@ -1,282 +1,373 @@
 """A batch as stages that overlap: while the network is at one case, the next is read and the last is written."""
 
-import time
+import math
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from multiprocessing import connection
 from typing import Any, Protocol
 
 from medseg.case import Case
 from medseg.errors import OutputError
-from medseg.image import Image, Segmentation
-from medseg.line.child import Raised, Start
+from medseg.image import Image
 from medseg.line.interrupts import Interrupts
+from medseg.line.limits import Limits
+from medseg.line.network import Ask, answers_of
 from medseg.line.outcomes import Outcome, crash
-from medseg.line.tasks import Finishing, discard, finish, read
-from medseg.line.worker import Crashed, Worker
-from medseg.options import ReadOptions
-from medseg.room import Shared, using
+from medseg.line.place import is_pause
+from medseg.line.stage import Came, Stage
+from medseg.line.tasks import Finishing, discard
+from medseg.line.worker import Crashed
 
-__all__ = ["Segment", "Setup", "Stages", "one_by_one"]
-
-READ = (read.__module__, read.__name__)
-FINISH = (finish.__module__, finish.__name__)
-
-
-class Segment(Protocol):
-    """Segments some images: for each its mask, or the error that it ended with."""
-
-    def __call__(self, cases: Sequence[Case], images: Sequence[Image]) -> Sequence[Segmentation | Exception]:
-        """As many answers as images, in their order."""
+__all__ = ["Book", "Job", "Line", "Pace", "Stages"]
 
 
 @dataclass(frozen=True)
-class Setup:
-    """How a batch is worked through.
+class Job:
+    """A case of a batch.
 
     Args:
-        reading: How files become images.
-        finishing: What is done with masks.
+        number: Its place in the batch.
+        case: The case.
+        lost: Attempts that it has lost.
+        company: It is done; it only shares the call of the network with others of its group, so that their masks are
+            the same to the last bit.
+    """
+
+    number: int
+    case: Case
+    lost: int = 0
+    company: bool = False
+
+
+class Book(Protocol):
+    """Who is told what becomes of the cases, and knows whether they can be written."""
+
+    def began(self, cases: Sequence[Case]) -> None:
+        """They are being worked at."""
+
+    def lost(self, case: Case) -> None:
+        """It took its process down with it, and will be tried again."""
+
+    def given_back(self, cases: Sequence[Case]) -> None:
+        """They were left, through no fault of theirs."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """It is finished, or has failed."""
+
+    def there(self) -> bool:
+        """Whether the folder is still the one that the batch began with."""
+
+    def wait(self, error: Exception) -> None:
+        """Return when the folder, of which `error` told, can be written again."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """The three stages."""
+
+    readers: Stage
+    network: Stage
+    writers: Stage
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How much is under way at once.
+
+    Args:
         group: Images that go into the network together.
         ahead: Groups that may be read, or wait to be written, beside the one in the network; with 0 a group is read
             when nothing is left of the one before.
-        jobs: Processes that read, and as many that write.
-        shared: Where large arrays lie; None for plain memory, where there is one process.
-        read: Module and name of what a reading process does; finish likewise.
-        finish: Of a writing process.
     """
 
-    reading: ReadOptions | None
-    finishing: Finishing
     group: int = 1
     ahead: int = 2
-    jobs: int = 1
-    shared: Shared | None = None
-    read: tuple[str, str] = READ
-    finish: tuple[str, str] = FINISH
-
-
-def one_by_one(
-    segment: Segment, cases: Sequence[Case], setup: Setup, done: Callable[[Outcome], None], interrupts: Interrupts
-) -> None:
-    """The whole batch in this process, group after group.
-
-    Raises:
-        OutputError: The folder cannot be written: then no case could end well.
-    """
-    for start in range(0, len(cases), setup.group):
-        taken: list[_Taken] = []
-        for number, case in enumerate(cases[start : start + setup.group], start):
-            began = time.perf_counter()
-            try:
-                with interrupts.heard():
-                    image, seconds = read(setup.reading, case)
-            except Exception as error:  # a batch goes on whatever one study does to it
-                done(_failed(setup, Outcome(number, case, time.perf_counter() - began, error=error)))
-            else:
-                taken.append(_Taken(Outcome(number, case, seconds, image.facts), image))
-        for one in _segmented(segment, taken, setup, done, interrupts):
-            began = time.perf_counter()
-            try:
-                regions, _ = finish(setup.finishing, one.work)
-            except OutputError:
-                raise
-            except Exception as error:
-                done(_failed(setup, replace(one.outcome, error=error)))
-            else:
-                seconds = one.outcome.seconds + time.perf_counter() - began
-                done(replace(one.outcome, regions=regions, seconds=seconds))
 
 
 class Stages:
-    """A batch over three kinds of process: readers, this one, which segments, and writers. Queues are bounded.
+    """Leads cases through the line. Queues are bounded.
 
-    Images are segmented in the order of their cases, so that nothing depends on how quick a process was.
+    What takes its process down is tried again after the others, as often as the limits allow; of a group that shared
+    a call of the network each case alone.
+
+    Args:
+        line: The stages.
+        finishing: What is done with masks.
+        pace: How much is under way at once.
+        limits: What a case may take.
+        book: Is told.
+        interrupts: Ctrl-C.
     """
 
-    def __init__(self, cases: Sequence[Case], setup: Setup, interrupts: Interrupts) -> None:
-        self._cases, self._setup, self._interrupts = cases, setup, interrupts
-        self._shared = setup.shared or Shared()
-        reading = Start(setup.read, setup.reading, self._shared)
-        writing = Start(setup.finish, setup.finishing, self._shared)
-        self._readers = [_Queue(Worker(reading)) for _ in range(setup.jobs)]
-        self._writers = [_Queue(Worker(writing)) for _ in range(setup.jobs)]
-        self._asked = self._segmented = 0
-        self._read: dict[int, _Taken | None] = {}
+    def __init__(
+        self, line: Line, finishing: Finishing, pace: Pace, limits: Limits, book: Book, interrupts: Interrupts
+    ) -> None:
+        self._readers, self._network, self._writers = line.readers, line.network, line.writers
+        self._out, self._pace, self._limits = finishing.out, pace, limits
+        self._shares = finishing.out if finishing.probabilities else None
+        self._book, self._interrupts = book, interrupts
+        self._todo: deque[_Group] = deque()
+        self._late: deque[_Group] = deque()
+        self._open: list[_Group] = []
+        self._stuck: list[tuple[Stage, Came]] = []
+        self._draining = False
 
-    def run(self, segment: Segment, done: Callable[[Outcome], None]) -> None:
-        """Work through all cases; `done` hears of each when it is finished or has failed.
+    def run(self, groups: Iterable[Sequence[Job]]) -> None:
+        """Work through the cases, group by group.
 
-        On Ctrl-C the masks that are there are still written.
+        On Ctrl-C what is in the network, or was there, is still written; a second one waits for nothing.
 
         Raises:
-            OutputError: The folder cannot be written.
-            KeyboardInterrupt: As the user wished, when all that was segmented is written.
+            OutputError: The folder cannot be written, and will not be.
+            KeyboardInterrupt: As the user wished.
         """
+        self._todo.extend(_Group(list(jobs)) for jobs in groups)
         try:
-            while self._segmented < len(self._cases):
-                self._collect(done)
-                self._segment_next(segment, done)
-            self._drain(done)
+            self._work()
         except KeyboardInterrupt:
-            self._drain(done)
+            self._draining = True
+            self._leave_unread()
+            self._work()
             raise
 
     def close(self) -> None:
-        """End all processes; what a killed one was writing is removed."""
-        for queue in (*self._readers, *self._writers):
-            queue.worker.kill()
-        for queue in self._writers:
-            for one in queue.items:
-                discard(self._setup.finishing.out / one.outcome.case.id)
+        """End all processes; what is left of the cases under way is removed, and they are given back."""
+        for stage in (self._readers, self._network, self._writers):
+            stage.close()
+        left = [taken for batch in self._network.items for taken in batch.taken]
+        left += [*self._writers.items, *(taken for _, came in self._stuck for taken in _taken(came.item))]
+        cases = [taken.job.case for taken in left if not taken.job.company]
+        with suppress(OSError, OutputError):
+            for case in cases:
+                discard(self._out / case.id)
+            self._book.given_back(cases)
+            self._leave_unread()
+
+    def _work(self) -> None:
+        while self._todo or self._late or self._open or self._under_way():
+            with self._interrupts.heard():
+                pass
+            self._unstick()
+            self._ask()
+            self._feed()
+            if not self._take():
+                self._wait()
+
+    def _under_way(self) -> bool:
+        return bool(self._network.items or self._writers.items or self._stuck)
+
+    def _leave_unread(self) -> None:
+        """Forget what has not come to the network."""
+        self._readers.close()
+        opened = [job.case for group in self._open for job in group.left.values() if not job.company]
+        for queue in (self._todo, self._late, self._open):
+            queue.clear()
+        self._book.given_back(opened)
 
     def _ask(self) -> None:
         """Let the readers read on as far as there is room."""
-        ahead = self._setup.ahead
-        if not ahead and any(self._writers):
-            return
-        most = min(len(self._cases), self._segmented + self._setup.group * max(1, ahead))
-        while self._asked < most:
-            queue = min(self._readers, key=len)
-            case = self._cases[self._asked]
-            queue.put(_Taken(Outcome(self._asked, case, 0.0)), case)
-            self._asked += 1
+        while (self._todo or self._late) and self._may_read():
+            group = (self._todo or self._late).popleft()
+            self._open.append(group)
+            self._book.began([job.case for job in group.jobs if not job.company])
+            for job in group.jobs:
+                self._read(group, _Taken(job, Outcome(job.number, job.case)))
 
-    def _collect(self, done: Callable[[Outcome], None]) -> None:
-        """Take what is ready; wait for something where the network has nothing to do or the writers no room."""
-        while not (self._group_is_read() and self._has_room()):
-            self._ask()
-            self._wait()
-            self._take_ready(done)
-        self._take_ready(done)
+    def _may_read(self) -> bool:
+        if not self._pace.ahead:
+            return not self._open and not self._under_way()
+        return len(self._open) < max(self._pace.ahead, math.ceil((self._readers.width + 1) / self._pace.group))
 
-    def _wait(self) -> None:
-        with self._interrupts.heard():
-            connection.wait([queue.worker.pipe for queue in (*self._readers, *self._writers) if queue.items])
+    def _read(self, group: "_Group", taken: "_Taken") -> None:
+        self._readers.put((group, taken), taken.job.case, self._seconds_left(taken.outcome))
 
-    def _take_ready(self, done: Callable[[Outcome], None]) -> None:
-        for queue in self._readers:
-            while queue.worker.ready():
-                self._take_image(queue, done)
-        for queue in self._writers:
-            while queue.worker.ready():
-                self._take_regions(queue, done)
+    def _seconds_left(self, outcome: Outcome) -> float | None:
+        limit = self._limits.timeout
+        return None if limit is None else max(0.0, limit - sum(outcome.seconds.values()))
 
-    def _take_image(self, queue: "_Queue", done: Callable[[Outcome], None]) -> None:
-        taken, found = queue.take("reading")
-        if isinstance(found, Exception):
-            self._read[taken.outcome.number] = None
-            done(_failed(self._setup, replace(taken.outcome, error=found)))
-        else:
-            image, seconds = found
-            outcome = replace(taken.outcome, seconds=seconds, facts=image.facts)
-            self._read[outcome.number] = _Taken(outcome, image)
-
-    def _take_regions(self, queue: "_Queue", done: Callable[[Outcome], None]) -> None:
-        taken, found = queue.take("measuring or writing")
-        if isinstance(found, OutputError):
-            raise found
-        if isinstance(found, Exception):
-            done(_failed(self._setup, replace(taken.outcome, error=found)))
-        else:
-            regions, seconds = found
-            done(replace(taken.outcome, regions=regions, seconds=taken.outcome.seconds + seconds))
-
-    def _next(self) -> range:
-        return range(self._segmented, min(len(self._cases), self._segmented + self._setup.group))
-
-    def _group_is_read(self) -> bool:
-        return all(number in self._read for number in self._next())
+    def _feed(self) -> None:
+        """Groups that are read go into the network, the first ones first, while there is room for their masks."""
+        while self._has_room() and (group := next((group for group in self._open if group.is_read), None)):
+            self._open.remove(group)
+            taken = tuple(one for _, one in sorted(group.taken.items()))
+            if all(one.job.company for one in taken):
+                continue
+            among = max(group.among, len(taken))
+            shares = tuple(self._shares and self._shares / one.job.case.id / "probabilities.npy" for one in taken)
+            images = tuple(one.image for one in taken if one.image is not None)
+            ask = Ask(tuple(one.job.case for one in taken), images, shares, among)
+            alone = self._seconds_left(taken[0].outcome) if len(taken) == 1 else self._limits.timeout
+            self._network.put(_Batch(taken, among), ask, alone)
 
     def _has_room(self) -> bool:
-        return sum(map(len, self._writers)) <= self._setup.group * max(0, self._setup.ahead - 1)
+        cases = sum(len(batch.taken) for batch in self._network.items) + len(self._writers.items)
+        ahead = self._pace.ahead
+        waiting = self._pace.group * max(0, ahead - 1) * self._network.width
+        return cases <= max(waiting, self._writers.width if ahead else 0) and not self._stuck
 
-    def _segment_next(self, segment: Segment, done: Callable[[Outcome], None]) -> None:
-        """One group through the network, and on to the writers."""
-        numbers = self._next()
-        taken = [one for number in numbers if (one := self._read.pop(number)) is not None]
-        self._segmented = numbers.stop
-        if self._setup.ahead:
-            self._ask()
-        with using(self._shared):
-            segmented = _segmented(segment, taken, self._setup, done, self._interrupts)
-        for one in segmented:
-            min(self._writers, key=len).put(replace(one, image=None, segmentation=None), one.work)
+    def _take(self) -> bool:
+        """Take what the stages have done; whether there was any."""
+        came = [(self._take_image, one, self._readers) for one in ([] if self._draining else self._readers.come())]
+        came += [(self._take_masks, one, self._network) for one in self._network.come()]
+        came += [(self._take_written, one, self._writers) for one in self._writers.come()]
+        for take, one, stage in came:
+            if is_pause(one.found):
+                self._stuck.append((stage, one))
+            else:
+                take(one)
+        return bool(came)
 
-    def _drain(self, done: Callable[[Outcome], None]) -> None:
-        while any(self._writers):
+    def _wait(self) -> None:
+        readers = [] if self._draining else self._readers.pipes
+        pipes = [*readers, *self._network.pipes, *self._writers.pipes]
+        if pipes:
             with self._interrupts.heard():
-                connection.wait([queue.worker.pipe for queue in self._writers if queue.items])
-            self._take_ready(done)
+                connection.wait(pipes)
+
+    def _unstick(self) -> None:
+        """Where something could not be written for want of room, wait, and put it in again."""
+        while self._stuck:
+            stage, came = self._stuck[0]
+            self._book.wait(came.found if isinstance(came.found, Exception) else _gone(self._out))
+            del self._stuck[0]
+            stage.put(came.item, came.message)
+
+    def _take_image(self, came: Came) -> None:
+        group, taken = came.item
+        outcome = taken.outcome.after("reading", came.spent)
+        if isinstance(came.found, Crashed):
+            self._take_crash(replace(taken, outcome=outcome), "reading", came.found, group.among, group)
+        elif isinstance(came.found, Exception):
+            group.leave(taken.job)
+            self._fail(taken.job, replace(outcome, error=came.found))
+        else:
+            group.taken[taken.job.number] = replace(
+                taken, outcome=replace(outcome, facts=came.found.facts), image=came.found
+            )
+
+    def _take_masks(self, came: Came) -> None:
+        taken, among = came.item.taken, came.item.among
+        if isinstance(came.found, Crashed) and len(taken) > 1:
+            alone = [one.job for one in taken if not one.job.company]
+            self._book.given_back([job.case for job in alone])
+            self._later(*(_Group([job], among) for job in alone))
+            return
+        if isinstance(came.found, Crashed):  # its last chance is without copies of itself, which take memory
+            self._take_crash(taken[0], "segmenting", came.found, 1, None)
+            return
+        if isinstance(came.found, OutputError):
+            raise came.found
+        images = [one.image for one in taken]
+        failed = isinstance(came.found, Exception)
+        for one, answer in zip(
+            taken, [came.found] * len(taken) if failed else answers_of(came.found, images), strict=True
+        ):
+            outcome = one.outcome.after("network", came.spent, len(taken))
+            if one.job.company:
+                continue
+            if isinstance(answer, Exception):
+                self._fail(one.job, replace(outcome, error=answer))
+                continue
+            outcome = replace(outcome, notes=answer.notes)
+            item = _Taken(one.job, outcome, among=among)
+            self._writers.put(item, (one.job.case, one.image, answer), self._seconds_left(outcome))
+
+    def _take_written(self, came: Came) -> None:
+        taken: _Taken = came.item
+        outcome = taken.outcome.after("writing", came.spent)
+        if isinstance(came.found, OutputError):
+            raise came.found
+        if isinstance(came.found, Crashed):
+            discard(self._out / taken.job.case.id)
+            self._take_crash(replace(taken, outcome=outcome), "measuring or writing", came.found, taken.among, None)
+        elif isinstance(came.found, Exception):
+            self._fail(taken.job, replace(outcome, error=came.found))
+        elif not self._book.there():
+            self._stuck.append((self._writers, came))
+        else:
+            done = came.found
+            self._book.ended(replace(outcome, count=done.count, regions=done.regions, outputs=done.outputs))
+
+    def _take_crash(self, taken: "_Taken", doing: str, crashed: Crashed, among: int, group: "_Group | None") -> None:
+        """A case took a process down: it is tried again, or given up."""
+        job = replace(taken.job, lost=taken.job.lost + 1)
+        if job.company or job.lost >= self._limits.attempts:
+            if group is not None:
+                group.leave(job)
+            self._fail(job, replace(taken.outcome, error=crash(job.case, doing, crashed.reason)))
+            return
+        self._book.lost(job.case)
+        if group is None or len(group.jobs) == 1:
+            if group is not None:
+                group.leave(job)
+            self._later(_Group([job], among))
+        else:  # the others of its group wait, since they share a call of the network with it
+            group.left[job.number] = job
+            self._book.began([job.case])
+            self._read(group, _Taken(job, Outcome(job.number, job.case)))
+
+    def _later(self, *groups: "_Group") -> None:
+        if not self._draining:
+            self._late.extend(groups)
+
+    def _fail(self, job: Job, outcome: Outcome) -> None:
+        if not job.company:
+            discard(self._out / job.case.id)
+            self._book.ended(outcome)
 
 
 @dataclass(frozen=True, eq=False)
 class _Taken:
     """A case on its way."""
 
+    job: Job
     outcome: Outcome
     image: Image | None = None
-    segmentation: Segmentation | None = None
+    among: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """What is in the network together."""
+
+    taken: tuple[_Taken, ...]
+    among: int
+
+
+@dataclass(eq=False)
+class _Group:
+    """Cases that go into the network together, as far as they can be read.
+
+    Args:
+        jobs: The cases.
+        among: As in `Ask`.
+        taken: What is read, by number.
+        left: Cases that can still come to the network, by number.
+    """
+
+    jobs: list[Job]
+    among: int = 1
+    taken: dict[int, _Taken] = field(default_factory=dict)
+    left: dict[int, Job] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left = {job.number: job for job in self.jobs}
 
     @property
-    def work(self) -> tuple[Case, Any, Any]:
-        """What `finish` takes."""
-        return self.outcome.case, self.image, self.segmentation
+    def is_read(self) -> bool:
+        """Whether nothing of it is being read any more."""
+        return len(self.taken) == len(self.left)
+
+    def leave(self, job: Job) -> None:
+        """A case will not come to the network with it."""
+        self.left.pop(job.number, None)
 
 
-class _Queue:
-    """A process, and the cases that are with it in their order."""
-
-    def __init__(self, worker: Worker) -> None:
-        self.worker = worker
-        self.items: deque[_Taken] = deque()
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def put(self, taken: _Taken, message: Any) -> None:
-        self.items.append(taken)
-        self.worker.submit(message)
-
-    def take(self, doing: str) -> tuple[_Taken, Any]:
-        """The oldest case, and what came of it: a result or an error."""
-        found = self.worker.outcome()
-        taken = self.items.popleft()
-        if isinstance(found, Crashed):
-            return taken, crash(taken.outcome.case, doing, found.reason)
-        return taken, found.error if isinstance(found, Raised) else found
+def _taken(item: Any) -> Sequence[_Taken]:
+    return item.taken if isinstance(item, _Batch) else (item[1] if isinstance(item, tuple) else item,)
 
 
-def _segmented(
-    segment: Segment,
-    taken: Sequence[_Taken],
-    setup: Setup,
-    done: Callable[[Outcome], None],
-    interrupts: Interrupts,
-) -> list[_Taken]:
-    """Those of a group that have a mask; the others are done with."""
-    if not taken:
-        return []
-    began = time.perf_counter()
-    try:
-        with interrupts.heard():
-            answers = segment([one.outcome.case for one in taken], [one.work[1] for one in taken])
-    except KeyboardInterrupt:
-        for one in taken:  # probabilities may be there already
-            discard(setup.finishing.out / one.outcome.case.id)
-        raise
-    share = (time.perf_counter() - began) / len(taken)
-    good = []
-    for one, answer in zip(taken, answers, strict=True):
-        outcome = replace(one.outcome, seconds=one.outcome.seconds + share)
-        if isinstance(answer, Exception):
-            done(_failed(setup, replace(outcome, error=answer)))
-        else:
-            good.append(_Taken(replace(outcome, notes=answer.notes), one.image, answer))
-    return good
-
-
-def _failed(setup: Setup, outcome: Outcome) -> Outcome:
-    discard(setup.finishing.out / outcome.case.id)
-    return outcome
+def _gone(out: Any) -> OutputError:
+    return OutputError(out, "is not the folder that it was when this began", "Mount its disk again.")

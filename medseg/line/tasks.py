@@ -1,21 +1,25 @@
 """What the processes of the line do: read a case; measure and write one. No torch is loaded for it."""
 
-import time
-from collections.abc import Sequence
+import errno
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from medseg.atomic import flush_folder
 from medseg.case import Case
+from medseg.errors import OutputError
 from medseg.image import Image, Segmentation
+from medseg.ledger import outputs_of
+from medseg.line.packing import packed
 from medseg.options import ReadOptions
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Finishing", "discard", "finish", "read"]
+__all__ = ["Finished", "Finishing", "discard", "finish", "read", "ready_to_finish", "ready_to_read"]
 
 _LEFT = ("mask.nii.gz", "mask.png", "mask_*.nii.gz", "mask_*.png", "preview.png", "probabilities.npy")
 _UNFINISHED = (".mask*", ".preview*", ".probabilities*")
@@ -42,29 +46,75 @@ class Finishing:
     masks_only: bool = False
 
 
-def read(options: ReadOptions | None, case: Case) -> tuple[Image, float]:
-    """The image of a case, and the seconds that it took."""
+@dataclass(frozen=True)
+class Finished:
+    """What measuring and writing a segmentation left.
+
+    Args:
+        count: Regions; None where they were not measured.
+        regions: Their table, packed.
+        outputs: Of each file, by its path below the folder of the batch, bytes and SHA-256.
+    """
+
+    count: int | None
+    regions: bytes | None
+    outputs: Mapping[str, tuple[int, str]]
+
+
+def read(options: ReadOptions | None, case: Case) -> Image:
+    """The image of a case."""
     from medseg.io import read_case_image
 
-    began = time.perf_counter()
-    return read_case_image(case, options), time.perf_counter() - began
+    return read_case_image(case, options)
 
 
-def finish(how: Finishing, work: tuple[Case, Image, Segmentation]) -> tuple["pd.DataFrame | None", float]:
-    """Measure a segmentation, write its preview and its mask; the table of its regions, and the seconds it took."""
+def ready_to_read(options: ReadOptions | None) -> tuple[ReadOptions | None, None]:
+    """Load what reading needs, so that it is no case's time; what `read` is given."""
+    import medseg.io  # noqa: F401
+
+    return options, None
+
+
+def ready_to_finish(how: Finishing) -> tuple[Finishing, None]:
+    """Load what finishing needs; what `finish` is given."""
+    import medseg.outputs.preview
+    import medseg.regions  # noqa: F401
+
+    return how, None
+
+
+def finish(how: Finishing, work: tuple[Case, Image, Segmentation]) -> Finished:
+    """Measure a segmentation, write its preview and its mask, and have them on the disk.
+
+    Raises:
+        OutputError: They cannot be written.
+    """
     from medseg.io import write_mask
     from medseg.io.label_files import write_label_files
 
-    began = time.perf_counter()
     case, image, segmentation = work
-    (how.out / case.id / "preview.png").unlink(missing_ok=True)  # of an earlier run, whose mask is replaced
+    folder = how.out / case.id
+    _require_there(how.out)
+    (folder / "preview.png").unlink(missing_ok=True)  # of an earlier run, whose mask is replaced
     regions = None if how.masks_only else _measured_and_drawn(how, case, image, segmentation)
     ending = ".png" if image.geometry.ndim == 2 else ".nii.gz"
     if segmentation.labels.exclusive:
-        write_mask(how.out / case.id / f"mask{ending}", segmentation)
+        write_mask(folder / f"mask{ending}", segmentation)
     else:
-        write_label_files(how.out / case.id, segmentation, ending)
-    return regions, time.perf_counter() - began
+        write_label_files(folder, segmentation, ending)
+    flush_folder(folder)
+    flush_folder(how.out)
+    outputs = outputs_of(how.out, (path for pattern in _LEFT for path in folder.glob(pattern)))
+    if regions is None:
+        return Finished(None, None, outputs)
+    return Finished(len(regions), packed(regions), outputs)
+
+
+def _require_there(out: Path) -> None:
+    """Refuse to make a folder anew that was there when the run began: its disk is gone."""
+    if not out.is_dir():
+        gone = OSError(errno.ENOENT, "it is gone")
+        raise OutputError(out, "is not there any more", "Mount its disk again.", error=gone)
 
 
 def _measured_and_drawn(how: Finishing, case: Case, image: Image, segmentation: Segmentation) -> "pd.DataFrame":
@@ -102,6 +152,8 @@ def _own_grids(how: Finishing, case: Case, image: Image) -> dict[str, Image]:
 
 def discard(folder: Path) -> None:
     """Remove what an earlier run, or a process that was killed, left of a case, so that no old mask stands for it."""
+    if not folder.is_dir():
+        return
     for pattern in (*_LEFT, *_UNFINISHED):
         for path in folder.glob(pattern):
             path.unlink()

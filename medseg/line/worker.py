@@ -5,40 +5,62 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Self
 
-from medseg.line.child import Start
+from medseg.errors import MedsegError
+from medseg.line.child import Raised, Start
+from medseg.line.limits import Limits, Watch
 from medseg.line.messages import receive, send
+from medseg.line.spending import Spent
 
 __all__ = ["Crashed", "Worker"]
 
 _CODE = "import sys; sys.path[:] = {path!r}; from medseg.line.child import serve; serve({fd}, {parent})"
 _SILENT: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}  # what is printed may be JSON
 _FAREWELL = 10.0  # seconds that a process gets to end by itself
+_OPENINGS = 3  # times that a process may end while it prepares
 
 
 @dataclass(frozen=True)
 class Crashed:
-    """The process ended while it was at a message."""
+    """The process ended while it was at a message.
+
+    Args:
+        reason: How, in words.
+        to_blame: Whether the message may be at fault; not where another one was over its time.
+    """
 
     reason: str
+    to_blame: bool = True
 
 
 class Worker:
     """One process that does one thing to messages, in their order; a fresh one goes on where it crashes.
 
     The process is a plain interpreter, not one of `multiprocessing`, which would run the user's script once more.
+
+    Args:
+        start: What it does.
+        watch: Keeps it to its limits.
     """
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: Start, watch: Watch | None = None) -> None:
         self._start = start
-        self._waiting: deque[Any] = deque()
+        self._watch = watch or Watch(Limits())
+        self._waiting: deque[_Task] = deque()
+        self._serial = count()
+        self._openings = 0
+        self.told: Any = None
+        self.spent = Spent()
         self._process, self._pipe = _started(start)
+        self._prepared = start.prepare is None
 
     @property
     def outstanding(self) -> int:
@@ -55,29 +77,57 @@ class Worker:
         """The process."""
         return self._process.pid
 
-    def submit(self, message: Any) -> None:
-        """Hand over a message."""
-        self._waiting.append(message)
+    def kept_to(self, watch: Watch) -> Self:
+        """Itself, with a watch from now on."""
+        self._watch = watch
+        return self
+
+    def prepare(self) -> Any:
+        """What preparing told; waits for it.
+
+        Raises:
+            Exception: What preparing ended with.
+            MedsegError: The process ended while it prepared, several times.
+        """
+        while not self._prepared:
+            self._take_prepared()
+        return self.told
+
+    def submit(self, message: Any, seconds: float | None = None) -> None:
+        """Hand over a message, which may take so long."""
+        self._waiting.append(_Task(next(self._serial), message, seconds))
         self._hand_over(message)
+        if len(self._waiting) == 1:
+            self._watch_next()
 
     def ready(self, seconds: float = 0.0) -> bool:
-        """Whether an outcome is there."""
-        return bool(self._waiting) and self._pipe.poll(seconds)
+        """Whether an outcome is there.
+
+        Raises:
+            Exception: As `prepare` does, where a fresh process cannot prepare.
+        """
+        if not self._prepared and self._pipe.poll(seconds):
+            self._take_prepared()
+        return self._prepared and bool(self._waiting) and self._pipe.poll(seconds)
 
     def outcome(self) -> Any:
-        """What became of the oldest message: the result, `Raised` or `Crashed`; waits for it."""
-        self._waiting.popleft()
+        """What became of the oldest message: the result, `Raised` or `Crashed`; waits for it. `spent` is its cost."""
+        self.prepare()
+        task = self._waiting.popleft()
         try:
-            return receive(self._pipe)
+            found, self.spent = receive(self._pipe)
         except (EOFError, OSError):
-            crashed = Crashed(self._ended())
-            self._process, self._pipe = _started(self._start)
-            for message in self._waiting:
-                self._hand_over(message)
-            return crashed
+            culprit, why = self._watch.forget(self.pid)
+            ended = self._ended()
+            self.spent = Spent()
+            self._begin_anew()
+            return Crashed(why or ended, culprit in (None, task.serial))
+        self._watch_next()
+        return found
 
     def close(self) -> None:
         """Let it end; what it has not answered is lost."""
+        self._watch.forget(self.pid)
         self._pipe.close()
         try:
             self._process.wait(_FAREWELL)
@@ -87,8 +137,40 @@ class Worker:
 
     def kill(self) -> None:
         """End it now."""
+        self._watch.forget(self.pid)
         self._process.kill()
         self.close()
+
+    def _take_prepared(self) -> None:
+        try:
+            found = receive(self._pipe)
+        except (EOFError, OSError):
+            self._watch.forget(self.pid)
+            ended, self._openings = self._ended(), self._openings + 1
+            if self._openings >= _OPENINGS:
+                found = f"ended before it could begin, {_OPENINGS} times: {ended}"
+                raise MedsegError(self._start.function[0], found, "Is there memory enough for the model?") from None
+            self._begin_anew()
+            return
+        if isinstance(found, Raised):
+            raise found.error
+        self.told, self._prepared, self._openings = found.told, True, 0
+        self._watch_next()
+
+    def _begin_anew(self) -> None:
+        self._process, self._pipe = _started(self._start)
+        self._prepared = self._start.prepare is None
+        for task in self._waiting:
+            self._hand_over(task.message)
+        self._watch_next()
+
+    def _watch_next(self) -> None:
+        """The time of the oldest message begins, unless the process is not prepared yet."""
+        self._watch.rest(self.pid)
+        if self._waiting and self._prepared:
+            task, pipe = self._waiting[0], self._pipe
+            until = None if task.seconds is None else time.monotonic() + task.seconds
+            self._watch.begin(self.pid, task.serial, until, lambda: _answered(pipe))
 
     def _hand_over(self, message: Any) -> None:
         with suppress(BrokenPipeError, ConnectionResetError):  # it is gone, which `outcome` finds out
@@ -107,6 +189,20 @@ class Worker:
         with suppress(ValueError):
             return f"its process was ended by {signal.Signals(-code).name}"
         return f"its process was ended by signal {-code}"
+
+
+@dataclass(frozen=True)
+class _Task:
+    serial: int
+    message: Any
+    seconds: float | None
+
+
+def _answered(pipe: Connection) -> bool:
+    try:
+        return pipe.poll()
+    except OSError:
+        return True  # closed meanwhile
 
 
 def _started(start: Start) -> tuple[subprocess.Popen[bytes], Connection]:

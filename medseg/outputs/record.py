@@ -7,9 +7,14 @@ from typing import Any
 
 from medseg.atomic import write_json
 
-__all__ = ["write_run"]
+__all__ = ["versions", "write_run"]
 
 _PACKAGES = ("medseg", "torch", "monai", "numpy", "nibabel", "SimpleITK", "connected-components-3d")
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the programs that an output depends on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
 
 
 def write_run(path: Path, plan: dict[str, Any], model_hash: str, command: str, settings: dict[str, Any]) -> None:
@@ -21,6 +26,6 @@ def write_run(path: Path, plan: dict[str, Any], model_hash: str, command: str, s
             "model_sha256": model_hash,
             "plan": plan,
             "settings": settings,
-            "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+            "versions": versions(),
         },
     )

@@ -1,6 +1,7 @@
 """Open a model, and segment and measure what it is given."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,16 +14,22 @@ from medseg.datasets import (
     require_no_leak,
 )
 from medseg.errors import ConfigError
+from medseg.ledger import Run
+from medseg.line.limits import Limits, seconds_of
+from medseg.line.network import Facts, Remote
 from medseg.options import ReadOptions
 from medseg.outputs.learnt_record import with_learnt_patients
 from medseg.reporting import Reporter, Silent
+from medseg.training.memory import bytes_of
+from medseg.workflow.classical_models import is_classical_model, open_classical_model
+from medseg.workflow.model_opening import OpenModel, open_for_batch
 
 if TYPE_CHECKING:
     from medseg.batch import Predictions
     from medseg.image import Segmentation
-    from medseg.segmenter import Model
+    from medseg.segmenter import Model, Segmenter
 
-__all__ = ["load_model", "model_info", "predict", "predict_with"]
+__all__ = ["is_classical", "load_model", "model_info", "predict", "predict_with"]
 
 
 def load_model(path: str | Path, **settings: Any) -> "Model":
@@ -40,8 +47,8 @@ def load_model(path: str | Path, **settings: Any) -> "Model":
     from medseg.inference.settings import InferenceSettings
 
     checked = check(InferenceSettings, settings, "load_model")
-    if _is_classical(path):
-        return _open_classical(path, checked.model_dump(exclude_defaults=True))
+    if is_classical_model(path):
+        return open_classical_model(path, checked.model_dump(exclude_defaults=True))
     from medseg.inference.model_folder import load_model as open_path
 
     return open_path(path, checked)
@@ -52,7 +59,7 @@ def model_info(path: str | Path) -> dict[str, Any]:
 
     A bare `classical:` lists the classical methods, `classical:otsu` what that one can be told.
     """
-    if _is_classical(path):
+    if is_classical_model(path):
         from medseg.classical import classical_info
 
         return classical_info(path)
@@ -72,18 +79,26 @@ def predict(
     probabilities: bool = False,
     masks_only: bool = False,
     jobs: int | None = None,
+    redo: bool = False,
+    retry_failed: bool = False,
+    attempts: int = 2,
+    timeout: str | float | None = None,
+    memory_limit: str | int | None = None,
     command: str = "",
     reporter: Reporter | None = None,
     **settings: Any,
 ) -> "Predictions":
     """Segment and measure files, folders of files, study folders of DICOM series, or a data set.
 
+    What `out` has of the same input, model and settings is kept; so the same call goes on with a run that was killed.
+
     Args:
-        model: What `load_model` takes, or an opened model.
+        model: What `load_model` takes, or an opened model. Where there are processes, the first is opened in one, so
+            that a case that kills it costs nothing but itself; an opened one computes in this process.
         inputs: One or several paths. For a model of several channels `case_0000.nii.gz` and `case_0001.nii.gz` are one
             case, as nnU-Net has it.
         out: Gets `<case>/mask.nii.gz` (or .png; of labels that overlap `mask_LABEL.nii.gz`), `<case>/preview.png`,
-            `regions.csv`, `totals.csv`, `cases.csv`, `timings.csv` and `run.json`.
+            `regions.csv`, `totals.csv`, `patients.csv`, `cases.csv`, `timings.csv`, `run.json` and `ledger.sqlite`.
         part: Only this part ("test", "validation", "train") of the split that the model was trained with.
         min_voxels: Regions with fewer voxels are left out of the table.
         reading: Fields of `ReadOptions` that are to be other than in training.
@@ -91,45 +106,67 @@ def predict(
         masks_only: Write masks and `cases.csv` alone: no previews, nothing is measured.
         jobs: Processes that read the next cases, and as many that write the last ones, while the network works; 0 for
             none, as is chosen for a few small cases. A script needs no `__main__` guard for it.
+        redo: Also do again what is done.
+        retry_failed: Also do again what has failed.
+        attempts: How often a case may take its process down with it, or be lost with the run, before it fails.
+        timeout: Most time for a case, such as "30min" or seconds; then its process is killed, which costs an attempt.
+        memory_limit: Most memory, such as "8GiB" or bytes, that a process may hold; likewise.
         command: The command line, for `run.json`.
         reporter: Told of the progress.
-        settings: How the model is to run, as in `load_model`; an opened one runs as it was opened.
+        settings: How the model is to run, as in `load_model`; an opened one runs as it was opened. What was chosen for
+            "auto" is chosen again when a run goes on.
 
     Raises:
         ConfigError: A setting is unknown, does not fit, or was given for an opened model.
-        MedsegError: An input does not exist, or `out` cannot be written. A case that fails is a row of `cases`.
+        MedsegError: An input does not exist, or `out` cannot be written or is in use by another process. A case that
+            fails is a row of `cases`.
         KeyboardInterrupt: As the user wished; cases that are finished have their files and rows.
     """
     if settings and not isinstance(model, (str, Path)):
         mend = "Give them to load_model, or give predict the model's folder."
         raise ConfigError("predict", f"{', '.join(settings)} given for a model that is open", mend)
-    opened = load_model(model, **settings) if isinstance(model, (str, Path)) else model
-    if settings.get("max_memory") and "max_memory" not in opened.settings:
-        raise ConfigError("max_memory", "this kind of model cannot be held to a limit", "Leave it out.")
-    if probabilities and not getattr(opened, "gives_probabilities", True):
-        found = f"{opened.settings['method']} has none"
-        raise ConfigError("probabilities", found, "Leave them away, or use random_walker or gmm.")
-    listed = [inputs] if isinstance(inputs, (str, Path)) else inputs
-    cases = cases_from_inputs([Path(path) for path in listed], reporter, channels=len(opened.channels))
-    if part is not None:
-        cases = _of_part(cases, part, model)
-    options = check(ReadOptions, opened.reading.model_dump() | dict(reading or {}), "reading")
-    return predict_with(
-        opened,
-        cases,
-        Path(out),
-        reporter or Silent(),
-        min_voxels=min_voxels,
-        reading=options,
-        probabilities=probabilities,
-        masks_only=masks_only,
-        jobs=jobs,
-        command=command,
-    )
+    limits = _limits(attempts, timeout, memory_limit)
+    listed = [Path(path) for path in ([inputs] if isinstance(inputs, (str, Path)) else inputs)]
+    with ExitStack() as stack:
+        if isinstance(model, (str, Path)):
+            found = open_for_batch(
+                Path(model), settings, listed, Path(out), jobs=jobs, limits=limits, reporter=reporter, stack=stack
+            )
+        else:
+            facts = Facts.of(model)
+            found = OpenModel(model, facts, cases_from_inputs(listed, reporter, channels=len(facts.channels)))
+        facts, cases = found.facts, found.cases
+        if settings.get("max_memory") and "max_memory" not in facts.settings:
+            raise ConfigError("max_memory", "this kind of model cannot be held to a limit", "Leave it out.")
+        if probabilities and facts.settings.get("probabilities") is False:
+            found_none = f"{facts.settings.get('method')} has none"
+            raise ConfigError("probabilities", found_none, "Leave them away, or use random_walker or gmm.")
+        if probabilities and not facts.gives_probabilities:
+            told = f"{facts.settings['method']} has none"
+            raise ConfigError("probabilities", told, "Leave them away, or use random_walker or gmm.")
+        if part is not None:
+            cases = _of_part(cases, part, model)
+        return predict_with(
+            found.model,
+            cases,
+            Path(out),
+            reporter or Silent(),
+            min_voxels=min_voxels,
+            reading=check(ReadOptions, facts.reading.model_dump() | dict(reading or {}), "reading"),
+            probabilities=probabilities,
+            masks_only=masks_only,
+            jobs=jobs,
+            command=command,
+            redo=redo,
+            retry_failed=retry_failed,
+            limits=limits,
+            facts=facts,
+            asked=settings,
+        )
 
 
 def predict_with(
-    model: "Model",
+    model: "Segmenter | Remote",
     cases: Sequence[Case],
     out: Path,
     reporter: Reporter,
@@ -141,38 +178,58 @@ def predict_with(
     jobs: int | None = None,
     command: str = "",
     look: Callable[[Case, "Segmentation"], None] | None = None,
+    redo: bool = False,
+    retry_failed: bool = False,
+    limits: Limits | None = None,
+    facts: Facts | None = None,
+    asked: Mapping[str, Any] | None = None,
 ) -> "Predictions":
     """Segment and measure cases by an opened model, with the record of what did it; see `predict`.
 
     With `look`, each segmentation has its probabilities and is shown to it before it is written; then all is done in
-    this process.
+    this process, and again where it was done before. `facts` are the model's, `asked` how it was to run.
     """
     from medseg.batch import predict_cases
-    from medseg.outputs.record import write_run
+    from medseg.outputs.record import versions, write_run
 
-    options = reading or model.reading
-    settings = {"reading": options.model_dump(), **model.settings, "min_voxels": min_voxels}
-    reporter.say(_how_it_runs(model.settings))
-    write_run(out / "run.json", dict(model.description), model.hash, command, settings)
-    channels = model.channels if len(model.channels) > 1 else None
+    facts = facts or (model.facts if isinstance(model, Remote) else Facts.of(model))
+    options = reading or facts.reading
+    settings = {"reading": options.model_dump(), **facts.settings, "min_voxels": min_voxels}
+    reporter.say(_how_it_runs(facts.settings))
+    run = Run(command, asked=dict(asked or {}), settings={**settings, "threads": facts.threads}, versions=versions())
     done = predict_cases(
         model,
         cases,
         out,
         reporter,
         min_voxels=min_voxels,
-        channel_names=channels,
+        channel_names=facts.channels if len(facts.channels) > 1 else None,
         reading=options,
         look=look,
         jobs=jobs,
         probabilities=probabilities,
         masks_only=masks_only,
-        max_memory=model.settings.get("max_memory"),
+        max_memory=facts.settings.get("max_memory"),
+        redo=redo,
+        retry_failed=retry_failed,
+        limits=limits,
+        run=run,
+        record=lambda: write_run(out / "run.json", dict(facts.description), facts.hash, command, settings),
     )
     return replace(done, settings=settings)
 
 
-def _is_classical(path: str | Path) -> bool:
+def _limits(attempts: int, timeout: str | float | None, memory_limit: str | int | None) -> Limits:
+    if attempts < 1:
+        raise ConfigError("attempts", f"{attempts}", "Give every case a chance.", "1 or more")
+    return Limits(
+        attempts,
+        None if timeout is None else seconds_of(timeout),
+        None if memory_limit is None else bytes_of(str(memory_limit)),
+    )
+
+
+def is_classical(path: str | Path) -> bool:
     """Whether it is the word of a classical method, or holds a fitted one; no library is loaded to know."""
     folders = (Path(path), Path(path) / "model")
     return str(path).startswith("classical:") or any((folder / "classical.json").is_file() for folder in folders)

@@ -1,0 +1,7 @@
+"""Predict many cases: one folder a case, one row a region, a bad study never stops the rest, and nothing is lost."""
+
+from medseg.batch.exporting import export
+from medseg.batch.predictions import Predictions
+from medseg.batch.running import predict_cases
+
+__all__ = ["Predictions", "export", "predict_cases"]

@@ -1,0 +1,199 @@
+"""Run a batch: what is to be done goes through the line, and its ledger becomes tables."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from medseg.batch.book import LedgerBook, Progress
+from medseg.batch.exporting import export
+from medseg.batch.predictions import Predictions
+from medseg.batch.resuming import Batch, enter, settings_hash
+from medseg.case import Case
+from medseg.errors import ConfigError, OutputError
+from medseg.image import Segmentation
+from medseg.ledger import Ledger, Rules, Run, digest, open_ledger
+from medseg.line.building import here, in_processes
+from medseg.line.interrupts import Interrupts
+from medseg.line.jobs import jobs_for
+from medseg.line.limits import Limits, Watch
+from medseg.line.network import Facts, Local, Remote
+from medseg.line.place import Place, is_pause
+from medseg.line.stages import Pace, Stages
+from medseg.line.tasks import Finishing
+from medseg.options import ReadOptions
+from medseg.reporting import Reporter
+from medseg.room import Shared, using
+from medseg.segmenter import Segmenter
+
+__all__ = ["predict_cases"]
+
+_SPILLED = 8  # an array above this part of the memory that is allowed lies in a file
+
+
+@dataclass(frozen=True)
+class _How:
+    """How a batch is worked through."""
+
+    finishing: Finishing
+    pace: Pace
+    limits: Limits
+    shared: Shared | None
+    jobs: int | None
+    look: Callable[[Case, Segmentation], None] | None
+
+
+def predict_cases(
+    model: Segmenter | Remote,
+    cases: Sequence[Case],
+    out: Path,
+    reporter: Reporter,
+    *,
+    min_voxels: int = 0,
+    channel_names: Sequence[str] | None = None,
+    reading: ReadOptions | None = None,
+    look: Callable[[Case, Segmentation], None] | None = None,
+    jobs: int | None = None,
+    probabilities: bool = False,
+    max_memory: int | None = None,
+    masks_only: bool = False,
+    redo: bool = False,
+    retry_failed: bool = False,
+    limits: Limits | None = None,
+    run: Run | None = None,
+    record: Callable[[], None] | None = None,
+) -> Predictions:
+    """Segment and measure every case that is not done; what fails is a row with its reason.
+
+    Args:
+        model: What segments: in this process, or one that is open in another.
+        cases: In the order of the tables.
+        out: Folder to write to, this process's own meanwhile.
+        reporter: Told of the progress.
+        min_voxels: Smaller regions are left out of the table.
+        channel_names: As in `medseg.regions.measure_regions`.
+        reading: How files become images.
+        look: Each segmentation has its probabilities and is shown to it before it is written; so all are done again.
+        jobs: Processes that read the next cases, and as many that measure and write the last ones, while the network
+            works; 0 does all in this process, None decides by the number and the size of the cases. Masks and tables
+            are the same in either way.
+        probabilities: Also write those of each case, `<case>/probabilities.npy`.
+        max_memory: Bytes that all processes together may hold: then one case after another is read, segmented and
+            written, and arrays above an eighth of it lie in files without a name in `out`.
+        masks_only: Neither measure nor draw: there are no tables of regions, nor previews.
+        redo: Also do again what is done with the same input, model and settings.
+        retry_failed: Also do again what has failed.
+        limits: What a case may take before it is given up.
+        run: Command, versions and settings for the ledger.
+        record: Called when `out` is this process's own, before the first case.
+
+    Raises:
+        OutputError: `out` cannot be written, or is in use by another process.
+        ConfigError: Limits are given that only processes of their own can be kept to, and there are none.
+        KeyboardInterrupt: As the user wished; the cases that are finished are in the tables.
+    """
+    limits = limits or Limits()
+    facts = model.facts if isinstance(model, Remote) else Facts.of(model)
+    finishing = Finishing(out, min_voxels, channel_names, reading, probabilities, masks_only)
+    pace = Pace(1 if look is not None or probabilities else facts.together)
+    shared = None
+    if max_memory is not None:
+        pace, shared = Pace(1, 0), Shared(out, max_memory // _SPILLED)
+    how = _How(finishing, pace, limits, shared, jobs, look)
+    rules = Rules(redo or look is not None, retry_failed, limits.attempts)
+    with open_ledger(out) as ledger:
+        if record is not None:
+            record()
+        batch = enter(ledger, _run(run, facts, finishing), cases, rules, group=pace.group, reporter=reporter)
+        try:
+            _work(model, cases, batch, ledger, how, reporter)
+        except KeyboardInterrupt:
+            told = _interrupted(out, ledger)
+            ledger.end_run(batch.number)
+            reporter.say(told)
+            raise
+        return _finished(out, ledger, batch, reporter)
+
+
+def _run(run: Run | None, facts: Facts, finishing: Finishing) -> Run:
+    """The run, with what the ledger has to know of model and tables."""
+    reading = None if finishing.reading is None else finishing.reading.model_dump()
+    used: dict[str, Any] = {
+        "reading": reading,
+        "min_voxels": finishing.min_voxels,
+        "channels": finishing.channel_names,
+        "probabilities": finishing.probabilities,
+        "masks_only": finishing.masks_only,
+    }
+    labels = facts.labels
+    return replace(
+        run or Run(settings=dict(facts.settings)),
+        model=facts.hash,
+        settings_hash=settings_hash(facts, {**used, "labels": labels.to_config()}),
+        plan_hash=digest(facts.description),
+        tables={"labels": labels.names, "exclusive": labels.exclusive, "masks_only": finishing.masks_only},
+    )
+
+
+def _work(
+    model: Segmenter | Remote, cases: Sequence[Case], batch: Batch, ledger: Ledger, how: _How, reporter: Reporter
+) -> None:
+    todo = [cases[one.plan.number] for one in batch.work.todo]
+    jobs = _jobs(model, todo, how)
+    if not todo:
+        return
+    with ExitStack() as stack:
+        interrupts = stack.enter_context(Interrupts())
+        watch = stack.enter_context(closing(Watch(how.limits)))
+        shared = how.shared or (Shared() if jobs else None)
+        if jobs:
+            assert shared is not None
+            line = in_processes(model, how.finishing, jobs, shared, watch, look=how.look)
+        else:
+            assert not isinstance(model, Remote)
+            line = here(Local(model, how.look), how.finishing, interrupts)
+        pace = how.pace if jobs else replace(how.pace, ahead=0)
+        stack.enter_context(using(shared))
+        place = Place(how.finishing.out, reporter, interrupts.heard)
+        book = LedgerBook(ledger, batch.plans, place, Progress(reporter, len(todo)))
+        stages = Stages(line, how.finishing, pace, how.limits, book, interrupts)
+        stack.enter_context(closing(stages))
+        stages.run(batch.groups)
+
+
+def _jobs(model: Segmenter | Remote, todo: Sequence[Case], how: _How) -> int:
+    if how.look is not None:
+        return 0
+    wanted = jobs_for(todo, how.jobs)
+    if isinstance(model, Remote):
+        return max(1, wanted)
+    if not wanted and how.limits.kill:
+        wanted = jobs_for(todo, how.jobs or 1) if how.jobs != 0 else 0
+        if not wanted and todo:
+            found = "given where one process does everything, which nothing could end"
+            raise ConfigError("timeout, memory_limit", found, "Leave them out, or take jobs=1.")
+    return wanted
+
+
+def _interrupted(out: Path, ledger: Ledger) -> str:
+    try:
+        finished = export(out, ledger)
+    except OutputError as error:
+        return f"Interrupted: the tables could not be written ({error}); the ledger has what is finished"
+    total = sum(ledger.counts().values())
+    return f"Interrupted: {len(finished.cases)} of {total} cases are in {out / 'cases.csv'}; the same command goes on"
+
+
+def _finished(out: Path, ledger: Ledger, batch: Batch, reporter: Reporter) -> Predictions:
+    """The tables; they wait for room as cases do."""
+    place = Place(out, reporter, nullcontext)
+    while True:
+        try:
+            done = export(out, ledger)
+            ledger.end_run(batch.number)
+            return done
+        except OutputError as error:
+            if not is_pause(error):
+                raise
+            place.wait(error)
