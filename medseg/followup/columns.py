@@ -92,8 +92,9 @@ RESPONSE_COLUMNS = (
     Column("nadir_change_percent", "%", "float64", "The same as a percentage of the nadir; empty where it is 0."),
     Column(
         "target_response", "", "str",
-        "CR: all gone, nodes below 10 mm; PR: 30% less than at baseline; PD: 20% and 5 mm more than the nadir, or back "
-        "after CR; SD: neither; NE: a target could not be judged; empty without targets.", RECIST,
+        "CR: all gone, nodes below 10 mm; PR: 30% less than at baseline; PD: 20% and 5 mm more than the nadir "
+        "(those that were judged alone, where not all were), or back after the patient was CR; SD: neither; NE: a "
+        "target could not be judged; empty without targets.", RECIST,
     ),
     Column("non_targets", "", "int64", "Non-target lesions at baseline that are still there, nodes from 10 mm on."),
     Column(
@@ -101,11 +102,14 @@ RESPONSE_COLUMNS = (
         "CR: all gone, nodes below 10 mm; non-CR/non-PD: some are there; NE: one could not be judged; empty without. "
         "PD (unequivocal progression) is the reader's to say.", RECIST,
     ),
-    Column("new_lesions", "", "int64", "Lesions that were not there at baseline; nodes from 10 mm on."),
+    Column(
+        "new_lesions", "", "int64",
+        "Lesions that were not there at baseline; nodes from 10 mm on, which may have been normal ones then.", RECIST,
+    ),
     Column(
         "response", "", "str",
         "Of the patient at that time (tables 1 and 2 of RECIST 1.1): CR, PR, SD, PD, NE; without targets "
-        "non-CR/non-PD; NED where there never was a lesion. Not confirmed.", RECIST,
+        "non-CR/non-PD; NED where there never was a lesion. Of this time alone, and not confirmed.", RECIST,
     ),
     Column("to_judge", "", "str", "What is left to the reader, with ; between."),
 )  # fmt: skip

@@ -12,8 +12,9 @@ from medseg.followup.time_point import TimePoint
 from medseg.geometry import Geometry
 from medseg.regions import Region
 
-__all__ = ["coverage", "shared_volumes"]
+__all__ = ["IN_VIEW", "coverage", "shared_volumes"]
 
+IN_VIEW = 0.5  # share of a lesion's place that must have been looked at for it to be gone
 _BLOCK = 1 << 20  # voxels of a box looked at at once
 
 

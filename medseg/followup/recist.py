@@ -96,7 +96,12 @@ def roles(tracks: Tracks, criteria: Criteria) -> dict[Lesion, Role]:
 
 
 def target_response(
-    sum_mm: float | None, baseline_mm: float, nadir_mm: float, gone: bool, complete_before: bool = False
+    sum_mm: float | None,
+    baseline_mm: float,
+    nadir_mm: float,
+    gone: bool,
+    complete_before: bool = False,
+    seen_mm: float = 0.0,
 ) -> str:
     """Response of the target lesions at one time point.
 
@@ -104,19 +109,22 @@ def target_response(
         sum_mm: Sum of diameters; `None` where a target could not be judged.
         baseline_mm: That of the baseline.
         nadir_mm: The smallest one before, the baseline's among them.
-        gone: No target is left, and every target node has a short axis below 10 mm.
-        complete_before: They were all gone at an earlier time point: what comes back then is progression.
+        gone: No target that was judged is left, and every target node has a short axis below 10 mm.
+        complete_before: The patient was in complete response at an earlier time point: what comes back then is
+            progression (table 3, footnote a).
+        seen_mm: The sum of those that were judged, where not all were: the others cannot make it less, so that
+            progression of it is progression (section 4.4.2).
 
     Returns:
         "CR", "PR", "SD", "PD" or "NE" (not evaluable).
     """
-    if sum_mm is None:
-        return "NE"
     if gone:
-        return "CR"
-    more = sum_mm - nadir_mm
+        return "NE" if sum_mm is None else "CR"
+    more = (seen_mm if sum_mm is None else sum_mm) - nadir_mm
     if complete_before or (more >= _PROGRESS_MM - _ROUNDING and 100 * more >= _PROGRESS * nadir_mm - _ROUNDING):
         return "PD"
+    if sum_mm is None:
+        return "NE"
     if 100 * (sum_mm - baseline_mm) <= _PARTIAL * baseline_mm + _ROUNDING:
         return "PR"
     return "SD"
@@ -128,7 +136,7 @@ def overall(target: str, non_target: str, new: bool) -> str:
     Args:
         target: "CR", "PR", "SD", "PD", "NE"; empty without target lesions.
         non_target: "CR", "non-CR/non-PD", "NE"; empty without non-target lesions.
-        new: There is a new lesion.
+        new: There is a new lesion, or a non-target one is back after a complete response.
 
     Returns:
         Also "non-CR/non-PD" without targets, and "NED" (no evidence of disease) where there never was a lesion.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medseg.followup.growth import change, days_between, doubling_days, percent
-from medseg.followup.overlap import coverage
+from medseg.followup.overlap import IN_VIEW, coverage
 from medseg.followup.recist import Role
 from medseg.followup.time_point import TimePoint
 from medseg.followup.tracks import Lesion, Track, Tracks
@@ -18,7 +18,6 @@ __all__ = ["lesion_rows", "size_of", "track_rows", "when"]
 
 _SIZES = {"volume": "ml", "area": "mm2", "longest_axial": "mm", "perpendicular": "mm"}
 _JUDGED = ("baseline", "matched", "merged", "split", "regrouped", "new", "returned", "gone")
-_IN_VIEW = 0.5  # share of a lesion's place that must have been looked at
 
 
 def when(points: Sequence[TimePoint], time: int) -> dict[str, Any]:
@@ -60,12 +59,8 @@ def lesion_rows(tracks: Tracks, roles: dict[Lesion, Role]) -> list[dict[str, Any
 
 def _role_at(time: int, row: int, track: Track, tracks: Tracks, roles: dict[Lesion, Role]) -> Role:
     """A lesion's role: its own at baseline, the weightiest of what it comes of later."""
-    if track.first:
-        return "new"
-    if time == 0:
-        return roles[0, row]
     origins = {roles[0, one] for one in track.rows[0] if row in tracks.descendants((0, one))[time]}
-    return _weightiest(origins or {roles[0, one] for one in track.rows[0]})
+    return _weightiest(origins or {"new"})  # what will merge with a lesion of the baseline is new before that
 
 
 def track_rows(tracks: Tracks, roles: dict[Lesion, Role]) -> list[dict[str, Any]]:
@@ -127,8 +122,14 @@ def _flags(track: Track, tracks: Tracks, roles: dict[Lesion, Role], time: int) -
         found += [
             f"its place is outside the field of view of {other.name}"
             for other in tracks.points[:time]
-            if not other.failure and max(coverage(point, row, other) for row in rows) < _IN_VIEW
+            if not other.failure and max(coverage(point, row, other) for row in rows) < IN_VIEW
         ]
+    if (
+        track.first == 0
+        and time
+        and (new := [row for row in rows if _role_at(time, row, track, tracks, roles) == "new"])
+    ):
+        found.append(f"{len(new)} new lesion(s) that will merge with it are counted in its sizes")
     links = [link for row in rows for _, link in tracks.links.get((time, row), [])]
     if links and all(link.how == "centroid" and not np.isnan(link.overlap) for link in links):
         farthest = max(link.distance_mm for link in links)

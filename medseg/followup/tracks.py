@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from medseg.followup.matching import Link, Matching, links_between
-from medseg.followup.overlap import coverage
+from medseg.followup.overlap import IN_VIEW, coverage
 from medseg.followup.time_point import TimePoint
 
 __all__ = ["STATES", "Lesion", "State", "Track", "Tracks", "find_tracks"]
@@ -30,7 +30,6 @@ STATES: dict[State, str] = {
     "not covered": "not seen, and its place is outside the field of view (or marked as not judged)",
     "missing": "nothing is known of this time",
 }
-_SEEN = 0.5  # share of a lesion's place that must have been looked at for it to be gone
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +161,7 @@ def _covered(time: int, rows: tuple[tuple[int, ...], ...], points: Sequence[Time
     """Whether the place where it was last seen, or will be first, was looked at."""
     there = [when for when in range(len(rows)) if rows[when]]
     when = max((one for one in there if one < time), default=there[0])
-    return max(coverage(points[when], row, points[time]) for row in rows[when]) >= _SEEN
+    return max(coverage(points[when], row, points[time]) for row in rows[when]) >= IN_VIEW
 
 
 def _order(tracks: Sequence[Track], points: Sequence[TimePoint]) -> list[int]:

@@ -200,3 +200,67 @@ def test_30_and_20_percent_of_decimal_fractions_are_what_they_are():
     assert target_response(0.7 * 33.3, 33.3, 33.3, False) == "PR"
     assert target_response(1.2 * 33.3, 33.3, 33.3, False) == "PD"
     assert target_response(38.3, 33.3, 33.3, False) == "SD"
+
+
+def test_after_a_complete_response_any_disease_is_progression_non_targets_and_target_nodes_too():
+    small = ("bone", 8, 4, 500)
+    found = responses([*lesions(20), small], [], [small])
+    assert found["response"].tolist() == ["", "CR", "PD"]
+    assert found["target_response"].tolist() == ["", "CR", "CR"]
+    assert "whether the complete response before was one" in found["to_judge"].iloc[2]
+    node = [("node", 30, short, 0) for short in (20, 9, 10)]
+    assert responses(*([one] for one in node), criteria=NODES)["response"].tolist() == ["", "CR", "PD"]
+
+
+def test_targets_that_come_back_while_others_were_never_gone_are_judged_by_their_sum():
+    small = ("bone", 8, 4, 500)
+    found = responses([*lesions(20), small], [small], [*lesions(3), small], [*lesions(5), small])
+    assert found["target_response"].tolist() == ["", "CR", "PR", "PD"]
+    assert found["response"].tolist() == ["", "PR", "PR", "PD"]
+
+
+def test_a_normal_node_that_grows_to_10_mm_is_new_disease():
+    for short, expected in ((9.9, "SD"), (10, "PD")):
+        before, after = [*lesions(20), ("node", 30, 8, 500)], [*lesions(20), ("node", 30, short, 500)]
+        row = responses(before, after, criteria=NODES).iloc[1]
+        assert (row["new_lesions"], row["response"]) == (int(expected == "PD"), expected)
+    assert "1 node(s) below 15 mm, to be looked at again" in row["to_judge"]
+    assert "1 node(s) that were normal at baseline" in row["to_judge"]
+
+
+def test_a_new_lesion_that_merges_with_a_target_later_was_progression_when_it_came():
+    target, new, both = ((20, 30, 24), 6, 1), ((34, 30, 24), 5, 1), ((26, 30, 24), 13, 1)
+    short = follow([point("a", [target]), point("b", [target, new])])
+    found = follow([point("a", [target]), point("b", [target, new]), point("c", [both])])
+    assert found.responses["new_lesions"].tolist() == [0, 1, 0]
+    assert found.responses["response"].tolist()[:2] == short.responses["response"].tolist() == ["", "PD"]
+    assert sorted(found.lesions.loc[found.lesions["time"] == 1, "role"]) == ["new", "target"]
+    assert "1 new lesion(s) that will merge with it" in found.tracks["flags"].iloc[1]
+
+
+def test_targets_that_were_judged_and_progressed_are_progression_whatever_became_of_the_others():
+    small = GRID.cropped((0, 0, 0), (40, 60, 48))
+    before = [((20, 30, 24), 6, 1), ((55, 30, 24), 6, 1)]
+    for radius, expected in ((16, "PD"), (15, "NE")):  # 33 and 31 mm, of 13 + 13
+        found = follow([point("a", before), point("b", [((20, 30, 24), radius, 1)], grid=small)]).responses
+        assert (found["target_response"].iloc[1], found["response"].iloc[1]) == (expected, expected)
+        assert np.isnan(found["sum_mm"].iloc[1])
+
+
+def test_non_targets_of_which_one_was_not_judged_are_not_evaluable_though_another_is_there():
+    small = GRID.cropped((0, 0, 0), (40, 60, 48))
+    found = follow([point("a", [((20, 30, 24), 4, 1), ((55, 30, 24), 4, 1)]),
+                    point("b", [((20, 30, 24), 4, 1)], grid=small)]).responses  # fmt: skip
+    assert (found["non_target_response"].iloc[1], found["response"].iloc[1]) == ("NE", "NE")
+    assert "1 non-target lesion(s) outside the field of view" in found["to_judge"].iloc[1]
+
+
+def test_what_the_responses_before_leave_to_the_reader_is_named():
+    said = responses(lesions(100), lesions(70), lesions(80), lesions(95), lesions(90))
+    assert said["response"].tolist() == ["", "PR", "SD", "PD", "PD"]
+    assert "whether the response is confirmed" in said["to_judge"].iloc[1]
+    assert "the partial response that goes on" in said["to_judge"].iloc[2]
+    assert "whether the response is confirmed" in responses(lesions(20), [])["to_judge"].iloc[1]
+    course = responses(lesions(100), [*lesions(100), *lesions(6, start=500)], lesions(100))
+    assert course["response"].tolist() == ["", "PD", "SD"]
+    assert "had progressed before" in course["to_judge"].iloc[2]
