@@ -65,9 +65,13 @@ def test_scores_lie_in_the_range_told_and_are_best_where_masks_are_alike(name):
     assert scored(SOME, SOME)[name] == (high if math.isfinite(high) else 0)
 
 
-def test_the_command_has_every_option_that_is_told():
-    known = {name for option in COMMANDS["evaluate"].params for name in (*option.opts, *option.secondary_opts)}
-    told = set(re.findall(r"--[a-z][a-z-]+", PAGE)) - {"--probabilities"}
+@pytest.mark.parametrize("name", ["evaluate", "leaderboard"])
+def test_the_command_has_every_option_that_is_told(name):
+    before, _, rest = PAGE.partition("## Comparing models")
+    own, _, after = rest.partition("\n## ")
+    known = {word for option in COMMANDS[name].params for word in (*option.opts, *option.secondary_opts)}
+    told = set(re.findall(r"--[a-z][a-z-]+", own if name == "leaderboard" else before + after)) - {"--probabilities"}
+    assert told
     assert told <= known
 
 
