@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from medseg.errors import MedsegError
+
 __all__ = ["Case"]
 
 
@@ -28,6 +30,7 @@ class Case:
         negative: The data set says that there is nothing to find: an empty mask is meant, and none is needed.
         mask_step: Where the data set draws on a smaller copy: the pixels of the image along each axis for which one
             pixel of a mask stands, 2 for masks of half the size.
+        refusal: Why it cannot be segmented, where that was known when it was listed: reading its image raises it.
     """
 
     id: str
@@ -42,6 +45,7 @@ class Case:
     readers: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
     negative: bool = False
     mask_step: int = 1
+    refusal: MedsegError | None = None
 
     @property
     def labelled(self) -> bool:

@@ -28,8 +28,10 @@ def read_case_image(case: Case, options: ReadOptions | None = None) -> Image:
 
     Raises:
         DatasetError: The stated spacing has another number of axes than an image without one.
-        MedsegError: Whatever `read_image` raises.
+        MedsegError: Whatever `read_image` raises, or the refusal that the case has.
     """
+    if case.refusal is not None:
+        raise case.refusal
     image = read_image(case.images, options=options)
     if case.spacing_mm is None:
         return image
