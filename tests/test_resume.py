@@ -202,7 +202,7 @@ def test_a_packed_table_is_the_same_table(numbers, text):
             "count": pd.array([None, *range(len(numbers) - 1)], dtype="Int64"),
             "whole": np.arange(len(numbers)),
             "flag": np.arange(len(numbers)) > 1,
-            "small": np.float32(numbers),
+            "small": np.arange(len(numbers), dtype=np.float32) / 3,
         }
     )
     for one in (frame, frame.iloc[:0]):
