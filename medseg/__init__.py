@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         read_corrections,
         report,
         review,
+        status,
         train,
         write_methods,
     )
@@ -105,6 +106,7 @@ _MODULES = {
         "read_corrections",
         "report",
         "review",
+        "status",
         "train",
         "write_methods",
     ),
@@ -160,6 +162,7 @@ __all__ = [
     "report",
     "review",
     "scan_dicom",
+    "status",
     "train",
     "write_image",
     "write_mask",

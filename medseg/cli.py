@@ -18,6 +18,7 @@ from medseg.commands import (
     patients,
     planning,
     report,
+    status,
 )
 from medseg.errors import MedsegError
 
@@ -43,6 +44,7 @@ for _command in (
     learning.review,
     describing.info,
     models.predict,
+    status.status,
     describing.export,
     data.convert,
     measuring.measure,

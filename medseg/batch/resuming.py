@@ -19,7 +19,7 @@ __all__ = ["Batch", "enter", "settings_hash"]
 
 # Of a model's settings these change no byte of an output, or say where it ran.
 _NO_MATTER = ("max_memory", "why", "device")
-_WRITTEN = ("cases.csv", "regions.csv", "totals.csv", "patients.csv", "timings.csv", "run.json")
+_WRITTEN = ("cases.csv", "regions.csv", "totals.csv", "patients.csv", "timings.csv", "run.json", "run.html")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Run a batch: what is to be done goes through the line, and its ledger becomes tables."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from medseg.line.place import Place, is_pause
 from medseg.line.stages import Pace, Stages
 from medseg.line.tasks import Finishing
 from medseg.options import ReadOptions
+from medseg.outputs.run_card import write_card
 from medseg.reporting import Reporter
 from medseg.room import Shared, using
 from medseg.segmenter import Segmenter
@@ -111,6 +112,8 @@ def predict_cases(
         except KeyboardInterrupt:
             told = _interrupted(out, ledger)
             ledger.end_run(batch.number)
+            with suppress(OutputError):  # the ledger has all of it
+                write_card(out, ledger)
             reporter.say(told)
             raise
         return _finished(out, ledger, batch, reporter)
@@ -192,6 +195,7 @@ def _finished(out: Path, ledger: Ledger, batch: Batch, reporter: Reporter) -> Pr
         try:
             done = export(out, ledger)
             ledger.end_run(batch.number)
+            write_card(out, ledger)
             return done
         except OutputError as error:
             if not is_pause(error):

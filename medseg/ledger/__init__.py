@@ -3,6 +3,7 @@
 from medseg.ledger.entries import STATES, Entry, Planned, Run
 from medseg.ledger.fingerprints import Listing, digest, fingerprint, outputs_of
 from medseg.ledger.lock import Lock
+from medseg.ledger.presence import Holder, holder
 from medseg.ledger.resuming import Rules, Todo, Work, sort_out
 from medseg.ledger.store import NAME, Ledger, open_ledger, read_ledger
 
@@ -10,6 +11,7 @@ __all__ = [
     "NAME",
     "STATES",
     "Entry",
+    "Holder",
     "Ledger",
     "Listing",
     "Lock",
@@ -20,6 +22,7 @@ __all__ = [
     "Work",
     "digest",
     "fingerprint",
+    "holder",
     "open_ledger",
     "outputs_of",
     "read_ledger",

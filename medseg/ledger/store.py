@@ -20,7 +20,19 @@ __all__ = ["NAME", "Ledger", "open_ledger", "read_ledger"]
 
 NAME = "ledger.sqlite"
 _FORMAT = 1
-_JSON = {"images", "columns", "seconds", "warnings", "facts", "outputs", "asked", "settings", "tables", "versions", "machine"}
+_JSON = {
+    "images",
+    "columns",
+    "seconds",
+    "warnings",
+    "facts",
+    "outputs",
+    "asked",
+    "settings",
+    "tables",
+    "versions",
+    "machine",
+}
 _TABLES = f"""
 CREATE TABLE IF NOT EXISTS runs (
     run INTEGER PRIMARY KEY, began TEXT NOT NULL, ended TEXT, command TEXT NOT NULL, model TEXT NOT NULL,
@@ -147,8 +159,7 @@ class Ledger:
         with self._changing() as change:
             for case in cases:
                 change(
-                    "UPDATE cases SET state = :state, attempts = attempts + :more, changed = :now "
-                    'WHERE "case" = :case',
+                    'UPDATE cases SET state = :state, attempts = attempts + :more, changed = :now WHERE "case" = :case',
                     {"state": state, "more": attempts, "case": case, "now": time.time()},
                 )
 

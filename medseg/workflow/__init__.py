@@ -1,6 +1,7 @@
 """The newcomer's way in: inspect, train, predict, evaluate and measure, each as the stages it consists of."""
 
 from medseg.workflow.augmenting import augment_preview
+from medseg.workflow.batch_status import Status, status
 from medseg.workflow.comparing import FollowUp, compare
 from medseg.workflow.corrections import Corrections, read_corrections
 from medseg.workflow.cross_validation import CrossValidation, cross_validate
@@ -25,6 +26,7 @@ __all__ = [
     "Patients",
     "Report",
     "Review",
+    "Status",
     "TrainedModel",
     "augment_preview",
     "compare",
@@ -44,6 +46,7 @@ __all__ = [
     "read_corrections",
     "report",
     "review",
+    "status",
     "train",
     "write_methods",
 ]

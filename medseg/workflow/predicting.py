@@ -19,6 +19,7 @@ from medseg.line.limits import Limits, seconds_of
 from medseg.line.network import Facts, Remote
 from medseg.options import ReadOptions
 from medseg.outputs.learnt_record import with_learnt_patients
+from medseg.outputs.record import model_card
 from medseg.reporting import Reporter, Silent
 from medseg.training.memory import bytes_of
 from medseg.workflow.classical_models import is_classical_model, open_classical_model
@@ -162,6 +163,7 @@ def predict(
             limits=limits,
             facts=facts,
             asked=settings,
+            card=model_card(model) if isinstance(model, (str, Path)) else None,
         )
 
 
@@ -183,20 +185,25 @@ def predict_with(
     limits: Limits | None = None,
     facts: Facts | None = None,
     asked: Mapping[str, Any] | None = None,
+    card: Mapping[str, Any] | None = None,
 ) -> "Predictions":
     """Segment and measure cases by an opened model, with the record of what did it; see `predict`.
 
     With `look`, each segmentation has its probabilities and is shown to it before it is written; then all is done in
-    this process, and again where it was done before. `facts` are the model's, `asked` how it was to run.
+    this process, and again where it was done before. `facts` are the model's, `asked` how it was to run, `card`
+    what its maker says of it.
     """
     from medseg.batch import predict_cases
+    from medseg.outputs.learnt_record import machine
     from medseg.outputs.record import versions, write_run
 
     facts = facts or (model.facts if isinstance(model, Remote) else Facts.of(model))
     options = reading or facts.reading
     settings = {"reading": options.model_dump(), **facts.settings, "min_voxels": min_voxels}
     reporter.say(_how_it_runs(facts.settings))
-    run = Run(command, asked=dict(asked or {}), settings={**settings, "threads": facts.threads}, versions=versions())
+    told = {**settings, "threads": facts.threads}
+    run = Run(command, asked=dict(asked or {}), settings=told, versions=versions(), machine=machine())
+    description = dict(facts.description)
     done = predict_cases(
         model,
         cases,
@@ -214,7 +221,7 @@ def predict_with(
         retry_failed=retry_failed,
         limits=limits,
         run=run,
-        record=lambda: write_run(out / "run.json", dict(facts.description), facts.hash, command, settings),
+        record=lambda: write_run(out / "run.json", description, facts.hash, command, settings, card),
     )
     return replace(done, settings=settings)
 

@@ -1,0 +1,55 @@
+"""Failures of a batch, put together by their reason: what differs from case to case is left out of it."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from medseg.ledger.summary import Failure
+
+__all__ = ["FailureGroup", "failure_groups"]
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+_GAP = "…"
+
+
+@dataclass(frozen=True)
+class FailureGroup:
+    """Cases that failed for one reason.
+
+    Args:
+        reason: Without names and figures, which are another's in each case.
+        advice: What mends it; empty where we do not know.
+        cases: Their ids, in their order.
+        example: The first one's error, whole.
+    """
+
+    reason: str
+    advice: str
+    cases: tuple[str, ...]
+    example: str
+
+
+def failure_groups(failures: Iterable[Failure]) -> list[FailureGroup]:
+    """The failures by their reasons, the most frequent first."""
+    groups: dict[tuple[str, str], list[Failure]] = {}
+    for failure in failures:
+        reason = _plain(failure.error.removesuffix(failure.advice).strip(), failure)
+        advice = _plain(failure.advice, failure)
+        groups.setdefault((reason, _NUMBER.sub("#", advice)), []).append(failure)
+    found = [
+        FailureGroup(
+            reason, _plain(members[0].advice, members[0]), tuple(one.case for one in members), members[0].error
+        )
+        for (reason, _advice), members in groups.items()
+    ]
+    return sorted(found, key=lambda group: -len(group.cases))
+
+
+def _plain(text: str, failure: Failure) -> str:
+    """A text without the case's names, and without what differs in figures alone."""
+    names = {failure.case, *failure.images, *(PurePath(image).name for image in failure.images)}
+    for name in sorted(filter(None, names), key=len, reverse=True):
+        text = re.sub(rf"(?:[^\s'\"(]*[/\\])?(?<!\w){re.escape(name)}(?!\w)[^\s:,;'\")]*", _GAP, text)
+    text = text.removeprefix(f"{_GAP}: ").removesuffix(".")
+    return _NUMBER.sub("#", text)
