@@ -91,7 +91,7 @@ def _show(board: Any, out: Path) -> None:
 
     cases = f"{board.values['case'].nunique()} cases of {board.values['patient'].nunique()} patients"
     show(frame_table(_shown(board.table), f"{len(board.models)} models on {cases}", max_rows=200))
-    for note in board.notes:
+    for note in (*board.notes, *_notes(board.table)):
         typer.echo(f"Note: {note}", err=True)
     rows = board.left_out
     for row in rows.head(_MOST_NAMED).itertuples(index=False):
@@ -114,5 +114,17 @@ def _shown(table: "pd.DataFrame") -> "pd.DataFrame":
     errors = {name: table[name].astype(object).where(table[name] > 0, "") for name in ("missed", "false")}
     parts = [table[["metric", "label", "rank", "model", "mean"]], pd.DataFrame({"interval": said["interval"]})]
     parts += [table[["n", "patients"]], pd.DataFrame(errors), table[["difference"]]]
-    parts += [pd.DataFrame({"its interval": said["its interval"]} | tests), table[["note"]]]
+    parts += [pd.DataFrame({"its interval": said["its interval"]} | tests)]
     return pd.concat(parts, axis=1)
+
+
+def _notes(table: "pd.DataFrame") -> list[str]:
+    """What the rows of a score and label have in common, once, and what is said of a model alone."""
+    from medseg.outputs.page_tables import said_once
+
+    found = []
+    for (metric, label), rows in table.groupby(["metric", "label"], sort=False):
+        common, own = said_once(rows["note"].tolist())
+        found += [f"{metric}, {label}: {note}" for note in common]
+        found += [f"{metric}, {label}, {name}: {note}" for name, note in zip(rows["model"], own, strict=True) if note]
+    return found

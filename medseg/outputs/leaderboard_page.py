@@ -9,7 +9,7 @@ from medseg.evaluation.leaderboard import Leaderboard
 from medseg.outputs.evaluation_page import METRIC_NAMES
 from medseg.outputs.inspection_look import html_page
 from medseg.outputs.leaderboard_plot import draw_leaderboard
-from medseg.outputs.page_tables import between, figure, header, image, p_value, row_of, text
+from medseg.outputs.page_tables import between, figure, header, image, p_value, row_of, said_once, text
 
 __all__ = ["verdicts", "write_leaderboard_page"]
 
@@ -70,16 +70,18 @@ def _tables(board: Leaderboard) -> Iterator[str]:
             counts = [name for name in ("missed", "false") if rows[name].any()]
             heads = ["mean", "interval", "n", "patients", *counts, "to the best", "interval"]
             heads += ["Wilcoxon p", "adjusted", "permutation p", "adjusted"]
-            noted = bool(rows["note"].any())
+            common, notes = said_once(rows["note"].tolist())
+            noted = any(notes)
             yield header(["rank", "model"], heads, ["notes"] * noted)
-            for row in rows.to_dict("records"):
+            for row, note in zip(rows.to_dict("records"), notes, strict=True):
                 figures = [figure(row["mean"]), between(row["low"], row["high"]), f"{row['n']:,}"]
                 figures += [f"{row['patients']:,}", *(f"{row[name]:,}" for name in counts)]
                 figures += [figure(row["difference"]), between(row["difference_low"], row["difference_high"])]
                 figures += [p_value(row[name]) for name in
                             ("wilcoxon_p", "wilcoxon_p_holm", "permutation_p", "permutation_p_holm")]  # fmt: skip
-                yield row_of([row["rank"], row["model"]], figures, [row["note"]] * noted)
+                yield row_of([row["rank"], row["model"]], figures, [note] * noted)
             yield "</tbody></table></div>"
+            yield from (f'<p class="small">Note: {text(note)}</p>' for note in common)
     if board.table[["missed", "false"]].to_numpy().any():
         yield '<p class="small pale">missed: cases in which the model found nothing of a label that is there. false:'
         yield " cases in which it found a label that is not there.</p>"

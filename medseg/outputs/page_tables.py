@@ -5,7 +5,7 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["between", "figure", "header", "image", "p_value", "row_of", "text"]
+__all__ = ["between", "figure", "header", "image", "p_value", "row_of", "said_once", "text"]
 
 _ONE_LINE = 28  # characters
 
@@ -24,7 +24,7 @@ def row_of(words: Sequence[Any], figures: Sequence[str], after: Sequence[str] = 
     """A row of such a table."""
     cells = [_cell(word) for word in words]
     cells += [f'<td class="number">{text(figure)}</td>' for figure in figures]
-    cells += [f"<td>{text(word)}</td>" for word in after]
+    cells += [f'<td style="min-width:16rem">{text(word)}</td>' for word in after]
     return f"<tr>{''.join(cells)}</tr>"
 
 
@@ -51,6 +51,13 @@ def p_value(value: float) -> str:
     if value != value:
         return ""
     return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def said_once(notes: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What the notes of all rows have in common, and the rest of each; parts of a note stand between semicolons."""
+    parts = [[part for part in note.split("; ") if part] for note in notes]
+    common = [part for part in (parts[0] if len(parts) > 1 else []) if all(part in own for own in parts)]
+    return common, ["; ".join(part for part in own if part not in common) for own in parts]
 
 
 def image(png: bytes, said: str) -> str:
