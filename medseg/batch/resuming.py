@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medseg import address
 from medseg.case import Case
 from medseg.errors import MedsegError
 from medseg.ledger import Entry, Ledger, Listing, Planned, Rules, Run, Work, digest, fingerprint, sort_out
@@ -66,8 +67,8 @@ def enter(ledger: Ledger, run: Run, cases: Sequence[Case], rules: Rules, *, grou
         for path in out.glob(f".{name}-*"):
             path.unlink(missing_ok=True)  # half-written by a run that was killed, see `medseg.atomic`
     listing = Listing()
-    plans = [_planned(number, case, run, listing) for number, case in enumerate(cases)]
     known = ledger.known()
+    plans = [_planned(number, case, run, listing, known.get(case.id)) for number, case in enumerate(cases)]
     work = sort_out(plans, known, rules, _intact_in(out))
     number = ledger.begin_run(run)
     ledger.enter(plans, work.todo)
@@ -78,10 +79,12 @@ def enter(ledger: Ledger, run: Run, cases: Sequence[Case], rules: Rules, *, grou
     return Batch(number, {plan.case: plan for plan in plans}, work, list(_groups(cases, work, known, group)))
 
 
-def _planned(number: int, case: Case, run: Run, listing: Listing) -> Planned:
+def _planned(number: int, case: Case, run: Run, listing: Listing, entry: Entry | None) -> Planned:
     images = tuple(str(path) for path in case.images)
     columns = {name: str(value) for name, value in case.columns.items()}
-    sign = fingerprint(case, listing)
+    gone = entry is not None and entry.state == DONE and not any(address.exists(path) for path in case.images)
+    # A study that was taken away when it was done has not changed.
+    sign = entry.fingerprint if entry is not None and gone else fingerprint(case, listing)
     return Planned(case.id, number, case.patient, images, columns, sign, run.model, run.settings_hash)
 
 

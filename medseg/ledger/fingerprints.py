@@ -36,7 +36,9 @@ class Listing:
 
 
 def fingerprint(case: Case, listing: Listing) -> str:
-    """SHA-256 over address, name, size and time of each of a case's files, and the spacing that its data set states.
+    """SHA-256 over address, name, size and time of each of a case's files, and what its listing says of it.
+
+    That is the spacing that its data set states, and why it is refused.
 
     The folder that a file lies in is not part of it, so that a tree may be moved or mounted elsewhere; of an address
     inside a folder or file all of it counts.
@@ -45,7 +47,8 @@ def fingerprint(case: Case, listing: Listing) -> str:
     for image in case.images:
         path, inside = address.split(image)
         signs.append([inside, [list(sign) for sign in listing(path)]])
-    return digest({"files": signs, "spacing_mm": case.spacing_mm})
+    refused = {} if case.refusal is None else {"refused": str(case.refusal)}
+    return digest({"files": signs, "spacing_mm": case.spacing_mm, **refused})
 
 
 def outputs_of(out: Path, paths: Iterable[Path]) -> dict[str, tuple[int, str]]:

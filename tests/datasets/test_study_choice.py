@@ -145,8 +145,8 @@ def test_a_manifest_may_name_study_folders(studies: Path, tmp_path: Path, volume
 
 def test_a_real_study_of_ct_mr_and_pet(test_data: Path) -> None:
     root = test_data / "dicom_series" / "sts_002"
-    found = cases_from_inputs([root / "*"], series="modality=PT")
-    assert [case.images[0].name for case in found if case.refusal is None] == ["PET_image"]
+    found = cases_from_inputs([root / "*" / "image"], series="modality=PT")
+    assert [case.images for case in found if case.refusal is None] == [(root / "PET" / "image",)]
     assert all("modality is" in str(case.refusal) for case in found if case.refusal is not None)
     whole = cases_from_inputs([root], series="modality=CT|PT|MR, largest")
     assert whole
