@@ -196,6 +196,20 @@ def test_folders_are_matched_by_patient_and_a_patient_that_lacks_a_time_is_not_e
     assert pd.read_csv(tmp_path / "out" / "lesions.csv")["label"].unique().tolist() == ["lesion"]
 
 
+@pytest.mark.parametrize("noted", [None, "", "with a space"])
+def test_an_image_that_nobody_names_is_looked_for_nowhere(tmp_path, monkeypatch, noted):
+    made = [folder(tmp_path / name, {"p1": ("p1", "", BALL)}) for name in ("first", "second")]
+    for one in made:
+        table = pd.read_csv(one / "cases.csv", dtype=str)
+        moved = Path(table["images"].iloc[0]).rename(one / "an image of p1.nii.gz")
+        table["images"] = str(moved) if noted else noted
+        table.dropna(axis=1, how="all").to_csv(one / "cases.csv", index=False)
+    monkeypatch.chdir(tmp_path)  # whose files are not the case's
+    (notes,) = medseg.compare(*made).patients["notes"]
+    assert ("without its image" in notes) == (not noted)
+    assert "DICOM" not in notes
+
+
 def test_one_folder_with_several_studies_a_patient_is_put_in_the_order_of_dates(tmp_path):
     studies = {
         "late": ("p1", "2024-06-01", LARGER),

@@ -16,7 +16,7 @@ from medseg.geometry import Geometry
 from medseg.labels import Labels
 from medseg.options import ReadOptions
 
-__all__ = ["Masks", "Source"]
+__all__ = ["Masks", "Source", "noted_images"]
 
 _UNKNOWN = Labels.from_config({"label": 1})
 
@@ -92,7 +92,7 @@ class Source:
 
         reference = self.pairs[case][2]
         own = reference.images if isinstance(reference, Case) else ()
-        images = own or _paths(self.recorded.get(case, {}).get("images", ""))
+        images = own or noted_images(self.recorded.get(case, {}).get("images", ""))
         if not images:
             return None
         known = reference if own and isinstance(reference, Case) else Case(case, case, tuple(images))
@@ -104,8 +104,12 @@ class Source:
         return turn(image.voxels[0])
 
 
-def _paths(text: str) -> Sequence[Path]:
-    """The files that a run noted side by side, with a space between them; their names may have spaces as well."""
+def noted_images(text: str) -> Sequence[Path]:
+    """The files that `cases.csv` notes side by side, with a space between them; their names may have spaces as well.
+
+    Args:
+        text: Its cell in the column `images`; where it is empty, there are none.
+    """
     words, found = text.split(" "), []
     while words:
         ends = [end for end in range(len(words), 0, -1) if exists(" ".join(words[:end]))]

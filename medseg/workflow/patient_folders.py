@@ -11,6 +11,7 @@ import pandas as pd
 
 from medseg.errors import DatasetError, InputError, MedsegError, UnreadableFileError
 from medseg.evaluation.pairs import MASK_ENDINGS, holds_label_files, recorded_cases
+from medseg.evaluation.source import noted_images
 from medseg.followup import TimePoint, from_mask, from_table
 from medseg.image import Image, Segmentation
 from medseg.io import read_image, read_label_map
@@ -189,10 +190,11 @@ def _segmentation(mask: Path, labels: Labels | None, options: ReadOptions | None
 
 def _image(words: str, segmentation: Segmentation, options: ReadOptions | None) -> tuple[Image | None, tuple[str, ...]]:
     """The first image of a case, where it is still there; else why not."""
-    whole = Path(words)
-    path = whole if words and whole.exists() else Path(words.split(" ")[0])
+    noted = noted_images(words)
+    if not noted:
+        return None, ("without its image: cases.csv does not say where it is",)
     try:
-        image = read_image(path, options=options)
+        image = read_image(noted[0], options=options)
     except MedsegError as error:
         return None, (f"without its image: {error}",)
     if not image.geometry.same_as(segmentation.geometry, 0.01 * min(image.geometry.step)):
