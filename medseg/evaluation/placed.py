@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medseg.case import Case
-from medseg.errors import GridMismatchError, LabelError, UnreadableFileError
+from medseg.errors import DatasetError, GridMismatchError, LabelError, UnreadableFileError
 from medseg.evaluation.pairs import holds_label_files
 from medseg.geometry import Geometry
 from medseg.labels import Labels, labels_of
@@ -61,6 +61,7 @@ def read_placed(
         resample: Where the grids differ, bring the prediction onto the reference's, which stays as it was drawn.
 
     Raises:
+        DatasetError: The data set states a spacing of another number of axes.
         GridMismatchError: The grids differ, and nothing is to be resampled.
         MedsegError: A mask cannot be read.
     """
@@ -72,7 +73,19 @@ def read_placed(
             mend = "Score masks of one image, or resample the prediction (`medseg evaluate --resample`)."
             raise GridMismatchError(prediction, f"its reference does not fit ({error})", mend) from error
         return _resampled(predicted, _reference(reference, None, labels, options), labels)
-    return Placed(predicted.mask, true.mask, predicted.geometry)
+    return Placed(predicted.mask, true.mask, _with_stated_spacing(predicted.geometry, reference))
+
+
+def _with_stated_spacing(grid: Geometry, reference: Path | Case) -> Geometry:
+    """With the spacing that the data set states, where the files know none: a PNG is scored in mm as it was trained."""
+    if not isinstance(reference, Case) or reference.spacing_mm is None or grid.spacing_known:
+        return grid
+    stated = reference.spacing_mm
+    steps = stated * grid.ndim if len(stated) == 1 else stated
+    if len(steps) != grid.ndim:
+        found = f"spacing_mm has {len(steps)} numbers for a mask of {grid.ndim} axes"
+        raise DatasetError(reference.id, found, "Give one number for all axes, or one each.")
+    return Geometry.from_spacing(grid.shape, steps, "manifest")
 
 
 def probabilities_beside(prediction: Path, labels: Labels) -> np.ndarray | None:

@@ -94,3 +94,20 @@ def test_a_data_set_that_does_not_hold_together_is_no_reference(data: Path, pred
         file.write("more,5,gone.png,,,,,,\n")
     with pytest.raises(DatasetError, match=r"line 6: image 'gone\.png' does not exist"):
         find_pairs(predictions, data)
+
+
+def test_masks_of_a_data_set_that_states_its_spacing_are_scored_in_millimetres(tmp_path):
+    picture(tmp_path / "data" / "a.png", (0, 20, 0, 20), value=100)
+    picture(tmp_path / "data" / "m" / "a.png", (5, 10, 5, 10), value=1)
+    picture(tmp_path / "out" / "a" / "mask.png", (5, 10, 7, 12), value=1)  # two columns further
+    manifest = tmp_path / "data" / "manifest.csv"
+    manifest.write_text("id,patient,image,label,spacing_mm\na,1,a.png,m/a.png,0.4x0.6\n")
+    scores = medseg.evaluate(tmp_path / "out", tmp_path / "data", Labels.from_config({"liver": 1}))
+    row = scores.cases.iloc[0]
+    assert (row["unit"], row["hd_mm"]) == ("mm", pytest.approx(2 * 0.4))
+    assert row["reference_area_mm2"] == pytest.approx(25 * 0.4 * 0.6)
+    assert math.isnan(row["hd_px"])
+    manifest.write_text("id,patient,image,label,spacing_mm\na,1,a.png,m/a.png,0.4x0.6x1\n")
+    ((case, reason),) = medseg.evaluate(tmp_path / "out", tmp_path / "data", Labels.from_config({"liver": 1})).failures
+    assert case == "a"
+    assert "spacing_mm has 3 numbers" in reason
