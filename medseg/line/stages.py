@@ -114,8 +114,8 @@ class Stages:
         self._stuck: list[tuple[Stage, Came]] = []
         self._draining = False
 
-    def run(self, groups: Iterable[Sequence[Job]]) -> None:
-        """Work through the cases, group by group.
+    def run(self, groups: Iterable[Sequence[Job]], among: int = 1) -> None:
+        """Work through the cases, group by group; `among` as in `medseg.line.network.Ask`.
 
         On Ctrl-C what is in the network, or was there, is still written; a second one waits for nothing.
 
@@ -123,7 +123,7 @@ class Stages:
             OutputError: The folder cannot be written, and will not be.
             KeyboardInterrupt: As the user wished.
         """
-        self._todo.extend(_Group(list(jobs)) for jobs in groups)
+        self._todo.extend(_Group(list(jobs), among) for jobs in groups)
         try:
             self._work()
         except KeyboardInterrupt:
