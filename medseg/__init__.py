@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         review,
         status,
         train,
+        verify,
         write_methods,
     )
 
@@ -108,6 +109,7 @@ _MODULES = {
         "review",
         "status",
         "train",
+        "verify",
         "write_methods",
     ),
 }
@@ -164,6 +166,7 @@ __all__ = [
     "scan_dicom",
     "status",
     "train",
+    "verify",
     "write_image",
     "write_mask",
     "write_methods",

@@ -19,6 +19,7 @@ from medseg.commands import (
     planning,
     report,
     status,
+    verify,
 )
 from medseg.errors import MedsegError
 
@@ -45,6 +46,7 @@ for _command in (
     describing.info,
     models.predict,
     status.status,
+    verify.verify,
     describing.export,
     data.convert,
     measuring.measure,

@@ -64,7 +64,7 @@ def ours() -> set[int]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    volatile = ("timings.csv", "ledger.sqlite")
+    volatile = ("timings.csv", "ledger.sqlite", "run.html")
     files = (path for path in folder.rglob("*") if path.is_file() and path.name not in volatile)
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 

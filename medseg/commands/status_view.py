@@ -92,9 +92,9 @@ def _groups(status: "Status") -> list[Any]:
         many = len(group.cases)
         lines.append(Text(f"✗ {many:,} case{'s' * (many != 1)}: {group.reason}", style="red"))
         more = f" … and {many - _SHOWN:,} more" if many > _SHOWN else ""
-        lines.append(Padding(Text(", ".join(group.cases[:_SHOWN]) + more), (0, 0, 0, 2)))
+        lines.append(Padding(Text(", ".join(group.cases[:_SHOWN]) + more), (0, 0, 0, 2), expand=False))
         if group.advice:
-            lines.append(Padding(Text(f"→ {group.advice}", style="italic"), (0, 0, 0, 2)))
+            lines.append(Padding(Text(f"→ {group.advice}", style="italic"), (0, 0, 0, 2), expand=False))
     if len(groups) > _SHOWN:
         lines.append(Text(f"… and {len(groups) - _SHOWN:,} more reasons: --failed lists them", style="dim"))
     return lines

@@ -16,6 +16,7 @@ from medseg.workflow.ranking import leaderboard
 from medseg.workflow.report_folder import Report, report
 from medseg.workflow.reviewing import Review, review
 from medseg.workflow.training import TrainedModel, train
+from medseg.workflow.verifying import Verification, verify
 
 __all__ = [
     "Corrections",
@@ -28,6 +29,7 @@ __all__ = [
     "Review",
     "Status",
     "TrainedModel",
+    "Verification",
     "augment_preview",
     "compare",
     "convert",
@@ -48,5 +50,6 @@ __all__ = [
     "review",
     "status",
     "train",
+    "verify",
     "write_methods",
 ]
