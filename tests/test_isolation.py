@@ -1,4 +1,4 @@
-"""A case that hangs, eats memory or kills its process costs itself; the others go on, and the innocent are tried again."""
+"""A case that hangs, eats memory or kills its process costs itself; the others go on, the innocent are tried again."""
 
 import os
 import signal

@@ -16,7 +16,7 @@ from medseg.options import ReadOptions
 from medseg.room import Shared
 from medseg.segmenter import Segmenter
 
-__all__ = ["Ask", "Facts", "Local", "Opening", "Remote", "opened", "segment"]
+__all__ = ["Ask", "Facts", "Local", "Opening", "Remote", "answers_of", "opened", "segment"]
 
 
 @dataclass(frozen=True)
