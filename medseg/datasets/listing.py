@@ -78,14 +78,17 @@ def _named(path: Path) -> bool:
 
 
 def _files(folder: Path, root: Path, reporter: Reporter, rule: SeriesRule | None) -> Iterator[Listed]:
-    """A case for each image file that is no DICOM; the cases of each HDF5 file, and of each zip."""
-    for name, folders, files in os.walk(folder, onerror=_refuse):
+    """A case for each image file that is no DICOM; the cases of each HDF5 file, and of each zip.
+
+    A folder below that cannot be opened is told of where DICOM is looked for.
+    """
+    for name, folders, files in os.walk(folder, onerror=lambda error: _refuse_top(folder, error)):
         folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
         for path in (Path(name, file) for file in sorted(files)):
             below = without_ending(path.relative_to(root))
             if is_archive(path) and not path.name.startswith("."):
                 yield from _zipped(path, root, reporter, rule)
-            elif _dicom(path) or not formats.is_readable(path):
+            elif _dicom(path) or not (formats.is_readable(path) or _leads_nowhere(path)):
                 continue
             elif _named(path):
                 for case in open_dataset(path).cases:
@@ -156,5 +159,11 @@ def _case(where: Path, name: str, patient: str = "") -> Case:
     return Case(safe_name(name), patient or safe_name(name), (where,))
 
 
-def _refuse(error: OSError) -> None:
-    raise error
+def _leads_nowhere(path: Path) -> bool:
+    """Whether an image is meant by a link whose file is gone: that is a case, whose reason says so."""
+    return path.is_symlink() and not path.name.startswith(".") and not address.exists(path)
+
+
+def _refuse_top(folder: Path, error: OSError) -> None:
+    if Path(error.filename) == folder:
+        raise error

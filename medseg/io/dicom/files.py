@@ -47,11 +47,17 @@ def files_of(source: Path | Sequence[Path]) -> list[Path]:
 
 
 def _below(root: Path) -> Iterator[Path]:
-    for folder, inner, names in os.walk(root, onerror=_refuse):
+    """The files; a folder that cannot be opened is listed itself, so that its reason is told as that of a file is."""
+    closed: list[OSError] = []
+    for folder, inner, names in os.walk(root, onerror=closed.append):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         for name in sorted(names):
             if _may_be(name):
                 yield from _regular(Path(folder, name))
+    for error in closed:
+        if Path(error.filename) == root:
+            _refuse(error)
+        yield Path(error.filename)
 
 
 def _may_be(name: str) -> bool:
