@@ -151,7 +151,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(folder,
         assert counts["done"] >= done
         assert sum(counts.values()) == 10
     reporter = Noting()
-    medseg.predict(folder, images, out, jobs=0, precision="fp32", attempts=3, reporter=reporter)
+    medseg.predict(folder, images, out, jobs=0, precision="fp32", reporter=reporter)
     medseg.predict(folder, images, tmp_path / "whole", jobs=0, precision="fp32")
     assert any("were done before" in said for said in reporter.said)
     assert contents(out) == contents(tmp_path / "whole")
@@ -182,7 +182,8 @@ def test_a_case_whose_every_attempt_was_lost_with_the_run_fails(counting, studie
     from medseg.ledger import open_ledger
 
     with open_ledger(out) as ledger:
-        ledger.begin(["case0"])  # the second time, after which nobody says what came of it
+        for _ in range(4):
+            ledger.begin(["case0"])  # after the first time, and nobody says what came of it
     done = predict_cases(counting, cases, out, Silent(), jobs=0, limits=Limits(attempts=2))
     assert sorted(done.failed["case"]) == ["bad", "case0"]
     assert "every attempt ended with the run" in done.failed.set_index("case")["error"]["case0"]

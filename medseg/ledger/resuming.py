@@ -7,6 +7,8 @@ from medseg.ledger.entries import DONE, FAILED, QUEUED, RUNNING, Entry, Planned
 
 __all__ = ["Rules", "Todo", "Work", "sort_out"]
 
+_LOST_RUNS = 3  # that a case may be at work in beyond its attempts: most runs are killed for another reason
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -15,7 +17,7 @@ class Rules:
     Args:
         redo: Do everything again.
         retry_failed: Do again what failed.
-        attempts: How often a case may take its process down with it, or be lost with the run, before it fails.
+        attempts: How often a case may take its process down with it before it fails; with the run, 3 times more.
     """
 
     redo: bool = False
@@ -73,7 +75,7 @@ def sort_out(
                 work.again[changed] = work.again.get(changed, 0) + 1
             work.todo.append(Todo(plan))
         elif entry.state in (QUEUED, RUNNING):
-            spent = entry.attempts >= rules.attempts
+            spent = entry.attempts >= rules.attempts + (_LOST_RUNS if entry.state == RUNNING else 0)
             (work.lost if spent else work.todo).append(Todo(plan, entry.attempts))
         elif entry.state == DONE and not intact(entry):
             work.again["outputs missing"] = work.again.get("outputs missing", 0) + 1
