@@ -39,7 +39,7 @@ def status_view(status: "Status", *, failed: bool = False) -> Group:
 
 def _head(status: "Status") -> Text:
     said = {
-        "running": f"running: {status.process}, since {status.began}",
+        "running": f"running: {status.process}" + f", since {status.began}" * bool(status.began),
         "finished": f"finished {status.ended}",
         "interrupted": f"interrupted {status.ended}: the same command goes on",
         "killed": f"killed, or stopped by an error: begun {status.began}, it never ended; the same command goes on",

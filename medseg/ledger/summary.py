@@ -12,6 +12,7 @@ from medseg.ledger.store import Ledger
 __all__ = [
     "Failure",
     "Left",
+    "begun",
     "damage",
     "ended_since",
     "failures",
@@ -61,6 +62,11 @@ class Left:
     state: str
     listed: bool
     outputs: dict[str, tuple[int, str]]
+
+
+def begun(ledger: Ledger) -> bool:
+    """Whether it has its tables, which come a moment after the file."""
+    return bool(ledger.ask("SELECT 1 FROM sqlite_master WHERE name = 'cases_by_state'"))
 
 
 def running(ledger: Ledger) -> list[tuple[str, int, float | None]]:

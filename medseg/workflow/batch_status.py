@@ -21,7 +21,7 @@ from medseg.outputs.failure_groups import FailureGroup, failure_groups
 
 __all__ = ["AtWork", "StageSeconds", "Status", "status"]
 
-_LATEST = 100  # cases by which the speed is told: it changes with what they are
+_LATEST = 100  # cases by which the speed is told, which changes with what they are
 _SAMPLED = 10_000  # cases of which the seconds are looked at
 _STAGES = ("reading", "network", "writing")
 
@@ -153,6 +153,8 @@ def status(out: str | Path) -> Status:
 
 
 def _of_ledger(out: Path, ledger: Ledger, found: Holder | None) -> Status:
+    if found is not None and not asked.begun(ledger):
+        return Status(out, "running", process=str(found))
     row = next(iter(ledger.ask("SELECT began, ended, command FROM runs ORDER BY run DESC LIMIT 1")), None)
     began, ended, command = ("", "", "") if row is None else (row["began"], row["ended"] or "", row["command"])
     counts = _in_order(ledger.counts())

@@ -13,7 +13,7 @@ from medseg.atomic import json_text
 from medseg.errors import InputError
 from medseg.ledger import NAME, holder, outputs_of, read_ledger
 from medseg.ledger.entries import DONE, QUEUED, RUNNING
-from medseg.ledger.summary import Left, damage, left
+from medseg.ledger.summary import Left, begun, damage, left
 from medseg.reporting import Reporter, Silent
 from medseg.workflow.verifying_tables import Problem, record_problems, table_problems
 
@@ -88,6 +88,8 @@ def verify(out: str | Path, *, reporter: Reporter | None = None) -> Verification
         with read_ledger(out) as ledger:
             if found := damage(ledger):
                 return Verification(out, 0, 0, (_damaged("; ".join(found)),))
+            if live is not None and not begun(ledger):
+                return Verification(out, 0, 0, (), (f"{live} has only begun: there is nothing to compare yet",))
             cases = list(left(ledger))
             files = [(case, path) for case in cases if case.state == DONE for path in case.outputs]
             problems = list(_compared(out, files, reporter or Silent()))

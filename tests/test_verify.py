@@ -1,0 +1,197 @@
+"""Whatever is done to what a batch left is found, named and mended by what is said; what is whole is clean."""
+
+import json
+import shutil
+import sqlite3
+
+import pytest
+from batch_runs import run, started, until
+from typer.testing import CliRunner
+
+import medseg
+from medseg.cli import app
+from medseg.errors import InputError
+from medseg.ledger import NAME
+
+MEDSEG = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def made(blobs, tmp_path_factory):
+    """Studies, of which one is bad, and what a run made of them."""
+    root = tmp_path_factory.mktemp("made")
+    (root / "in").mkdir()
+    for number in range(3):
+        shutil.copy(blobs / "images" / f"case{number}.nii.gz", root / "in")
+    (root / "in" / "bad.nii.gz").write_bytes(b"not a gzip")
+    run(root / "in", root / "out")
+    return root
+
+
+@pytest.fixture
+def out(made, tmp_path):
+    """A copy, elsewhere, to be spoilt."""
+    return shutil.copytree(made / "out", tmp_path / "out")
+
+
+def problems(out):
+    return {(one.kind, one.path) for one in medseg.verify(out).problems}
+
+
+def flipped(path):
+    """One bit of a file is another; its size stays."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_what_was_written_is_clean_also_elsewhere(out):
+    found = medseg.verify(out)
+    assert found.clean
+    assert found.files == 6
+    assert found.size == sum(path.stat().st_size for path in out.glob("case*/*"))
+    assert found.notes == ()
+    done = MEDSEG.invoke(app, ["verify", str(out)])
+    assert done.exit_code == 0
+    assert "all is well" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["mask.nii.gz", "preview.png"])
+def test_outputs_that_changed_are_found_and_done_again_as_is_said(out, made, name):
+    kept = (out / "case1" / name).read_bytes()
+    for spoil in (flipped, lambda path: path.write_bytes(path.read_bytes()[:-1])):
+        spoil(out / "case1" / name)
+        (problem,) = medseg.verify(out).problems
+        assert (problem.kind, problem.path, problem.case) == ("changed", f"case1/{name}", "case1")
+        assert problem.mend.startswith("Remove it, and give the same")
+        (out / "case1" / name).unlink()
+        assert problems(out) == {("missing", f"case1/{name}")}
+        run(made / "in", out)
+        assert medseg.verify(out).clean
+        assert (out / "case1" / name).read_bytes() == kept
+
+
+def test_a_folder_in_the_place_of_a_mask_is_changed(out):
+    (out / "case0" / "mask.nii.gz").unlink()
+    (out / "case0" / "mask.nii.gz").mkdir()
+    assert ("changed", "case0/mask.nii.gz") in problems(out)
+
+
+@pytest.mark.parametrize("name", ["cases.csv", "regions.csv", "totals.csv", "patients.csv", "timings.csv", "run.html"])
+def test_tables_and_page_that_differ_are_found_and_written_anew(out, name):
+    kept = (out / name).read_bytes()
+    flipped(out / name)
+    assert problems(out) == {("changed", name)}
+    (out / name).unlink()
+    assert problems(out) == {("missing", name)}
+    assert MEDSEG.invoke(app, ["status", str(out), "--export"]).exit_code == 1  # as a case has failed
+    assert medseg.verify(out).clean
+    assert (out / name).read_bytes() == kept
+
+
+@pytest.mark.parametrize("key", ["command", "model_sha256", "settings", "versions", "plan", "inputs", "counts"])
+def test_a_record_that_says_otherwise_is_found(out, made, key):
+    record = json.loads((out / "run.json").read_text())
+    (out / "run.json").write_text(json.dumps({**record, key: {"a": 1}}))
+    (problem,) = medseg.verify(out).problems
+    assert (problem.kind, problem.path) == ("changed", "run.json")
+    assert f"another {key} " in problem.found
+    if "--export" in problem.mend:
+        assert MEDSEG.invoke(app, ["status", str(out), "--export"]).exit_code == 1
+    else:
+        run(made / "in", out)
+    assert medseg.verify(out).clean
+
+
+def test_a_broken_or_missing_record_is_found(out):
+    (out / "run.json").write_text("{")
+    assert problems(out) == {("changed", "run.json")}
+    (out / "run.json").unlink()
+    assert problems(out) == {("missing", "run.json")}
+
+
+def test_half_written_and_foreign_files_are_told_apart(out):
+    (out / "case0" / ".mask.nii.gz-0123456789ab.nii.gz").write_bytes(b"half")
+    (out / ".cases.csv-0123456789ab.csv").write_bytes(b"half")
+    (out / "case2" / "mask_liver.nii.gz").write_bytes(b"whose?")
+    (out / "bad").mkdir(exist_ok=True)
+    (out / "bad" / "mask.nii.gz").write_bytes(b"of a case that failed")
+    (out / "notes.txt").write_text("mine")
+    (out / "report").mkdir()
+    (out / "report" / "index.html").write_text("of another command")
+    found = medseg.verify(out)
+    assert {(one.kind, one.path) for one in found.problems} == {
+        ("half-written", ".cases.csv-0123456789ab.csv"),
+        ("half-written", "case0/.mask.nii.gz-0123456789ab.nii.gz"),
+        ("foreign", "bad/mask.nii.gz"),
+        ("foreign", "case2/mask_liver.nii.gz"),
+        ("foreign", "notes.txt"),
+    }
+    assert found.notes == ("report/ is of another command, and was not looked at",)
+    done = MEDSEG.invoke(app, ["verify", str(out), "--json"])
+    assert done.exit_code == 1
+    assert len(json.loads(done.stdout)["problems"]) == 5
+
+
+def test_a_damaged_ledger_is_said(out):
+    whole = (out / NAME).read_bytes()
+    spoilt = {
+        "torn": whole[: len(whole) // 2],
+        "zeroed": whole[:4096] + bytes(len(whole) - 4096),
+        "another file": b"something else entirely" * 1000,
+        "empty": b"",
+    }
+    for content in spoilt.values():
+        (out / NAME).write_bytes(content)
+        (problem,) = medseg.verify(out).problems
+        assert (problem.kind, problem.path) == ("ledger", NAME)
+        assert "damaged" in problem.found
+        assert MEDSEG.invoke(app, ["verify", str(out)]).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("outputs", "[1"),
+        ("outputs", "[]"),
+        ("outputs", '{"a": 1}'),
+        ("regions", b"no zlib"),
+        ("facts", "{"),
+        ("images", 1),
+    ],
+)
+def test_a_row_of_the_ledger_that_means_nothing_is_said(out, column, value):
+    with sqlite3.connect(out / NAME) as ledger:
+        ledger.execute(f"UPDATE cases SET {column} = ? WHERE \"case\" = 'case1'", (value,))
+    ledger.close()
+    (problem,) = medseg.verify(out).problems
+    assert problem.kind == "ledger"
+
+
+def test_without_a_ledger_there_is_nothing_to_compare_with(out):
+    (out / NAME).unlink()
+    with pytest.raises(InputError, match="nothing to compare"):
+        medseg.verify(out)
+
+
+def test_finished_cases_are_compared_while_a_run_is_at_work_and_all_after_it_was_killed(made, tmp_path):
+    out = tmp_path / "out"
+    process = started(made / "in", out, "case2")
+    try:
+        until(lambda: (out / NAME).is_file() and any(one.case == "case2" for one in medseg.status(out).at_work))
+        found = medseg.verify(out)
+        assert found.clean
+        assert found.files == 4
+        assert f"process {process.pid} is at work" in found.notes[0]
+        (out / "case0" / "preview.png").unlink()
+        assert problems(out) == {("missing", "case0/preview.png")}
+    finally:
+        process.kill()
+        process.wait()
+    (out / "case2").mkdir()
+    (out / "case2" / "mask.nii.gz").write_bytes(b"renamed, and not entered")
+    tables = {("missing", f"{name}.csv") for name in ("cases", "regions", "totals", "patients", "timings")}
+    assert problems(out) == tables | {("missing", "case0/preview.png"), ("half-written", "case2/mask.nii.gz")}
+    assert medseg.verify(out).notes == ("1 cases are not finished: the same `medseg predict` command goes on",)
+    run(made / "in", out)
+    assert medseg.verify(out).clean
