@@ -16,7 +16,7 @@ from medseg.line.stages import Job
 from medseg.line.tasks import discard
 from medseg.reporting import Reporter
 
-__all__ = ["Batch", "enter", "settings_hash"]
+__all__ = ["Batch", "enter", "intact_in", "planned", "settings_hash"]
 
 # Of a model's settings these change no byte of an output, or say where it ran.
 _NO_MATTER = ("max_memory", "why", "device")
@@ -68,8 +68,8 @@ def enter(ledger: Ledger, run: Run, cases: Sequence[Case], rules: Rules, *, grou
             path.unlink(missing_ok=True)  # half-written by a run that was killed, see `medseg.atomic`
     listing = Listing()
     known = ledger.known()
-    plans = [_planned(number, case, run, listing, known.get(case.id)) for number, case in enumerate(cases)]
-    work = sort_out(plans, known, rules, _intact_in(out))
+    plans = [planned(number, case, run, listing, known.get(case.id)) for number, case in enumerate(cases)]
+    work = sort_out(plans, known, rules, intact_in(out))
     number = ledger.begin_run(run)
     ledger.enter(plans, work.todo)
     for lost in work.lost:
@@ -79,16 +79,19 @@ def enter(ledger: Ledger, run: Run, cases: Sequence[Case], rules: Rules, *, grou
     return Batch(number, {plan.case: plan for plan in plans}, work, list(_groups(cases, work, known, group)))
 
 
-def _planned(number: int, case: Case, run: Run, listing: Listing, entry: Entry | None) -> Planned:
+def planned(number: int, case: Case, run: Run, listing: Listing, entry: Entry | None) -> Planned:
+    """A case of a run; `entry` is what an earlier run left of it."""
     images = tuple(str(path) for path in case.images)
     columns = {name: str(value) for name, value in case.columns.items()}
-    gone = entry is not None and entry.state == DONE and not any(address.exists(path) for path in case.images)
-    # A study that was taken away when it was done has not changed.
+    gone = entry is not None and entry.state in (DONE, FAILED) and not any(address.exists(path) for path in case.images)
+    # A study that was taken away afterwards has not changed.
     sign = entry.fingerprint if entry is not None and gone else fingerprint(case, listing)
     return Planned(case.id, number, case.patient, images, columns, sign, run.model, run.settings_hash)
 
 
-def _intact_in(out: Path) -> Callable[[Entry], bool]:
+def intact_in(out: Path) -> Callable[[Entry], bool]:
+    """Whether the outputs of a finished case are in a folder, in their size."""
+
     def intact(entry: Entry) -> bool:
         try:
             return all((out / path).stat().st_size == size for path, (size, _sha) in entry.outputs.items())

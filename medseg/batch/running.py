@@ -28,7 +28,7 @@ from medseg.reporting import Reporter
 from medseg.room import Shared, using
 from medseg.segmenter import Segmenter
 
-__all__ = ["predict_cases"]
+__all__ = ["described_run", "predict_cases"]
 
 _SPILLED = 8  # an array above this part of the memory that is allowed lies in a file
 
@@ -106,7 +106,7 @@ def predict_cases(
     with open_ledger(out) as ledger:
         if record is not None:
             record()
-        batch = enter(ledger, _run(run, facts, finishing), cases, rules, group=pace.group, reporter=reporter)
+        batch = enter(ledger, described_run(run, facts, finishing), cases, rules, group=pace.group, reporter=reporter)
         try:
             _work(model, cases, batch, ledger, how, reporter)
         except KeyboardInterrupt:
@@ -119,7 +119,7 @@ def predict_cases(
         return _finished(out, ledger, batch, reporter)
 
 
-def _run(run: Run | None, facts: Facts, finishing: Finishing) -> Run:
+def described_run(run: Run | None, facts: Facts, finishing: Finishing) -> Run:
     """The run, with what the ledger has to know of model and tables."""
     reading = None if finishing.reading is None else finishing.reading.model_dump()
     used: dict[str, Any] = {

@@ -3,10 +3,20 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+from medseg.commands.input_options import (
+    DryRun,
+    Once,
+    Quiet,
+    Series,
+    Watch,
+    follow,
+    refuse_together,
+    show_forecast,
+)
 from medseg.commands.options import (
     SHOWN_REGIONS,
     Frame,
@@ -64,8 +74,18 @@ def predict(
             "method such as classical:otsu,side=dark (`medseg info classical:` lists them)."
         ),
     ],
-    inputs: Annotated[list[Path], typer.Argument(help="Files, folders of files, study folders, or a data set.")],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Files, folders of files, study folders, zips of a study, patterns of them, or a data set."
+        ),
+    ],
     out: OutFolder,
+    series: Series = None,
+    dry_run: DryRun = False,
+    watch: Watch = False,
+    quiet: Quiet = "30s",
+    once: Once = False,
     part: Annotated[str | None, typer.Option(help="Only this part of its split: train, validation, test.")] = None,
     speed: Annotated[
         Literal["fast", "normal", "best"],
@@ -121,7 +141,8 @@ def predict(
 ) -> None:
     """Segment and measure studies: a mask and a preview a case, one table of regions, one of cases.
 
-    The same command again goes on with a run that was killed, and does what is missing or has changed. Exit code 0:
+    The same command again goes on with a run that was killed, and does what is missing or has changed. With --watch it
+    follows a folder until Ctrl-C, which then is no interruption: 0 or 1. Exit code 0:
     all done; 1: a case failed, its reason is in cases.csv; 2: it could not run; 130: Ctrl-C, which finishes what is in
     the network (twice: stops at once), and finished cases keep files and rows.
     """
@@ -129,33 +150,34 @@ def predict(
     from medseg.outputs.console import frame_table
     from medseg.workflow import predict as run
 
-    command = "medseg " + shlex.join(sys.argv[1:])
+    asked: dict[str, Any] = {
+        "min_voxels": min_voxels,
+        "probabilities": probabilities,
+        "masks_only": masks_only,
+        "redo": redo,
+        "retry_failed": retry_failed,
+        "attempts": attempts,
+        "speed": speed,
+        "backend": backend,
+        "device": device,
+        "precision": precision,
+        "max_memory": max_memory,
+        "portable": portable,
+        "trusted": trusted,
+        "reading": reading_changes(reading, frame, untilt),
+    }
+    if dry_run:
+        refuse_together("--dry-run", {"--watch": watch, "--part": part})
+        show_forecast(model, inputs, out, series, asked, as_json=as_json)
+        return
+    asked |= {"part": part, "jobs": jobs, "timeout": timeout, "memory_limit": memory_limit}
+    asked["command"] = "medseg " + shlex.join(sys.argv[1:])
+    if watch:
+        refuse_together("--watch", {"--part": part, "--redo": redo, "--json": as_json})
+        follow(model, inputs, out, series, asked, quiet=quiet, once=once)
+        return
     with bars() as reporter:
-        done = run(
-            model,
-            inputs,
-            out,
-            part=part,
-            min_voxels=min_voxels,
-            probabilities=probabilities,
-            masks_only=masks_only,
-            jobs=jobs,
-            redo=redo,
-            retry_failed=retry_failed,
-            attempts=attempts,
-            timeout=timeout,
-            memory_limit=memory_limit,
-            speed=speed,
-            backend=backend,
-            device=device,
-            precision=precision,
-            max_memory=max_memory,
-            portable=portable,
-            trusted=trusted,
-            reading=reading_changes(reading, frame, untilt),
-            command=command,
-            reporter=reporter,
-        )
+        done = run(model, inputs, out, series=series, reporter=reporter, **asked)
     if as_json:
         failed = done.failed[["case", "error"]].to_dict("records")
         told = {"out": str(out), "cases": len(done.cases), "failed": failed, "settings": dict(done.settings)}

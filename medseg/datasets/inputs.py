@@ -14,7 +14,7 @@ from medseg.datasets.study_choice import one_of_each_study
 from medseg.errors import InputError
 from medseg.reporting import Reporter, Silent
 
-__all__ = ["cases_from_inputs"]
+__all__ = ["cases_below", "cases_from_inputs"]
 
 _CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>[0-9]{4})(?P<ending>\.[^0-9].*)")  # nnU-Net's CASE_CHANNEL.ENDING
 
@@ -57,8 +57,25 @@ def cases_from_inputs(
     for path in paths:
         for one in _listed(path, reporter or Silent(), rule, alone=len(paths) == 1):
             found.setdefault(one.case.images[0].resolve(), one)
-    cases = one_of_each_study(list(found.values()), rule) if rule else [one.case for one in found.values()]
-    return distinct(_united(cases, channels) if channels > 1 else cases)
+    return distinct(_cases_of(list(found.values()), channels, rule))
+
+
+def cases_below(
+    paths: Iterable[Path], root: Path, reporter: Reporter, *, channels: int = 1, series: SeriesRule | None = None
+) -> list[Case]:
+    """As `cases_from_inputs`, of a part of a folder: names count from there, there may be none, or some twice.
+
+    Raises:
+        InputError: A path cannot be opened.
+        DatasetError: A data set does not hold together.
+    """
+    found = [one for path in paths for one in images_at(path, root, reporter, series)]
+    return _cases_of(found, channels, series)
+
+
+def _cases_of(found: Sequence[Listed], channels: int, rule: SeriesRule | None) -> list[Case]:
+    cases = one_of_each_study(found, rule) if rule else [one.case for one in found]
+    return _united(cases, channels) if channels > 1 else cases
 
 
 def _listed(path: Path, reporter: Reporter, rule: SeriesRule | None, *, alone: bool) -> list[Listed]:

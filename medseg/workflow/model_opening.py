@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from medseg.case import Case
 from medseg.config import check
-from medseg.datasets import cases_from_inputs
 from medseg.errors import ConfigError, InputError, MissingExtraError, ModelFolderError
 from medseg.ledger import Run, read_ledger
 from medseg.line.jobs import jobs_for
 from medseg.line.limits import Limits
 from medseg.line.network import Facts, Opening, Remote, opened
 from medseg.plan import model_root, read_plan
-from medseg.reporting import Reporter
 
 if TYPE_CHECKING:
+    from medseg.scale import Fleet
     from medseg.segmenter import Segmenter
 
-__all__ = ["OpenModel", "open_for_batch"]
+__all__ = ["OpenModel", "as_before", "last_run", "open_for_batch"]
 
 _CHOSEN = ("backend", "precision")  # by "auto", which chooses again what it chose when a run goes on
 
@@ -30,12 +29,12 @@ class OpenModel:
     """A model and its cases.
 
     Args:
-        model: In this process, or in one of its own.
+        model: In this process, in one of its own, or with the workers of a cluster.
         facts: What it is.
         cases: That it is to segment.
     """
 
-    model: "Segmenter | Remote"
+    model: "Segmenter | Remote | Fleet"
     facts: Facts
     cases: Sequence[Case]
 
@@ -43,15 +42,14 @@ class OpenModel:
 def open_for_batch(
     path: Path,
     settings: Mapping[str, Any],
-    inputs: Sequence[Path],
+    listing: Callable[[int], Sequence[Case]],
     out: Path,
     *,
     jobs: int | None,
     limits: Limits,
-    reporter: Reporter | None,
     stack: ExitStack,
 ) -> OpenModel:
-    """A model, open where it is best, and the cases that the inputs hold for it.
+    """A model, open where it is best, and the cases that there are for it.
 
     Where its plan tells its channels, the cases are listed first: a few small ones are not worth a process. Else it
     opens in one.
@@ -59,11 +57,10 @@ def open_for_batch(
     Args:
         path: What `load_model` takes.
         settings: As there.
-        inputs: As in `medseg.predict`.
+        listing: The cases for a model of so many channels.
         out: Where an earlier run may have left its ledger.
         jobs: As in `medseg.predict`.
         limits: That only a process of its own can be kept to.
-        reporter: Told of the progress.
         stack: Closes the process.
 
     Raises:
@@ -75,13 +72,13 @@ def open_for_batch(
     asked = check(InferenceSettings, settings, "load_model").model_dump()
     wanted = (jobs or 1) if limits.kill and jobs != 0 else jobs
     channels = _planned_channels(path)
-    cases = None if channels is None else cases_from_inputs(inputs, reporter, channels=channels)
+    cases = None if channels is None else listing(channels)
     remote = jobs_for([], 1 if jobs is None else jobs) if cases is None else jobs_for(cases, wanted)
     opening = Opening(path, asked, _threads())
-    last = _last_run(out, settings)
-    model, facts = _as_before(_in_process(stack) if remote else _here, opening, last)
+    last = last_run(out, settings)
+    model, facts = as_before(_in_process(stack) if remote else _here, opening, last)
     if cases is None:
-        cases = cases_from_inputs(inputs, reporter, channels=len(facts.channels))
+        cases = listing(len(facts.channels))
     return OpenModel(model, facts, cases)
 
 
@@ -105,13 +102,13 @@ def _threads() -> int | None:
     return torch.get_num_threads() if torch else None
 
 
-def _here(opening: Opening) -> "tuple[Segmenter | Remote, Facts]":
+def _here(opening: Opening) -> "tuple[Segmenter | Remote | Fleet, Facts]":
     local, facts = opened(replace(opening, threads=None))
     return local.model, facts
 
 
-def _in_process(stack: ExitStack) -> "Callable[[Opening], tuple[Segmenter | Remote, Facts]]":
-    def start(opening: Opening) -> "tuple[Segmenter | Remote, Facts]":
+def _in_process(stack: ExitStack) -> "Callable[[Opening], tuple[Segmenter | Remote | Fleet, Facts]]":
+    def start(opening: Opening) -> "tuple[Segmenter | Remote | Fleet, Facts]":
         remote = Remote(opening)
         stack.callback(remote.close)
         return remote, remote.facts
@@ -119,7 +116,7 @@ def _in_process(stack: ExitStack) -> "Callable[[Opening], tuple[Segmenter | Remo
     return start
 
 
-def _last_run(out: Path, asked: Mapping[str, Any]) -> Run | None:
+def last_run(out: Path, asked: Mapping[str, Any]) -> Run | None:
     """The run before, where it was asked for the same."""
     with suppress(InputError), read_ledger(out) as ledger:
         last = ledger.last_run()
@@ -127,9 +124,9 @@ def _last_run(out: Path, asked: Mapping[str, Any]) -> Run | None:
     return None
 
 
-def _as_before(
-    start: "Callable[[Opening], tuple[Segmenter | Remote, Facts]]", opening: Opening, last: Run | None
-) -> "tuple[Segmenter | Remote, Facts]":
+def as_before(
+    start: "Callable[[Opening], tuple[Segmenter | Remote | Fleet, Facts]]", opening: Opening, last: Run | None
+) -> "tuple[Segmenter | Remote | Fleet, Facts]":
     """The model as it ran before, where that is possible here and it is the same one; else as asked."""
     if last is not None and last.model:
         settings = dict(opening.settings)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from medseg.image import Segmentation
     from medseg.segmenter import Model, Segmenter
 
-__all__ = ["is_classical", "load_model", "model_info", "predict", "predict_with"]
+__all__ = ["is_classical", "load_model", "model_info", "predict", "predict_listed", "predict_with"]
 
 
 def load_model(path: str | Path, **settings: Any) -> "Model":
@@ -87,6 +87,7 @@ def predict(
     memory_limit: str | int | None = None,
     command: str = "",
     reporter: Reporter | None = None,
+    series: str | None = None,
     **settings: Any,
 ) -> "Predictions":
     """Segment and measure files, folders of files, study folders of DICOM series, or a data set.
@@ -96,8 +97,8 @@ def predict(
     Args:
         model: What `load_model` takes, or an opened model. Where there are processes, the first is opened in one, so
             that a case that kills it costs nothing but itself; an opened one computes in this process.
-        inputs: One or several paths. For a model of several channels `case_0000.nii.gz` and `case_0001.nii.gz` are one
-            case, as nnU-Net has it.
+        inputs: One or several paths, patterns of them, or zips of a study. For a model of several channels
+            `case_0000.nii.gz` and `case_0001.nii.gz` are one case, as nnU-Net has it.
         out: Gets `<case>/mask.nii.gz` (or .png; of labels that overlap `mask_LABEL.nii.gz`), `<case>/preview.png`,
             `regions.csv`, `totals.csv`, `patients.csv`, `cases.csv`, `timings.csv`, `run.json` and `ledger.sqlite`.
         part: Only this part ("test", "validation", "train") of the split that the model was trained with.
@@ -114,6 +115,8 @@ def predict(
         memory_limit: Most memory, such as "8GiB" or bytes, that a process may hold; likewise.
         command: The command line, for `run.json`.
         reporter: Told of the progress.
+        series: Which series of each study is its case, such as "modality=CT, slices>20, newest"; see
+            `medseg.datasets.cases_from_inputs`.
         settings: How the model is to run, as in `load_model`; an opened one runs as it was opened. What was chosen for
             "auto" is chosen again when a run goes on.
 
@@ -123,19 +126,61 @@ def predict(
             fails is a row of `cases`.
         KeyboardInterrupt: As the user wished; cases that are finished have their files and rows.
     """
+    listed = [inputs] if isinstance(inputs, (str, Path)) else list(inputs)
+    return predict_listed(
+        model,
+        lambda channels: cases_from_inputs(listed, reporter, channels=channels, series=series),
+        out,
+        part=part,
+        min_voxels=min_voxels,
+        reading=reading,
+        probabilities=probabilities,
+        masks_only=masks_only,
+        jobs=jobs,
+        redo=redo,
+        retry_failed=retry_failed,
+        attempts=attempts,
+        timeout=timeout,
+        memory_limit=memory_limit,
+        command=command,
+        reporter=reporter,
+        **settings,
+    )
+
+
+def predict_listed(
+    model: "str | Path | Model",
+    listing: Callable[[int], Sequence[Case]],
+    out: str | Path,
+    *,
+    part: str | None = None,
+    min_voxels: int = 0,
+    reading: Mapping[str, Any] | None = None,
+    probabilities: bool = False,
+    masks_only: bool = False,
+    jobs: int | None = None,
+    redo: bool = False,
+    retry_failed: bool = False,
+    attempts: int = 2,
+    timeout: str | float | None = None,
+    memory_limit: str | int | None = None,
+    command: str = "",
+    reporter: Reporter | None = None,
+    **settings: Any,
+) -> "Predictions":
+    """`predict`, of the cases that `listing` gives for a model of so many channels."""
     if settings and not isinstance(model, (str, Path)):
         mend = "Give them to load_model, or give predict the model's folder."
         raise ConfigError("predict", f"{', '.join(settings)} given for a model that is open", mend)
     limits = _limits(attempts, timeout, memory_limit)
-    listed = [Path(path) for path in ([inputs] if isinstance(inputs, (str, Path)) else inputs)]
     with ExitStack() as stack:
         if isinstance(model, (str, Path)):
             found = open_for_batch(
-                Path(model), settings, listed, Path(out), jobs=jobs, limits=limits, reporter=reporter, stack=stack
+                Path(model), settings, listing, Path(out), jobs=jobs, limits=limits, stack=stack
             )
         else:
             facts = Facts.of(model)
-            found = OpenModel(model, facts, cases_from_inputs(listed, reporter, channels=len(facts.channels)))
+            found = OpenModel(model, facts, listing(len(facts.channels)))
         facts, cases = found.facts, found.cases
         if settings.get("max_memory") and "max_memory" not in facts.settings:
             raise ConfigError("max_memory", "this kind of model cannot be held to a limit", "Leave it out.")

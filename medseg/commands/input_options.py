@@ -1,0 +1,117 @@
+"""What `medseg predict` takes of its inputs beyond their names: a choice of series, a dry run, an inbox to follow."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from medseg.commands.options import bars, show
+
+__all__ = ["DryRun", "Once", "Quiet", "Series", "Watch", "follow", "refuse_together", "show_forecast"]
+
+Series = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RULE",
+        help="Which series of each study is its case, such as 'modality=CT, slices>20, newest': conditions on "
+        "modality, description, protocol, kernel, orientation, kind, number, slices, spacing, thickness, pixel, date, "
+        "contrast "
+        "(= != < > <= >= ~), then newest, oldest, largest, smallest, first or last.",
+    ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="List what would be done, with time and memory; write nothing.")
+]
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Follow the folder INPUTS: predict what comes into it, until Ctrl-C.")
+]
+Quiet = Annotated[
+    str, typer.Option(metavar="TIME", help="With --watch: a study is taken when it has not changed for so long.")
+]
+Once = Annotated[bool, typer.Option("--once", help="With --watch: end when what lay there at the start is done.")]
+
+_SHOWN = ("case", "state", "files", "mib", "voxels", "series_chosen", "seconds", "peak_mib", "note")
+_ROWS = 50
+
+
+def refuse_together(option: str, others: Mapping[str, object]) -> None:
+    """Refuse options that have no meaning beside one.
+
+    Raises:
+        ConfigError: One of them was given.
+    """
+    from medseg.errors import ConfigError
+
+    given = [name for name, value in others.items() if value]
+    if given:
+        raise ConfigError(option, f"was given together with {', '.join(given)}", "Leave one of them out.")
+
+
+def show_forecast(
+    model: Path, inputs: list[Path], out: Path, series: str | None, asked: Mapping[str, Any], *, as_json: bool
+) -> None:
+    """Print what would be done; exit code 1 where headers refuse a case already."""
+    from medseg.atomic import json_text
+    from medseg.outputs.console import frame_table
+    from medseg.workflow.forecasting import forecast
+
+    with bars() as reporter:
+        listing = partial(_listed, inputs, reporter, series)
+        found = forecast(model, listing, out, **asked)
+    totals, table = found.told(), found.cases
+    if as_json:
+        filled = table.astype(object).where(table.notna(), None)
+        typer.echo(json_text({**totals, "rows": filled.to_dict("records")}, sort_keys=False))
+    else:
+        show(frame_table(table, "What would be done", columns=_SHOWN, max_rows=_ROWS))
+        typer.echo(_summary(totals, memory_known=found.memory_known))
+    if totals.get("cases_refused"):
+        raise typer.Exit(1)
+
+
+def _listed(inputs: list[Path], reporter: Any, series: str | None, channels: int) -> Any:
+    from medseg.datasets import cases_from_inputs
+
+    return cases_from_inputs(inputs, reporter, channels=channels, series=series)
+
+
+def _summary(totals: Mapping[str, Any], *, memory_known: bool) -> str:
+    states = [f"{totals[key]} {key[6:].replace('_', ' ')}" for key in totals if key.startswith("cases_")]
+    seconds, peak = totals["seconds_of_work"], totals["peak_mib"]
+    if seconds is None:
+        time = "time unknown: no case of these was done before by this model, into this folder"
+    else:
+        time = f"about {seconds:g} s of work, from {totals['learnt_from_cases']} earlier cases (processes share it)"
+    if peak is not None:
+        memory = f"about {peak} MiB at most for the largest"
+    else:
+        memory = "memory unknown" + ("" if memory_known else " for this kind of model")
+    return f"{totals['cases']} cases: {', '.join(states)}; {totals['mib_to_read']:g} MiB to read; {time}; {memory}"
+
+
+def follow(
+    model: Path, inputs: list[Path], out: Path, series: str | None, asked: Mapping[str, Any], *, quiet: str, once: bool
+) -> None:
+    """Predict what comes into a folder; exit code 1 where a case of the tables has failed."""
+    from medseg.errors import ConfigError
+    from medseg.line.limits import seconds_of
+    from medseg.workflow.predicting import predict_listed
+    from medseg.workflow.watching import watch
+
+    if len(inputs) != 1 or inputs[0].is_file():
+        raise ConfigError("--watch", f"{len(inputs)} inputs, or a file", "Name one folder.", "one folder")
+    with bars() as reporter:
+        failed = watch(
+            inputs[0],
+            out,
+            lambda listing: predict_listed(model, listing, out, reporter=reporter, **asked),
+            quiet=seconds_of(quiet),
+            once=once,
+            series=series,
+            reporter=reporter,
+        )
+    if failed:
+        typer.echo(f"{failed} cases have failed, see {out / 'cases.csv'}", err=True)
+        raise typer.Exit(1)

@@ -1,0 +1,223 @@
+"""What a batch would do: its cases, what is done already, and what they will take. Nothing is written."""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medseg import address
+from medseg.batch.resuming import intact_in, planned
+from medseg.batch.running import described_run
+from medseg.case import Case
+from medseg.config import check
+from medseg.datasets.study_choice import COLUMN
+from medseg.errors import InputError, MedsegError
+from medseg.geometry import Geometry
+from medseg.ledger import Entry, Listing, Rules, Work, read_ledger, sort_out
+from medseg.ledger.entries import DONE, FAILED
+from medseg.line.limits import Limits
+from medseg.line.network import Facts
+from medseg.line.tasks import Finishing
+from medseg.options import ReadOptions
+from medseg.workflow.model_opening import open_for_batch
+from medseg.workflow.watching import Listing as Cases
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from medseg.plan import Plan
+
+__all__ = ["Forecast", "forecast"]
+
+_LEARNT_FROM = 50  # earlier cases whose seconds a voxel are looked up
+_VOXEL = 4  # bytes at most, of what CT, MR and PET are read as
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """What a batch would do.
+
+    Args:
+        cases: A row a case: case, patient, state ("to do", "done", "failed before", "refused"), files, mib, voxels,
+            series_chosen, seconds, peak_mib, note, images. Seconds are of work on it, all stages together; they are
+            empty where no earlier case tells how long a voxel takes.
+        learnt_from: Earlier cases that the seconds come from.
+        memory_known: Whether memory can be estimated for this kind of model.
+    """
+
+    cases: "pd.DataFrame"
+    learnt_from: int
+    memory_known: bool
+
+    @property
+    def to_do(self) -> "pd.DataFrame":
+        """The cases that would be worked at."""
+        return self.cases[self.cases["state"] == "to do"]
+
+    def told(self) -> dict[str, Any]:
+        """Totals, as JSON has them; None where something is unknown."""
+        todo = self.to_do
+        seconds, peak = todo["seconds"].sum(min_count=1), todo["peak_mib"].max()
+        return {
+            "cases": len(self.cases),
+            **{
+                f"cases_{str(state).replace(' ', '_')}": int(n)
+                for state, n in self.cases["state"].value_counts().items()
+            },
+            "mib_to_read": round(float(todo["mib"].sum()), 1),
+            "seconds_of_work": None if seconds != seconds else round(float(seconds), 1),
+            "learnt_from_cases": self.learnt_from,
+            "peak_mib": None if peak != peak else round(float(peak)),
+        }
+
+
+def forecast(
+    model: str | Path,
+    listing: Cases,
+    out: Path,
+    *,
+    min_voxels: int = 0,
+    reading: Mapping[str, Any] | None = None,
+    probabilities: bool = False,
+    masks_only: bool = False,
+    redo: bool = False,
+    retry_failed: bool = False,
+    attempts: int = 2,
+    **settings: Any,
+) -> Forecast:
+    """List what `predict` would do; the arguments are its own. The model is opened, no voxel is decoded.
+
+    Memory is the estimate that `max_memory` is held to, of a process that does everything, for the uncropped image.
+    Seconds are the voxels of the case times the median of what earlier cases in `out` took a voxel by the same model.
+
+    Raises:
+        MedsegError: The model cannot be opened, or an input does not exist.
+    """
+    with ExitStack() as stack:
+        found = open_for_batch(Path(model), settings, listing, out, jobs=0, limits=Limits(), stack=stack)
+        facts, cases = found.facts, found.cases
+    options = check(ReadOptions, facts.reading.model_dump() | dict(reading or {}), "reading")
+    channels = facts.channels if len(facts.channels) > 1 else None
+    finishing = Finishing(out, min_voxels, channels, options, probabilities, masks_only)
+    run, files = described_run(None, facts, finishing), Listing()
+    known = _known(out)
+    plans = [planned(number, case, run, files, known.get(case.id)) for number, case in enumerate(cases)]
+    work = sort_out(plans, known, Rules(redo, retry_failed, attempts), intact_in(out))
+    rate, learnt_from = _seconds_a_voxel(known.values(), facts, options)
+    plan = _plan(facts)
+    rows = [_row(case, _state(number, work), files, options, rate, plan) for number, case in enumerate(cases)]
+    import pandas as pd
+
+    table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype({"files": "Int64", "voxels": "Int64"})
+    return Forecast(table.astype({"seconds": float, "peak_mib": float}), learnt_from, plan is not None)
+
+
+_COLUMNS = (
+    *("case", "patient", "state", "files", "mib", "voxels", COLUMN, "seconds", "peak_mib", "note", "images"),
+)  # fmt: skip
+
+
+def _known(out: Path) -> dict[str, Entry]:
+    with suppress(InputError), read_ledger(out) as ledger:
+        return ledger.known()
+    return {}
+
+
+def _state(number: int, work: Work) -> str:
+    if number in work.kept[DONE]:
+        return "done"
+    lost = any(one.plan.number == number for one in work.lost)
+    return "failed before" if lost or number in work.kept[FAILED] else "to do"
+
+
+def _row(
+    case: Case, state: str, files: Listing, options: ReadOptions, rate: float | None, plan: "Plan | None"
+) -> dict[str, Any]:
+    signs = [sign for image in case.images for sign in files(address.split(image)[0])]
+    row: dict[str, Any] = {
+        "case": case.id,
+        "patient": case.patient,
+        "state": state,
+        "files": len(signs),
+        "mib": sum(max(size, 0) for _name, size, _time in signs) / _MIB,
+        COLUMN: case.columns.get(COLUMN, ""),
+        "images": " ".join(map(str, case.images)),
+    }
+    if state != "to do":
+        return row
+    try:
+        grid = _grid(case, options)
+    except MedsegError as error:
+        return {**row, "state": "refused", "note": str(error)}
+    voxels = _voxels(grid)
+    return {
+        **row,
+        "voxels": voxels,
+        "seconds": None if rate is None else rate * voxels,
+        "peak_mib": None if plan is None else _peak(plan, grid),
+    }
+
+
+def _grid(case: Case, options: ReadOptions) -> Geometry:
+    """The grid of a case, by its headers; whatever these refuse is raised."""
+    from medseg.io.reading import read_geometry
+
+    if case.refusal is not None:
+        raise case.refusal
+    return [read_geometry(image, options=options) for image in case.images][
+        min(options.reference, len(case.images) - 1)
+    ]
+
+
+def _voxels(grid: Geometry) -> int:
+    voxels = 1
+    for length in grid.shape:
+        voxels *= length
+    return voxels
+
+
+def _seconds_a_voxel(entries: Iterable[Entry], facts: Facts, options: ReadOptions) -> tuple[float | None, int]:
+    """The median of earlier cases by the same model, and of how many."""
+    rates: list[float] = []
+    for entry in entries:
+        if len(rates) == _LEARNT_FROM:
+            break
+        if entry.state == DONE and facts.hash and entry.model == facts.hash and entry.seconds:
+            with suppress(MedsegError):
+                grid = _grid(Case(entry.case, entry.patient, tuple(map(Path, entry.images))), options)
+                rates.append(sum(entry.seconds.values()) / _voxels(grid))
+    return (statistics.median(rates), len(rates)) if rates else (None, 0)
+
+
+def _plan(facts: Facts) -> "Plan | None":
+    """The plan, where the model is one of ours."""
+    from pydantic import ValidationError
+
+    from medseg.plan import Plan
+
+    try:
+        return Plan.model_validate(dict(facts.description))
+    except ValidationError:
+        return None
+
+
+def _peak(plan: "Plan", grid: Geometry) -> float | None:
+    """MiB that a process holds at most; None where the image is no one for this model."""
+    import numpy as np
+
+    from medseg.image import Image
+    from medseg.inference.memory import footprint_of, need
+    from medseg.inference.windows import monai_tiling
+
+    if grid.ndim != plan.dims or (plan.spacing_mm is not None and not grid.spacing_known):
+        return None
+    # Views of one number: of the voxels only how many there are is asked.
+    voxels = np.broadcast_to(np.zeros((), f"f{_VOXEL}"), (len(plan.channels), *grid.shape))
+    shape: Sequence[int] = plan.working_shape(grid)
+    tiling = monai_tiling(shape, plan.patch_size, plan.overlap, plan.batch_size)
+    slabs = plan.dims == 3 and not plan.preparation
+    wanted = need(Image(voxels, grid), footprint_of(plan), tiling, shape, plan.batch_size, slabs=slabs)
+    return wanted.total / _MIB
