@@ -72,7 +72,7 @@ def completed(record: Mapping[str, Any], ledger: Ledger) -> dict[str, Any]:
     return {
         **record,
         "inputs": {"cases": len(listed), "sha256": digest([list(one) for one in listed])},
-        "counts": {state: counts[state] for state in STATES if state in counts},
+        "counts": dict(_in_order(counts)),
     }
 
 
@@ -102,7 +102,7 @@ def _head(record: Mapping[str, Any], runs: list[dict[str, Any]]) -> Iterator[str
     yield f'<h1>Run card</h1><p class="verdict {"good" if done == total else "bad"}">{said}</p>'
     yield '<ul class="counts">'
     yield f"<li><b>{total:,}</b>cases</li>"
-    yield "".join(f"<li><b>{n:,}</b>{text(state)}</li>" for state, n in counts.items())
+    yield "".join(f"<li><b>{n:,}</b>{text(state)}</li>" for state, n in _in_order(counts))
     yield "</ul>"
     if record.get("command"):
         yield f"<p><code>{text(record['command'])}</code></p>"
@@ -112,6 +112,11 @@ def _head(record: Mapping[str, Any], runs: list[dict[str, Any]]) -> Iterator[str
     yield '<p class="small pale">Times and machine are told by this page and ledger.sqlite alone: run.json, which has'
     yield " all the rest, is the same bytes for equal runs. <code>medseg verify</code> compares every file with the"
     yield " ledger.</p>" if runs else "</p>"
+
+
+def _in_order(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """A file has them by the alphabet."""
+    return [(state, counts[state]) for state in STATES if state in counts]
 
 
 def _runs(runs: list[dict[str, Any]], work: Mapping[str, float]) -> Iterator[str]:
