@@ -46,7 +46,7 @@ class Found:
 
 
 def find_transform(fixed: Image, moving: Image, kind: Kind, seed: int = 0) -> Found:
-    """Register one image to another; nothing is checked here (see `checked_transform`).
+    """Register one image to another; nothing is checked here (see `medseg.followup.registration_check`).
 
     Mattes' mutual information of the first channels (Mattes 2003, doi:10.1109/TMI.2003.809072), from coarse to fine,
     by gradient descent in steps that shrink. It begins where the metric is the best among the positions that the files

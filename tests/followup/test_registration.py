@@ -10,7 +10,7 @@ from medseg import read_image, read_mask
 from medseg.errors import GeometryError, InputError
 from medseg.followup import follow, from_mask
 from medseg.followup.placing import placed_on
-from medseg.followup.registration import world_grid
+from medseg.followup.registration import find_transform, world_grid
 from medseg.followup.registration_check import register
 from medseg.geometry import Geometry
 from medseg.image import Image, Segmentation
@@ -76,10 +76,11 @@ def test_an_affine_motion_is_found_onto_a_grid_of_another_orientation_and_spacin
     assert found.scales == pytest.approx((1.05, 1.05), abs=0.02)
 
 
-def test_the_same_images_give_the_same_registration():
+def test_the_same_images_give_the_same_registration_to_a_picometre():
     image = Image(textured(2)[np.newaxis], GRID)
     later = displaced(image, motion((2, 0, 0), (3, 0, 0), MIDDLE))
-    np.testing.assert_array_equal(register(image, later, "rigid").matrix, register(image, later, "rigid").matrix)
+    first, again = (find_transform(image, later, "rigid") for _ in range(2))
+    np.testing.assert_allclose(first.matrix, again.matrix, rtol=0, atol=1e-9)  # ITK's sums differ in their last bits
 
 
 def test_images_that_have_nothing_in_common_are_refused_with_what_to_do():
