@@ -18,7 +18,7 @@ from medseg.ledger import NAME, Lock, Planned, Run, Todo, holder, open_ledger, r
 from medseg.ledger.entries import DONE, Entry
 from medseg.ledger.summary import Failure
 from medseg.outputs.durations import duration
-from medseg.outputs.failure_groups import failure_groups
+from medseg.outputs.failure_groups import FailureGroup, failure_groups
 from medseg.workflow.exporting import export_tables
 from medseg.workflow.following import follow
 
@@ -178,6 +178,9 @@ def test_failures_are_grouped_without_names_paths_and_figures():
         for n in range(3)
     ]
     other = Failure("x", ("/data/x",), "x: while it was read it failed because 3. Convert.", "Convert.")
+    assert failure_groups(
+        [Failure("a", ("/my data/a b.zip::x/1.dcm",), "/my data/a b.zip::x/1.dcm: a was and is")]
+    ) == [FailureGroup("… was and is", "", ("a",), "/my data/a b.zip::x/1.dcm: a was and is")]
     several, one = failure_groups([other, *failures])
     assert (several.reason, several.cases) == ("holds # of # planes", ("p0", "p1", "p2"))
     assert several.example == failures[0].error

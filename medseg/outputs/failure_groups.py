@@ -10,6 +10,8 @@ from medseg.ledger.summary import Failure
 __all__ = ["FailureGroup", "failure_groups"]
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+_WORD = re.compile(r"[^\s'\"()]+")
+_PARTS = re.compile(r"[/\\:]+")
 _GAP = "…"
 
 
@@ -48,8 +50,15 @@ def failure_groups(failures: Iterable[Failure]) -> list[FailureGroup]:
 
 def _plain(text: str, failure: Failure) -> str:
     """A text without the case's names, and without what differs in figures alone."""
-    names = {failure.case, *failure.images, *(PurePath(image).name for image in failure.images)}
-    for name in sorted(filter(None, names), key=len, reverse=True):
-        text = re.sub(rf"(?:[^\s'\"(]*[/\\])?(?<!\w){re.escape(name)}(?!\w)[^\s:,;'\")]*", _GAP, text)
-    text = text.removeprefix(f"{_GAP}: ").removesuffix(".")
-    return _NUMBER.sub("#", text)
+    names = {failure.case, *failure.images, *(PurePath(image).name for image in failure.images)} - {""}
+    for name in sorted((name for name in names if " " in name), key=len, reverse=True):
+        text = text.replace(name, _GAP)
+    text = _WORD.sub(lambda found: _without(found[0], names), text)
+    return _NUMBER.sub("#", text.removeprefix(f"{_GAP}: ").removesuffix("."))
+
+
+def _without(word: str, names: set[str]) -> str:
+    """A gap, and the word's own punctuation, where it is one of the names or a path through one."""
+    core = word.rstrip(":,;.")
+    named = core in names or not names.isdisjoint(_PARTS.split(core))
+    return _GAP + word[len(core) :] if named else word
