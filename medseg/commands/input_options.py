@@ -71,6 +71,15 @@ def show_forecast(
         raise typer.Exit(1)
 
 
+def show_jobs(cluster: str, *, as_json: bool) -> None:
+    """The script of a job, where the cluster is a file that says which jobs of a batch system are its workers."""
+    from medseg.scale import job_script
+
+    script = job_script(cluster)
+    if script and not as_json:
+        typer.echo(script)
+
+
 def _listed(inputs: list[Path], reporter: Any, series: str | None, channels: int) -> Any:
     from medseg.datasets import cases_from_inputs
 
@@ -80,6 +89,8 @@ def _listed(inputs: list[Path], reporter: Any, series: str | None, channels: int
 def _summary(totals: Mapping[str, Any], *, memory_known: bool) -> str:
     states = [f"{totals[key]} {key[6:].replace('_', ' ')}" for key in totals if key.startswith("cases_")]
     seconds, peak = totals["seconds_of_work"], totals["peak_mib"]
+    if not totals.get("cases_to_do"):
+        return f"{totals['cases']} cases: {', '.join(states)}; nothing to do"
     if seconds is None:
         time = "time unknown: no case of these was done before by this model, into this folder"
     else:

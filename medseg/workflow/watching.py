@@ -25,6 +25,7 @@ __all__ = ["Listing", "watch"]
 
 Listing = Callable[[int], Sequence[Case]]  # the cases for a model of so many channels
 _LONGEST_PAUSE = 5.0  # seconds between two looks
+_SHARE = 9  # times as long as a look lasted is the pause after it, so that a large inbox costs a tenth of a core
 _SLACK = 0.1  # seconds, so that what was seen by the first look has been quiet by the last
 
 
@@ -75,7 +76,9 @@ def _follow(box: Inbox, taken: "_Taken", run: Callable[[Listing], "Predictions"]
     there, ends = True, time.monotonic() + quiet + _SLACK
     taken.reporter.say(f"Watching {box.root}: a study is taken when it was quiet for {quiet:g} s; Ctrl-C ends")
     while True:
-        look = box.look(time.monotonic())
+        began = time.monotonic()
+        look = box.look(began)
+        lasted = time.monotonic() - began
         if once and not look.there:
             raise InputError(box.root, "is not there", "Mount it, or leave --once out to wait for it.")
         if look.there != there:
@@ -90,7 +93,8 @@ def _follow(box: Inbox, taken: "_Taken", run: Callable[[Listing], "Predictions"]
                 named = ", ".join(look.growing[:5]) + (" ..." if len(look.growing) > 5 else "")
                 taken.reporter.say(f"Left, since they were still growing: {named} ({len(look.growing)})")
             return
-        time.sleep(min(pause, max(0.0, ends - time.monotonic()) + 0.01) if once else pause)
+        wait = max(pause, _SHARE * lasted)
+        time.sleep(min(wait, max(0.0, ends - time.monotonic()) + 0.01) if once else wait)
 
 
 class _Taken:
