@@ -196,6 +196,14 @@ def test_folders_are_matched_by_patient_and_a_patient_that_lacks_a_time_is_not_e
     assert pd.read_csv(tmp_path / "out" / "lesions.csv")["label"].unique().tolist() == ["lesion"]
 
 
+def test_two_series_of_one_day_are_no_time_points(tmp_path):
+    days = {"a": "2024-01-01", "b": "2024-01-01", "c": "2024-06-01"}
+    one = folder(tmp_path / "all", {name: ("p1", day, BALL) for name, day in days.items()})
+    (row,) = medseg.compare(one, picture=False).patients.to_dict("records")
+    assert row["status"] == "failed"
+    assert "two studies of 2024-01-01 (a, b)" in row["error"]
+
+
 @pytest.mark.parametrize("noted", [None, "", "with a space"])
 def test_an_image_that_nobody_names_is_looked_for_nowhere(tmp_path, monkeypatch, noted):
     made = [folder(tmp_path / name, {"p1": ("p1", "", BALL)}) for name in ("first", "second")]

@@ -27,7 +27,7 @@ from medseg.labels import Labels
 from medseg.line.outcomes import reason
 from medseg.options import ReadOptions
 from medseg.reporting import Reporter, Silent
-from medseg.workflow.patient_folders import open_folder, studies_by_patient
+from medseg.workflow.patient_folders import open_folder, require_days, studies_by_patient
 from medseg.workflow.time_points import Day, Source, is_folder, points_of
 
 __all__ = ["FollowUp", "compare"]
@@ -179,9 +179,7 @@ def _of_folders(
     images = how.picture or how.placing in ("rigid", "affine")
     for patient, studies in reporter.track(patients.items(), "Comparing", len(patients)):
         try:
-            if len({one.folder.path for one in studies}) < len(studies) and any(one.day is None for one in studies):
-                mend = "Write their dates as study_date in cases.csv, or give a folder for each time point."
-                raise InputError(patient, "several studies in a folder, not all with a date", mend)
+            require_days(patient, studies)
             points = [one.read(labels, options, min_voxels, images=images) for one in studies]
             yield patient, len(points), *_followed(patient, points, how)
         except Exception as error:  # whatever one patient does, the others are compared

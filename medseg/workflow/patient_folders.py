@@ -20,7 +20,7 @@ from medseg.labels import Labels, labels_of
 from medseg.options import ReadOptions
 from medseg.workflow.time_points import day_of, read_table
 
-__all__ = ["Folder", "Study", "open_folder", "studies_by_patient"]
+__all__ = ["Folder", "Study", "open_folder", "require_days", "studies_by_patient"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +140,25 @@ def studies_by_patient(folders: Sequence[Folder], dates: Sequence[str | None] | 
         patient: sorted((one for studies in slots for one in studies), key=lambda one: str(one.day or ""))
         for patient, slots in sorted(patients.items())
     }
+
+
+def require_days(patient: str, studies: Sequence[Study]) -> None:
+    """Refuse studies of one folder whose dates do not make them time points.
+
+    Raises:
+        InputError: One has no date, or two of a folder have the same: views or phases of one examination.
+    """
+    if len({one.folder.path for one in studies}) == len(studies):
+        return
+    if any(one.day is None for one in studies):
+        mend = "Write their dates as study_date in cases.csv, or give a folder for each time point."
+        raise InputError(patient, "several studies in a folder, not all with a date", mend)
+    seen: dict[tuple[Path, datetime.date | None], str] = {}
+    for one in studies:
+        before = seen.setdefault((one.folder.path, one.day), one.case)
+        if before != one.case:
+            mend = "Views and phases of one examination are no time points: keep one of them in cases.csv."
+            raise InputError(patient, f"two studies of {one.day} ({before}, {one.case})", mend)
 
 
 def _a_folder_each(
