@@ -27,6 +27,7 @@ __all__ = [
 LARGEST_NORMAL_NODE_MM = 10.0
 _LESION_MM, _NODE_MM = 10.0, 15.0
 _THICK_MM = 5.0
+_NODES = "\0nodes"  # their one organ, which no label is called
 _MOST, _MOST_AN_ORGAN = 5, 2
 _PARTIAL, _PROGRESS = -30.0, 20.0  # percent
 _PROGRESS_MM = 5.0
@@ -70,7 +71,8 @@ def least_diameter(point: TimePoint, label: str, nodes: Collection[str]) -> floa
 def roles(tracks: Tracks, criteria: Criteria) -> dict[Lesion, Role]:
     """What each lesion of the baseline is: the largest measurable ones are targets, five at most and two an organ.
 
-    An organ is what the region table names in `organ`, else the label.
+    An organ is what the region table names in `organ`, else the label; all nodes are of one organ (EORTC's
+    clarifications, recist.eortc.org).
 
     Raises:
         InputError: A target that was named is not there, not measurable, or one too many; or nodes are of a label
@@ -85,9 +87,9 @@ def roles(tracks: Tracks, criteria: Criteria) -> dict[Lesion, Role]:
         if mm >= least_diameter(point, label, criteria.nodes) - _ROUNDING
     ]
     if criteria.targets:
-        chosen = _named(point, criteria.targets, able)
+        chosen = _named(point, criteria, able)
     else:
-        chosen = _largest(sorted(able, key=lambda row: -measured[row]), _organs(point))
+        chosen = _largest(sorted(able, key=lambda row: -measured[row]), _organs(point, criteria.nodes))
     found: dict[Lesion, Role] = {}
     for row, (label, mm) in enumerate(zip(labels, measured, strict=True)):
         normal = label in criteria.nodes and mm < LARGEST_NORMAL_NODE_MM
@@ -159,10 +161,10 @@ def _largest(ordered: Sequence[int], organs: Sequence[str]) -> list[int]:
     return chosen
 
 
-def _named(point: TimePoint, names: Sequence[tuple[str, int]], able: Sequence[int]) -> list[int]:
+def _named(point: TimePoint, criteria: Criteria, able: Sequence[int]) -> list[int]:
     regions = point.regions
     chosen: list[int] = []
-    for label, number in dict.fromkeys(names):
+    for label, number in dict.fromkeys(criteria.targets):
         rows = np.flatnonzero((regions["label"] == label) & (regions["region"] == number))
         if not len(rows):
             known = (
@@ -173,16 +175,15 @@ def _named(point: TimePoint, names: Sequence[tuple[str, int]], able: Sequence[in
             mend = "Leave it out: it is followed as a non-target lesion."
             raise InputError(f"target {label}:{number}", "is not measurable (RECIST 1.1, section 3.1)", mend)
         chosen.append(int(rows[0]))
-    allowed = _largest(chosen, _organs(point))
+    allowed = _largest(chosen, _organs(point, criteria.nodes))
     if len(allowed) < len(chosen):
         mend = "Name fewer: the others are followed as non-target lesions."
         raise InputError("targets", f"{len(chosen)} lesions", mend, f"{_MOST} at most, {_MOST_AN_ORGAN} an organ")
     return chosen
 
 
-def _organs(point: TimePoint) -> list[str]:
+def _organs(point: TimePoint, nodes: Collection[str]) -> list[str]:
     labels = point.regions["label"].astype(str).tolist()
-    if "organ" not in point.regions:
-        return labels
-    named = point.regions["organ"].fillna("").astype(str).tolist()
-    return [organ or label for organ, label in zip(named, labels, strict=True)]
+    known = "organ" in point.regions
+    named = point.regions["organ"].fillna("").astype(str).tolist() if known else [""] * len(labels)
+    return [_NODES if label in nodes else organ or label for organ, label in zip(named, labels, strict=True)]

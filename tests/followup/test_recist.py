@@ -91,6 +91,16 @@ def test_an_organ_that_the_table_names_counts_before_the_label():
     assert found.responses["sum_mm"].tolist() == [90, 90]
 
 
+def test_nodes_are_one_organ_whatever_they_and_their_places_are_called():
+    nodes = [
+        (label, 40, short, 50.0 * n) for n, (label, short) in enumerate([("node", 30), ("left", 20), ("node", 25)])
+    ]
+    table = listed("a", *nodes)
+    table.regions["organ"] = ["neck", "chest", "axilla"]
+    found = follow([table, listed("b", *nodes)], criteria=Criteria(frozenset({"node", "left"})))
+    assert found.responses["sum_mm"].iloc[0] == 30 + 25
+
+
 def test_lesions_below_10_mm_and_nodes_below_15_mm_across_are_no_targets():
     everything = [("liver", 10, 5, 0), ("liver", 9.9, 9, 50), ("node", 30, 15, 100), ("node", 40, 14.9, 150),
                   ("node", 40, 9.9, 200)]  # fmt: skip
