@@ -2,6 +2,6 @@
 
 from medseg.batch.exporting import export
 from medseg.batch.predictions import Predictions
-from medseg.batch.running import predict_cases
+from medseg.batch.running import facts_of, predict_cases
 
-__all__ = ["Predictions", "export", "predict_cases"]
+__all__ = ["Predictions", "export", "facts_of", "predict_cases"]

@@ -26,9 +26,11 @@ from medseg.options import ReadOptions
 from medseg.outputs.run_card import write_card
 from medseg.reporting import Reporter
 from medseg.room import Shared, using
+from medseg.scale import Dispatch, Fleet
+from medseg.scale.lease import sweep
 from medseg.segmenter import Segmenter
 
-__all__ = ["described_run", "predict_cases"]
+__all__ = ["described_run", "facts_of", "predict_cases"]
 
 _SPILLED = 8  # an array above this part of the memory that is allowed lies in a file
 
@@ -46,7 +48,7 @@ class _How:
 
 
 def predict_cases(
-    model: Segmenter | Remote,
+    model: Segmenter | Remote | Fleet,
     cases: Sequence[Case],
     out: Path,
     reporter: Reporter,
@@ -68,7 +70,7 @@ def predict_cases(
     """Segment and measure every case that is not done; what fails is a row with its reason.
 
     Args:
-        model: What segments: in this process, or one that is open in another.
+        model: What segments: in this process, in another, or with the workers of a cluster.
         cases: In the order of the tables.
         out: Folder to write to, this process's own meanwhile.
         reporter: Told of the progress.
@@ -95,7 +97,7 @@ def predict_cases(
         KeyboardInterrupt: As the user wished; the cases that are finished are in the tables.
     """
     limits = limits or Limits()
-    facts = model.facts if isinstance(model, Remote) else Facts.of(model)
+    facts = facts_of(model)
     finishing = Finishing(out, min_voxels, channel_names, reading, probabilities, masks_only)
     pace = Pace(1 if look is not None or probabilities else facts.together)
     shared = None
@@ -104,6 +106,7 @@ def predict_cases(
     how = _How(finishing, pace, limits, shared, jobs, look)
     rules = Rules(redo or look is not None, retry_failed, limits.attempts)
     with open_ledger(out) as ledger:
+        sweep(out, model.lease if isinstance(model, Fleet) else None)
         if record is not None:
             record()
         batch = enter(ledger, described_run(run, facts, finishing), cases, rules, group=pace.group, reporter=reporter)
@@ -117,6 +120,11 @@ def predict_cases(
             reporter.say(told)
             raise
         return _finished(out, ledger, batch, reporter)
+
+
+def facts_of(model: Segmenter | Remote | Fleet) -> Facts:
+    """What a batch needs to know of a model, wherever it is open."""
+    return model.facts if isinstance(model, (Remote, Fleet)) else Facts.of(model)
 
 
 def described_run(run: Run | None, facts: Facts, finishing: Finishing) -> Run:
@@ -140,7 +148,12 @@ def described_run(run: Run | None, facts: Facts, finishing: Finishing) -> Run:
 
 
 def _work(
-    model: Segmenter | Remote, cases: Sequence[Case], batch: Batch, ledger: Ledger, how: _How, reporter: Reporter
+    model: Segmenter | Remote | Fleet,
+    cases: Sequence[Case],
+    batch: Batch,
+    ledger: Ledger,
+    how: _How,
+    reporter: Reporter,
 ) -> None:
     todo = [cases[one.plan.number] for one in batch.work.todo]
     jobs = _jobs(model, todo, how)
@@ -149,6 +162,13 @@ def _work(
     with ExitStack() as stack:
         interrupts = stack.enter_context(Interrupts())
         watch = stack.enter_context(closing(Watch(how.limits)))
+        place = Place(how.finishing.out, reporter, interrupts.heard)
+        book = LedgerBook(ledger, batch.plans, place, Progress(reporter, len(todo)))
+        if isinstance(model, Fleet):
+            dispatch = Dispatch(model, how.finishing, how.limits, book, interrupts, reporter)
+            stack.enter_context(closing(dispatch))
+            dispatch.run(batch.groups)
+            return
         shared = how.shared or (Shared() if jobs else None)
         if jobs:
             assert shared is not None
@@ -158,15 +178,13 @@ def _work(
             line = here(Local(model, how.look), how.finishing, interrupts)
         pace = how.pace if jobs else replace(how.pace, ahead=0)
         stack.enter_context(using(shared))
-        place = Place(how.finishing.out, reporter, interrupts.heard)
-        book = LedgerBook(ledger, batch.plans, place, Progress(reporter, len(todo)))
         stages = Stages(line, how.finishing, pace, how.limits, book, interrupts)
         stack.enter_context(closing(stages))
         stages.run(batch.groups)
 
 
-def _jobs(model: Segmenter | Remote, todo: Sequence[Case], how: _How) -> int:
-    if how.look is not None:
+def _jobs(model: Segmenter | Remote | Fleet, todo: Sequence[Case], how: _How) -> int:
+    if how.look is not None or isinstance(model, Fleet):
         return 0
     wanted = jobs_for(todo, how.jobs)
     if isinstance(model, Remote):

@@ -16,6 +16,7 @@ from medseg.commands.input_options import (
     follow,
     refuse_together,
     show_forecast,
+    show_jobs,
 )
 from medseg.commands.options import (
     SHOWN_REGIONS,
@@ -112,6 +113,14 @@ def predict(
             "before processes have started (1 to 3 s); else one, or more on more than 8 processors.",
         ),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="local (--jobs workers on this machine), tcp://HOST:PORT of a Dask scheduler, or a YAML file of jobs "
+            "for Slurm, PBS, LSF ...; see docs/cluster.md.",
+        ),
+    ] = None,
     redo: Annotated[bool, typer.Option("--redo", help="Also do again what is done.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Also do again what has failed.")] = False,
     attempts: Annotated[
@@ -168,12 +177,14 @@ def predict(
     }
     if dry_run:
         refuse_together("--dry-run", {"--watch": watch, "--part": part})
+        if cluster is not None:
+            show_jobs(cluster, as_json=as_json)
         show_forecast(model, inputs, out, series, asked, as_json=as_json)
         return
-    asked |= {"part": part, "jobs": jobs, "timeout": timeout, "memory_limit": memory_limit}
+    asked |= {"part": part, "jobs": jobs, "cluster": cluster, "timeout": timeout, "memory_limit": memory_limit}
     asked["command"] = "medseg " + shlex.join(sys.argv[1:])
     if watch:
-        refuse_together("--watch", {"--part": part, "--redo": redo, "--json": as_json})
+        refuse_together("--watch", {"--cluster": cluster, "--part": part, "--redo": redo, "--json": as_json})
         follow(model, inputs, out, series, asked, quiet=quiet, once=once)
         return
     with bars() as reporter:

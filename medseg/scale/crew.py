@@ -9,7 +9,6 @@ import platform
 import threading
 from dataclasses import replace
 
-from medseg.batch.resuming import settings_hash
 from medseg.ledger import Listing, digest, fingerprint
 from medseg.line.child import Raised, Start
 from medseg.line.limits import Watch
@@ -72,6 +71,8 @@ class _Crew:
 
 def sign_of(facts: Facts) -> str:
     """What two workers agree in whose masks are the same: hash and settings of the model."""
+    from medseg.batch.resuming import settings_hash  # a batch knows this package
+
     return digest({"model": facts.hash, "settings": settings_hash(facts, {})})
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from medseg.reporting import Reporter
 from medseg.scale.crew import attend, dismiss, greet, sign_of
 from medseg.scale.lease import Lease
 from medseg.scale.places import connected, gpus_here, require_dask
-from medseg.scale.settings import ClusterFile, read_cluster_file
+from medseg.scale.settings import ClusterFile, place_of
 from medseg.scale.terms import Chore, Seen, Terms, Unfit
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def assembled(
         ConfigError: There is no such cluster, no worker, or one that cannot take part.
     """
     require_dask()
-    place = _place(str(where))
+    place = place_of(where)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     gpus = gpus_here() if place == "local" else 0
     wanted = jobs or gpus or min(cores, max(2, cores // 4))
@@ -158,6 +159,7 @@ class Muster:
         hands: They.
         gpu: As in `Fleet`.
         threads: Of torch for each case.
+        turns: Numbers the openings of the model.
     """
 
     client: "Client"
@@ -165,6 +167,7 @@ class Muster:
     hands: Sequence[Hand]
     gpu: bool
     threads: int
+    turns: Iterator[int] = field(default_factory=count)
 
     def opened(self, opening: Opening) -> tuple[Fleet, Facts]:
         """Have every worker open the model; what the first one chooses for "auto" is what all use.
@@ -173,16 +176,17 @@ class Muster:
             ConfigError: One cannot, or has another model.
         """
         opening = replace(opening, threads=opening.threads or self.threads)
-        terms = replace(self.terms, opening=opening)
-        facts = _facts(_greeted(self.client, terms, self.hands[:1]))
+        terms = replace(self.terms, opening=opening, turn=next(self.turns))
+        found = _facts(_greeted(self.client, terms, self.hands))
         settings = dict(opening.settings)
         for name in _CHOSEN:
-            if settings.get(name) == "auto" and facts.settings.get(name):
-                settings[name] = facts.settings[name]
-        opening = replace(opening, settings=settings)
-        terms = replace(terms, opening=opening, sign=sign_of(facts))
-        _greeted(self.client, terms, self.hands)
-        return Fleet(self.client, terms, facts, self.gpu), facts
+            if settings.get(name) == "auto" and found[0].settings.get(name):
+                settings[name] = found[0].settings[name]
+        terms = replace(terms, opening=replace(opening, settings=settings), sign=sign_of(found[0]))
+        if any(sign_of(facts) != terms.sign for facts in found):
+            terms = replace(terms, turn=next(self.turns))
+            _greeted(self.client, terms, self.hands)
+        return Fleet(self.client, terms, found[0], self.gpu), found[0]
 
 
 def threads_each(hands: Sequence[Hand]) -> int:
@@ -196,16 +200,6 @@ def threads_each(hands: Sequence[Hand]) -> int:
         place = hand.seen.host, hand.seen.cores
         slots[place] = slots.get(place, 0) + hand.slots
     return max(1, min(len(cores) // count for (_, cores), count in slots.items()))
-
-
-def _place(where: str) -> str | ClusterFile:
-    if where == "local" or where.startswith(("tcp://", "tls://")):
-        return where
-    if where.endswith((".yaml", ".yml")):
-        return read_cluster_file(Path(where))
-    raise ConfigError(
-        "--cluster", f"{where!r} is no cluster", "Write local, tcp://HOST:PORT, or the path of a YAML file."
-    )
 
 
 def _workers(client: "Client") -> dict[str, Any]:
@@ -249,7 +243,7 @@ def _greeted(client: "Client", terms: Terms, hands: Sequence[Hand]) -> list[Hand
         )
         for hand in hands
     }
-    with suppress(TimeoutError):
+    with suppress(TimeoutError), client.as_current():
         wait(list(asked.values()), timeout=_ANSWER)
     refused, found = [], []
     for hand in hands:
@@ -278,11 +272,11 @@ def _answer(asked: "Future", address: str) -> Seen | Unfit:
     return answer
 
 
-def _facts(hands: Sequence[Hand]) -> Facts:
-    seen = hands[0].seen
-    if seen is None or seen.facts is None:
-        raise MedsegError("--cluster", "the first worker told nothing of the model", "Look at its log.")
-    return seen.facts
+def _facts(hands: Sequence[Hand]) -> list[Facts]:
+    found = [hand.seen.facts for hand in hands if hand.seen is not None and hand.seen.facts is not None]
+    if not found:
+        raise MedsegError("--cluster", "no worker told anything of the model", "Look at their logs.")
+    return found
 
 
 def _refusal(refused: Sequence[Unfit], names: dict[str, str]) -> ConfigError:

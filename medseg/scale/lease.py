@@ -154,8 +154,8 @@ class Lease:
             (self.folder / f"{serial}").unlink(missing_ok=True)
 
 
-def sweep(out: Path, but: Lease) -> None:
+def sweep(out: Path, but: Lease | None) -> None:
     """Remove the folders of earlier runs, which were killed: OUT is this run's own now."""
     for folder in out.glob(f"{_PREFIX}*"):
-        if folder.name != but.folder.name:
+        if but is None or folder.name != but.folder.name:
             shutil.rmtree(folder, ignore_errors=True)

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medseg.errors import ConfigError, MissingExtraError
-from medseg.scale.settings import LOOPBACK, ClusterFile
+from medseg.scale.settings import LOOPBACK, ClusterFile, place_of
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["connected", "gpus_here", "job_cluster", "require_dask", "workers_here"]
+__all__ = ["connected", "gpus_here", "job_cluster", "job_script", "require_dask", "workers_here"]
 
 _GPUS = Path("/proc/driver/nvidia/gpus")
 _CONNECT = 30  # seconds
@@ -65,7 +65,7 @@ def connected(where: str | ClusterFile, workers: int, gpus: int) -> Iterator["Cl
 
         quiet: dict[str, Any] = {"dashboard_address": LOOPBACK, "silence_logs": "CRITICAL"}
         with (
-            LocalCluster(n_workers=0, host="127.0.0.1", processes=False, **quiet) as cluster,
+            LocalCluster(n_workers=0, host="127.0.0.1", **quiet) as cluster,
             _client(cluster) as client,
             workers_here(cluster.scheduler_address, workers, gpus),
         ):
@@ -109,6 +109,24 @@ def job_cluster(file: ClusterFile) -> Iterator[Any]:
         raise ConfigError("options", f"{file.system} refuses them ({error})", mend) from error
     with cluster:
         yield cluster
+
+
+def job_script(where: str) -> str:
+    """What a batch system would be given for each job; "" where the cluster is none of a batch system.
+
+    Args:
+        where: As in `medseg.predict`.
+
+    Raises:
+        MissingExtraError: dask-jobqueue is not installed.
+        ConfigError: There can be no such cluster.
+    """
+    place = place_of(where)
+    if not isinstance(place, ClusterFile):
+        return ""
+    with job_cluster(place) as cluster:
+        script: str = cluster.job_script()
+        return script
 
 
 @contextmanager

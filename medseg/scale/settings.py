@@ -6,8 +6,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from medseg.config import Settings, check, read_yaml
+from medseg.errors import ConfigError
 
-__all__ = ["ClusterFile", "read_cluster_file"]
+__all__ = ["LOOPBACK", "ClusterFile", "place_of", "read_cluster_file"]
 
 LOOPBACK = "127.0.0.1:0"  # nothing of Dask's pages is seen from elsewhere
 
@@ -53,3 +54,20 @@ def read_cluster_file(path: Path) -> ClusterFile:
         ConfigError: It says what no such file can.
     """
     return check(ClusterFile, read_yaml(path), path)
+
+
+def place_of(where: str | Path) -> str | ClusterFile:
+    """What the user named, checked: "local", the address of a scheduler, or such a file.
+
+    Raises:
+        ConfigError: It is none of them.
+        UnreadableFileError: The file cannot be read.
+    """
+    text = str(where)
+    if text == "local" or text.startswith(("tcp://", "tls://")):
+        return text
+    if text.endswith((".yaml", ".yml")):
+        return read_cluster_file(Path(text))
+    raise ConfigError(
+        "--cluster", f"{text!r} is no cluster", "Write local, tcp://HOST:PORT, or the path of a YAML file."
+    )

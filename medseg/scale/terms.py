@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from medseg.case import Case
-from medseg.ledger import digest
 from medseg.line.limits import Limits
 from medseg.line.network import Facts, Opening
 from medseg.line.outcomes import Outcome
@@ -28,6 +27,7 @@ class Terms:
         sign: What the opened model has to be, hash and settings; "" before that is known.
         samples: Cases whose files it has to see, with their fingerprints.
         limits: What a case may take.
+        turn: Which opening of the model it is; another one where workers chose differently for "auto".
     """
 
     lease: Lease
@@ -37,12 +37,12 @@ class Terms:
     sign: str = ""
     samples: tuple[tuple[Case, str], ...] = ()
     limits: Limits = field(default_factory=Limits)
+    turn: int = 0
 
     @property
     def key(self) -> str:
-        """Of run and model: what a worker keeps open by."""
-        told = None if self.opening is None else {**vars(self.opening), "limits": vars(self.limits)}
-        return f"{self.lease.token}-{digest(told)}"
+        """By which a worker keeps the model open."""
+        return f"{self.lease.token}-{self.turn}"
 
 
 @dataclass(frozen=True)

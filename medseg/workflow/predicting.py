@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +24,13 @@ from medseg.outputs.record import model_card
 from medseg.reporting import Reporter, Silent
 from medseg.training.memory import bytes_of
 from medseg.workflow.classical_models import is_classical_model, open_classical_model
+from medseg.workflow.cluster_opening import open_on_cluster
 from medseg.workflow.model_opening import OpenModel, open_for_batch
 
 if TYPE_CHECKING:
     from medseg.batch import Predictions
     from medseg.image import Segmentation
+    from medseg.scale import Fleet
     from medseg.segmenter import Model, Segmenter
 
 __all__ = ["is_classical", "load_model", "model_info", "predict", "predict_listed", "predict_with"]
@@ -88,6 +91,7 @@ def predict(
     command: str = "",
     reporter: Reporter | None = None,
     series: str | None = None,
+    cluster: str | Path | None = None,
     **settings: Any,
 ) -> "Predictions":
     """Segment and measure files, folders of files, study folders of DICOM series, or a data set.
@@ -117,6 +121,9 @@ def predict(
         reporter: Told of the progress.
         series: Which series of each study is its case, such as "modality=CT, slices>20, newest"; see
             `medseg.datasets.cases_from_inputs`.
+        cluster: Where the cases are done: "local" (`jobs` workers on this machine), the address of a Dask scheduler
+            (tcp://host:port), or a YAML file that says which jobs of a batch system are workers; the model is then a
+            path. Masks and tables are those of this process.
         settings: How the model is to run, as in `load_model`; an opened one runs as it was opened. What was chosen for
             "auto" is chosen again when a run goes on.
 
@@ -144,6 +151,7 @@ def predict(
         memory_limit=memory_limit,
         command=command,
         reporter=reporter,
+        cluster=cluster,
         **settings,
     )
 
@@ -166,6 +174,7 @@ def predict_listed(
     memory_limit: str | int | None = None,
     command: str = "",
     reporter: Reporter | None = None,
+    cluster: str | Path | None = None,
     **settings: Any,
 ) -> "Predictions":
     """`predict`, of the cases that `listing` gives for a model of so many channels."""
@@ -175,9 +184,12 @@ def predict_listed(
     limits = _limits(attempts, timeout, memory_limit)
     with ExitStack() as stack:
         if isinstance(model, (str, Path)):
-            found = open_for_batch(
-                Path(model), settings, listing, Path(out), jobs=jobs, limits=limits, stack=stack
-            )
+            opening = open_for_batch
+            if cluster is not None:
+                opening = partial(open_on_cluster, cluster, reporter=reporter or Silent())
+            found = opening(Path(model), settings, listing, Path(out), jobs=jobs, limits=limits, stack=stack)
+        elif cluster is not None:
+            raise ConfigError("cluster", "given for a model that is open", "Give predict the model's folder.")
         else:
             facts = Facts.of(model)
             found = OpenModel(model, facts, listing(len(facts.channels)))
@@ -213,7 +225,7 @@ def predict_listed(
 
 
 def predict_with(
-    model: "Segmenter | Remote",
+    model: "Segmenter | Remote | Fleet",
     cases: Sequence[Case],
     out: Path,
     reporter: Reporter,
@@ -238,11 +250,11 @@ def predict_with(
     this process, and again where it was done before. `facts` are the model's, `asked` how it was to run, `card`
     what its maker says of it.
     """
-    from medseg.batch import predict_cases
+    from medseg.batch import facts_of, predict_cases
     from medseg.outputs.learnt_record import machine
     from medseg.outputs.record import versions, write_run
 
-    facts = facts or (model.facts if isinstance(model, Remote) else Facts.of(model))
+    facts = facts or facts_of(model)
     options = reading or facts.reading
     settings = {"reading": options.model_dump(), **facts.settings, "min_voxels": min_voxels}
     reporter.say(_how_it_runs(facts.settings))
