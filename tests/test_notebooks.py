@@ -18,6 +18,11 @@ FAST = {
         )
     },
     "06_measure": {"STUDIES = 10": "STUDIES = 3"},
+    "07_evaluate": {
+        "LEARNING, TESTED, EPOCHS, STEPS, BUDGET = 18, 16, 8, 12, 12": (
+            "LEARNING, TESTED, EPOCHS, STEPS, BUDGET = 8, 6, 1, 2, 2"
+        )
+    },
 }
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
