@@ -9,7 +9,7 @@ import typer
 
 from medseg.commands.options import bars, show
 
-__all__ = ["DryRun", "Once", "Quiet", "Series", "Watch", "follow", "refuse_together", "show_forecast"]
+__all__ = ["DryRun", "Once", "Quiet", "Series", "Watch", "follow", "refuse_together", "show_forecast", "show_jobs"]
 
 Series = Annotated[
     str | None,

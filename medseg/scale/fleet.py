@@ -1,6 +1,7 @@
 """The workers of a run: looked at before the first case, and given their tasks."""
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -140,7 +141,7 @@ def assembled(
             more = f" and {len(hands) - 4} more" if len(hands) > 4 else ""
             reporter.say(f"Cluster: {sum(hand.slots for hand in hands)} cases at a time on {told}{more}")
             try:
-                yield Muster(client, terms, hands, gpu, threads or threads_each(hands))
+                yield Muster(client, terms, hands, gpu, threads or min(threads_each(hands), _own_threads()))
             finally:
                 lease.end()
                 with suppress(Exception):  # workers, or all of it, may be gone
@@ -200,6 +201,12 @@ def threads_each(hands: Sequence[Hand]) -> int:
         place = hand.seen.host, hand.seen.cores
         slots[place] = slots.get(place, 0) + hand.slots
     return max(1, min(len(cores) // count for (_, cores), count in slots.items()))
+
+
+def _own_threads() -> int:
+    """Those of torch, where this process has loaded it and so may have set them; else as many as one likes."""
+    torch = sys.modules.get("torch")
+    return torch.get_num_threads() if torch else sys.maxsize
 
 
 def _workers(client: "Client") -> dict[str, Any]:
