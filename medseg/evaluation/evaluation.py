@@ -62,7 +62,8 @@ class Evaluation:
         scoring: Tolerances, definitions and rules.
         lesions: One row a lesion; columns as `medseg.evaluation.LESION_COLUMNS`.
         reliability: Voxels by probability, by label and scope; empty where no case has probabilities.
-        notes: Cases whose masks were changed before they were scored (resampled, say), each with what was done.
+        notes: Cases whose masks were changed before they were scored (resampled, say), each with what was done; and the
+            reference, where cases of it have no prediction.
         facts: One row a case, scored or failed: `case`, `patient`, and whatever else is known of it, as text.
         group_by: Columns of `facts` that make subgroups.
         source: Where the masks and images lie.

@@ -7,7 +7,7 @@ from pathlib import Path
 from medseg.case import Case
 from medseg.errors import DatasetError, UnreadableFileError
 
-__all__ = ["MASK_ENDINGS", "PLOTS", "Pair", "find_pairs", "holds_label_files", "recorded_cases"]
+__all__ = ["MASK_ENDINGS", "PLOTS", "Pair", "find_pairs", "holds_label_files", "paired_cases", "recorded_cases"]
 
 MASK_ENDINGS = (".nii.gz", ".nii", ".png", ".tif", ".tiff", ".bmp", ".nrrd", ".mha", ".mhd")
 # Case id, prediction (a mask, or a folder of one mask a label), reference: such, or a case of a data set.
@@ -38,9 +38,19 @@ def find_pairs(predictions: str | Path, reference: str | Path) -> list[Pair]:
         UnreadableFileError: A path does not exist.
         DatasetError: A case has two masks, there is no mask, or no prediction has a reference.
     """
+    return paired_cases(predictions, reference)[0]
+
+
+def paired_cases(predictions: str | Path, reference: str | Path) -> tuple[list[Pair], list[str]]:
+    """`find_pairs`, and the ids of references that were never predicted.
+
+    Raises:
+        UnreadableFileError: As `find_pairs`.
+        DatasetError: The same.
+    """
     predictions, reference = _existing(predictions), _existing(reference)
     if predictions.is_file() and reference.is_file():
-        return [(_case_of(predictions), predictions, reference)]
+        return [(_case_of(predictions), predictions, reference)], []
     predicted, true = _masks(predictions), _references(reference)
     if not predicted:
         raise DatasetError(predictions, "no masks here", "Pass a folder of masks.", ", ".join(MASK_ENDINGS))
@@ -52,7 +62,8 @@ def find_pairs(predictions: str | Path, reference: str | Path) -> list[Pair]:
             "Name each reference after its case: CASE.nii.gz or CASE.png.",
         )
     folder = reference if reference.is_dir() else reference.parent
-    return [(case, path, true.get(case, folder / case)) for case, path in sorted(attempted.items())]
+    pairs = [(case, path, true.get(case, folder / case)) for case, path in sorted(attempted.items())]
+    return pairs, sorted(true.keys() - attempted.keys())
 
 
 def _existing(path: str | Path) -> Path:

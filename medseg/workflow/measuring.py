@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import pandas as pd
 
 from medseg.config import check
 from medseg.errors import InputError
-from medseg.evaluation import Evaluation, evaluate_pairs, find_pairs
-from medseg.evaluation.pairs import recorded_cases
+from medseg.evaluation import Evaluation, evaluate_pairs
+from medseg.evaluation.pairs import paired_cases, recorded_cases
 from medseg.evaluation.scoring import Tolerance
 from medseg.image import Image, Segmentation
 from medseg.io import read_image, read_mask, read_segmentation
@@ -23,6 +24,8 @@ from medseg.reporting import Reporter, Silent
 from medseg.workflow.measuring_cases import undeclared
 
 __all__ = ["evaluate", "measure"]
+
+_NAMED = 5  # references without a prediction
 
 
 def measure(
@@ -176,11 +179,11 @@ def evaluate(
     Raises:
         DatasetError: No prediction has a reference.
     """
-    pairs = find_pairs(Path(predictions), Path(reference))
+    pairs, unpredicted = paired_cases(Path(predictions), Path(reference))
     recorded = _recorded(Path(predictions))
     known = labels or (Labels.from_config(recorded["plan"]["labels"]) if recorded else None)
     options = check(ReadOptions, recorded.get("settings", {}).get("reading", {}) | dict(reading or {}), "reading")
-    return evaluate_pairs(
+    evaluation = evaluate_pairs(
         pairs,
         known,
         reporter or Silent(),
@@ -192,6 +195,11 @@ def evaluate(
         recorded=recorded_cases(predictions),
         group_by=group_by,
     )
+    if not unpredicted:
+        return evaluation
+    some = ", ".join(unpredicted[:_NAMED]) + (" ..." if len(unpredicted) > _NAMED else "")
+    told = f"without a prediction, and so not scored: {len(unpredicted)} of its cases ({some})"
+    return replace(evaluation, notes=(*evaluation.notes, (Path(reference).name, told)))
 
 
 def _recorded(predictions: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,17 @@ def test_another_grid_is_refused_and_resampled_when_asked(folders, tmp_path):
     assert [case for case, note in moved.notes if "resampled" in note] == ["c1"]
     row = moved.cases.set_index(["case", "label"]).loc[("c1", "lesion")]
     assert (row["dice"], row["hd95_mm"], row["reference_volume_ml"]) == (1, 0, pytest.approx(12 * 2 / 1000))
+
+
+def test_references_that_were_never_predicted_are_counted_and_named(folders):
+    predictions, reference = folders
+    whole = medseg.evaluate(predictions, reference)
+    shutil.rmtree(predictions / "c2")
+    part = medseg.evaluate(predictions, reference)
+    assert not [one for one in whole.notes if one[0] == reference.name]
+    told = "without a prediction, and so not scored: 1 of its cases (c2)"
+    assert [one for one in part.notes if one[0] == reference.name] == [(reference.name, told)]
+    assert part.cases["case"].nunique() == whole.cases["case"].nunique() - 1
 
 
 def test_tolerances_of_single_labels_and_bad_ones(folders):
