@@ -1,4 +1,4 @@
-"""A folder of studies, half of it rubbish, and a disk that fills: each study is accounted for, nothing is half-written."""
+"""A folder half full of rubbish, and a disk that fills: each study is accounted for, nothing is half-written."""
 
 import os
 import re
