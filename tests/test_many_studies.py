@@ -90,7 +90,7 @@ def test_a_full_disk_is_waited_for_and_no_byte_is_another(tmp_path):
 
     disk, studies = tmp_path / "disk", tmp_path / "in"
     disk.mkdir()
-    if shutil.which("unshare") is None or _small_disk(disk, "true").returncode:
+    if shutil.which("unshare") is None or _small_disk(disk, sys.executable, "-c", "").returncode:
         pytest.skip("no small disk can be mounted here: it takes root, or user namespaces")
     studies.mkdir()
     rng = np.random.default_rng(0)
