@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["connected", "gpus_here", "job_cluster", "job_script", "require_dask", "workers_here"]
 
 _GPUS = Path("/proc/driver/nvidia/gpus")
-_CONNECT = 30  # seconds
+_CONNECT = 10  # seconds
 _FAREWELL = 10.0
 _MEND = "Install it: pip install 'medseg[cluster]'."
 _CLASSES = {
@@ -100,11 +100,15 @@ def job_cluster(file: ClusterFile) -> Iterator[Any]:
     """
     try:
         import dask_jobqueue
+        from distributed import Status
     except ImportError as error:
         raise MissingExtraError("--cluster", "dask-jobqueue is not installed", _MEND) from error
+    kind = getattr(dask_jobqueue, _CLASSES[file.system])
+    cluster = kind.__new__(kind)
     try:
-        cluster = getattr(dask_jobqueue, _CLASSES[file.system])(**file.arguments())
+        cluster.__init__(**file.arguments())
     except (TypeError, ValueError, RuntimeError) as error:
+        cluster.status = Status.closed  # as it never was open, which it does not know
         mend = "See the documentation of dask-jobqueue for what this batch system takes."
         raise ConfigError("options", f"{file.system} refuses them ({error})", mend) from error
     with cluster:
