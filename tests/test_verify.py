@@ -113,6 +113,8 @@ def test_a_broken_or_missing_record_is_found(out):
 def test_half_written_and_foreign_files_are_told_apart(out):
     (out / "case0" / ".mask.nii.gz-0123456789ab.nii.gz").write_bytes(b"half")
     (out / ".cases.csv-0123456789ab.csv").write_bytes(b"half")
+    (out / ".cluster-77").mkdir()
+    (out / ".cluster-77" / "token").write_text("of a run on a cluster")
     (out / "case2" / "mask_liver.nii.gz").write_bytes(b"whose?")
     (out / "bad").mkdir(exist_ok=True)
     (out / "bad" / "mask.nii.gz").write_bytes(b"of a case that failed")
@@ -122,6 +124,7 @@ def test_half_written_and_foreign_files_are_told_apart(out):
     found = medseg.verify(out)
     assert {(one.kind, one.path) for one in found.problems} == {
         ("half-written", ".cases.csv-0123456789ab.csv"),
+        ("half-written", ".cluster-77/token"),
         ("half-written", "case0/.mask.nii.gz-0123456789ab.nii.gz"),
         ("foreign", "bad/mask.nii.gz"),
         ("foreign", "case2/mask_liver.nii.gz"),
@@ -130,7 +133,7 @@ def test_half_written_and_foreign_files_are_told_apart(out):
     assert found.notes == ("report/ is of another command, and was not looked at",)
     done = MEDSEG.invoke(app, ["verify", str(out), "--json"])
     assert done.exit_code == 1
-    assert len(json.loads(done.stdout)["problems"]) == 5
+    assert len(json.loads(done.stdout)["problems"]) == 6
 
 
 def test_a_damaged_ledger_is_said(out):

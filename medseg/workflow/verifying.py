@@ -21,6 +21,7 @@ __all__ = ["Verification", "verify"]
 
 _TEMPORARY = re.compile(r"\..+-[0-9a-f]{12}(\.\w+)*")  # see `medseg.atomic`
 _OWN = {NAME, f"{NAME}-wal", f"{NAME}-shm", f"{NAME}-journal", "ledger.lock", "run.json", "run.html"}
+_LEASE = ".cluster-"  # see `medseg.scale.lease`
 _ELSEWHERE = ("report", "evaluation")  # folders that other commands of ours write
 _AGAIN = "Remove it, and give the same `medseg predict` command again: it does the case anew."
 _REST = "Remove it: nothing needs it."
@@ -156,8 +157,8 @@ def _not_entered(out: Path, cases: Iterable[Left]) -> Iterator[Problem]:
             continue
         folder, _slash, name = path.rpartition("/")
         case = known.get(folder)
-        if _TEMPORARY.fullmatch(name):
-            yield Problem("half-written", path, folder, "is of a process that was killed while it wrote", _REST)
+        if _TEMPORARY.fullmatch(name) or path.startswith(_LEASE):
+            yield Problem("half-written", path, folder, "is of a process that was killed", _REST)
         elif case is not None and case.state in (QUEUED, RUNNING) and _is_output(name):
             mend = "Give the same `medseg predict` command again: it finishes the case."
             yield Problem("half-written", path, folder, f"is of a case that is not finished ({case.state})", mend)
