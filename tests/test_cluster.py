@@ -1,6 +1,5 @@
 """A run on a cluster: a real scheduler and worker processes on loopback, killed midway, and every byte as without."""
 
-import os
 import shutil
 import signal
 import socket
@@ -140,20 +139,23 @@ def test_a_process_that_dies_at_a_case_costs_attempts_of_that_case_alone(cluster
     assert any("10 of 11 cases were done before" in text for text in reporter.said)
 
 
-def test_a_case_that_takes_too_long_fails_alone(cluster, studies, tmp_path):
-    """A FIFO that nobody writes to hangs whoever reads it."""
+def test_a_process_that_hangs_is_ended_and_its_case_done_by_another(cluster, studies, tmp_path):
+    medseg.predict("classical:otsu", studies, tmp_path / "plain", jobs=0)
+    hung = []
 
-    def swap(done):
-        if done == 0:
-            (studies / "case1.nii.gz").unlink()
-            os.mkfifo(studies / "case1.nii.gz")
+    def stop(done):
+        if done == 2:
+            hung.extend(at_work(cluster[1][0])[1])
+            for child in hung:
+                child.suspend()
 
-    out, reporter = tmp_path / "out", Watching(swap)
-    done = medseg.predict("classical:otsu", studies, out, cluster=cluster[0], attempts=1, timeout=3, reporter=reporter)
-    failed = dict(zip(done.failed["case"], done.failed["error"], strict=True))
-    assert set(failed) == {"bad", "case1"}
-    assert failed["case1"].startswith("case1: reading it was given up because it took longer than --timeout allows")
-    assert len(done.cases) == 11
+    done = medseg.predict(
+        "classical:otsu", studies, tmp_path / "out", cluster=cluster[0], timeout=3, reporter=Watching(stop)
+    )
+    assert list(done.failed["case"]) == ["bad"]
+    assert hung
+    assert not [child for child in hung if child.is_running()]
+    assert same(tmp_path / "plain", tmp_path / "out")
 
 
 def test_a_worker_without_the_disk_is_refused_by_name(studies, tmp_path):
