@@ -1,12 +1,14 @@
 """What lies in a file, folder, zip or data set: its images as cases, with what is known of their series."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from medseg import address
 from medseg.case import Case
+from medseg.datasets.layouts import beside
 from medseg.datasets.naming import dicom_name, safe_name, without_ending
 from medseg.datasets.opening import open_dataset, recognised
 from medseg.datasets.series_facts import SeriesFacts, of_dicom, of_sidecar
@@ -58,9 +60,11 @@ def images_at(path: Path, root: Path, reporter: Reporter, rule: SeriesRule | Non
             found = list(_zipped(outer, root, reporter, rule))
             return found or [Listed(_case(outer, own.with_suffix("").as_posix()), root)]  # reading tells what it holds
         if _named(outer):
-            return [
+            named = [
                 Listed(replace(case, id=safe_name(case.id)), root, named=True) for case in open_dataset(outer).cases
             ]
+            rest = _elsewhere(outer, named, root, reporter, rule) if recognised(outer) == ("beside",) else ()
+            return [*named, *rest]
         if outer.is_file():
             if _dicom(outer):
                 return list(_dicom_images(outer, root if root != outer else outer.parent, reporter, rule))
@@ -82,8 +86,8 @@ def _files(folder: Path, root: Path, reporter: Reporter, rule: SeriesRule | None
 
     A folder below that cannot be opened is told of where DICOM is looked for.
     """
-    for name, folders, files in os.walk(folder, onerror=lambda error: _refuse_top(folder, error)):
-        folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
+    for name, folders, files in os.walk(folder, onerror=partial(_refuse_top, folder)):
+        folders[:] = sorted(inner for inner in folders if not inner.startswith("."))
         for path in (Path(name, file) for file in sorted(files)):
             below = without_ending(path.relative_to(root))
             if is_archive(path) and not path.name.startswith("."):
@@ -95,6 +99,22 @@ def _files(folder: Path, root: Path, reporter: Reporter, rule: SeriesRule | None
                     yield Listed(replace(case, id=safe_name(f"{below}/{case.id}")), root, named=True)
             else:
                 yield Listed(_case(path, below), root, of_sidecar(path) if rule else None)
+
+
+def _elsewhere(
+    folder: Path, named: Iterable[Listed], root: Path, reporter: Reporter, rule: SeriesRule | None
+) -> list[Listed]:
+    """What a data set of masks beside their images passes over: DICOM, and images in folders without a mask.
+
+    One such pair in a tree of studies makes all of it look like that data set, and must not hide the others.
+    """
+    homes = {path.parent for one in named for path in (*one.case.images, *one.case.masks)}
+    files = (
+        one
+        for one in _files(folder, root, reporter, rule)
+        if (path := address.split(one.case.images[0])[0]).parent not in homes and beside.is_image_name(path)
+    )
+    return sorted([*files, *_dicom_images(folder, root, reporter, rule)], key=lambda one: one.case.id)
 
 
 def _zipped(path: Path, root: Path, reporter: Reporter, rule: SeriesRule | None) -> Iterator[Listed]:

@@ -1,8 +1,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import PIL.Image
 import pytest
+from broken_studies import write_good
 
 from medseg.datasets import cases_from_inputs
 from medseg.errors import InputError
@@ -135,3 +137,19 @@ def test_numbered_files_are_channels_where_a_model_has_several(tmp_path: Path, v
     assert cases == {"a": pair, "sub_a": pair} | single
     given = cases_from_inputs([tmp_path / pair[1], tmp_path / pair[0]], channels=2)
     assert [[path.name for path in case.images] for case in given] == [pair]
+
+
+def test_a_pair_of_image_and_mask_hides_no_other_study(tmp_path: Path, volume: Writer) -> None:
+    for name in ("a/one.nii.gz", "a/one_mask.nii.gz", "b/two.nii.gz", "c/orphan_mask.nii.gz", "d/preview.nii.gz"):
+        volume(tmp_path / name)
+    write_good(tmp_path / "e", np.random.default_rng(0), dicom=True)
+    found = {case.id: len(case.masks) for case in cases_from_inputs([tmp_path])}
+    assert found == {"a_one": 1, "b_two": 0, "e": 0}
+
+
+def test_a_link_whose_file_is_gone_is_a_case(tmp_path: Path, volume: Writer) -> None:
+    volume(tmp_path / "a.nii")
+    (tmp_path / "b.nii.gz").symlink_to(tmp_path / "gone.nii.gz")
+    (tmp_path / "c").symlink_to(tmp_path / "gone")
+    (tmp_path / ".d.nii.gz").symlink_to(tmp_path / "gone")
+    assert [case.id for case in cases_from_inputs([tmp_path])] == ["a", "b", "c"]

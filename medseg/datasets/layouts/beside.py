@@ -19,7 +19,7 @@ from medseg.errors import DatasetError
 from medseg.io import formats
 from medseg.labels import Labels
 
-__all__ = ["read", "recognises"]
+__all__ = ["is_image_name", "read", "recognises"]
 
 _WORDS = r"(?:masks?|labels?|labelmap|seg|segmentation|truth|gt|roi)"
 _MASK = re.compile(
@@ -46,6 +46,11 @@ class _Group:
 def recognises(root: Path) -> bool:
     """Whether masks lie beside images in the folder or below it, as far as its first files tell."""
     return root.is_dir() and any(group.masks and group.images for group in _groups(islice(_files(root), _LOOKED_AT)))
+
+
+def is_image_name(path: Path) -> bool:
+    """Whether a file's name is none of those of masks and of what is drawn of them."""
+    return not (_MASK.fullmatch(formats.stem(path)) or _NEITHER.fullmatch(formats.stem(path)))
 
 
 def read(root: Path, labels: Labels | None) -> Dataset:
