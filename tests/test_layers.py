@@ -19,7 +19,9 @@ LEVELS = {
     **dict.fromkeys(("transforms", "networks", "device", "regions", "evaluation", "classical", "followup"), 2),
     **dict.fromkeys(("training", "inference"), 3),
     **dict.fromkeys(("outputs", "export"), 4),
-    **dict.fromkeys(("workflow", "batch", "line", "scale", "demonstration", "cli", "commands", "__init__", "__main__"), 5),
+    **dict.fromkeys(
+        ("workflow", "batch", "line", "scale", "demonstration", "cli", "commands", "__init__", "__main__"), 5
+    ),
 }
 TENSORS = {"transforms", "networks", "device", "training", "inference", "export"}
 MEASURING = {"regions", "evaluation", "classical", "followup"}
