@@ -1,12 +1,13 @@
 """What a cluster costs beside its work: tasks that do nothing, then tiny cases, on workers of this machine.
 
-    python tests/benchmarks/scheduler.py --work DIR [--tasks 10000] [--cases 1000] [--workers 2] [--json FILE]
+    python tests/benchmarks/scheduler.py --work DIR [--tasks 10000] [--cases 1000] [--tables 10000 50000]
+        [--workers 2] [--json FILE]
 
 tasks: that many, each answered at once, through the same bounded flights and with the same messages as cases: wall and
 processor time of this side (client and scheduler share its process), its resident memory when a tenth, half and
 all was done. cases: generated volumes of 24×20×8 by Otsu's method, `medseg.predict` in this process (`jobs=0`) and with
 `cluster="local"`, from the second case that ends to the last, so without start-up; bytes of ledger and tables a case,
-and time for the tables at the end.
+and time for the tables at the end. Last four volumes of 21 MB by the same method: seconds a GB of voxels by stage.
 """
 
 import argparse
@@ -14,14 +15,17 @@ import json
 import os
 import resource
 import shutil
+import sqlite3
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
+import pandas as pd
 import psutil
 from rich.console import Console
 from rich.table import Table
@@ -41,12 +45,13 @@ from medseg.scale import Dispatch, Fleet, assembled
 from medseg.scale.terms import Chore, Terms
 
 SHAPE = (24, 20, 8)
+LARGE = (256, 256, 160)
 
 
 def main() -> None:
     options = _options()
     options.work.mkdir(parents=True, exist_ok=True)
-    rows = [_tasks(options), *_cases(options)]
+    rows = [*([_tasks(options)] if options.tasks else []), *_cases(options), *_tables(options), _large(options)]
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")
     table = Table("work", "figures", title=f"{options.workers} workers on {os.cpu_count()} cores")
@@ -179,6 +184,60 @@ def _cases(options: argparse.Namespace) -> list[dict[str, Any]]:
     return rows
 
 
+def _tables(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Time and memory of writing the tables of ever more cases: those that were done, again and again."""
+    rows = []
+    for cases in options.tables:
+        out = options.work / "tables"
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir()
+        shutil.copy(options.work / "out" / "ledger.sqlite", out)
+        with closing(sqlite3.connect(out / "ledger.sqlite")) as connection, connection:
+            connection.execute("CREATE TEMP TABLE seed AS SELECT * FROM cases")
+            columns = [row[1] for row in connection.execute("PRAGMA table_info(cases)")]
+            fixed = ", ".join(f'"{name}"' for name in columns if name not in ("case", "number"))
+            for start in range(options.cases, cases, options.cases):
+                names = f"'{start}-' || \"case\", number + {start}"
+                connection.execute(f'INSERT INTO cases ("case", number, {fixed}) SELECT {names}, {fixed} FROM seed')
+        before, spent = psutil.Process().memory_info().rss, _cpu()
+        with read_ledger(out) as ledger:
+            done = export(out, ledger)
+        rows.append(
+            {
+                "work": f"tables of {len(done.cases)} cases",
+                "cpu_s": round(_cpu() - spent, 1),
+                "grown_mib": round((psutil.Process().memory_info().rss - before) / 2**20),
+                "mib": round(sum(path.stat().st_size for path in out.glob("*.csv")) / 2**20, 1),
+                "ledger_mib": round((out / "ledger.sqlite").stat().st_size / 2**20, 1),
+            }
+        )
+    return rows
+
+
+def _large(options: argparse.Namespace) -> dict[str, Any]:
+    """Processor seconds a GB of voxels, by stage: what a case costs that is not tiny."""
+    studies, out = options.work / "large", options.work / "large_out"
+    shutil.rmtree(out, ignore_errors=True)
+    if not studies.is_dir():
+        studies.mkdir()
+        rng = np.random.default_rng(2)
+        for number in range(4):
+            voxels = rng.normal(-900, 30, LARGE).astype(np.int16)
+            voxels[60:90, 60:90, 40:60] = 60
+            nibabel.save(nibabel.Nifti1Image(voxels, np.diag([0.8, 0.8, 1.5, 1.0])), studies / f"ct{number}.nii.gz")
+    spent = _cpu()
+    medseg.predict("classical:otsu", studies, out, jobs=0)
+    spent, gigabytes = _cpu() - spent, 4 * 2 * float(np.prod(LARGE)) / 1e9
+    stages = pd.read_csv(out / "timings.csv")[["reading_s", "network_s", "writing_s"]].sum() / gigabytes
+    return {
+        "work": f"4 volumes of {'×'.join(map(str, LARGE))}, in this process",
+        "cpu_s_a_gb": round(spent / gigabytes, 1),
+        **{f"{name}_a_gb": round(value, 1) for name, value in stages.items()},
+        "written_mb_a_gb": round(sum(path.stat().st_size for path in out.glob("ct*/*")) / 1e6 / gigabytes, 2),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
 def _cpu() -> float:
     """Processor seconds of this process, all its threads together."""
     return time.process_time()
@@ -189,6 +248,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="Folder for studies and outputs.")
     parser.add_argument("--tasks", type=int, default=10_000)
     parser.add_argument("--cases", type=int, default=1_000)
+    parser.add_argument("--tables", type=int, nargs="*", default=[10_000, 50_000])
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
