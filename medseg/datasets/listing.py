@@ -1,7 +1,7 @@
 """What lies in a file, folder, zip or data set: its images as cases, with what is known of their series."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from medseg import address
 from medseg.case import Case
 from medseg.datasets.layouts import beside
 from medseg.datasets.naming import dicom_name, safe_name, without_ending
-from medseg.datasets.opening import open_dataset, recognised
+from medseg.datasets.opening import Layout, known_layouts, open_dataset, recognised
 from medseg.datasets.series_facts import SeriesFacts, of_dicom, of_sidecar
 from medseg.datasets.series_rules import SeriesRule
 from medseg.errors import InputError, MedsegError
@@ -76,9 +76,9 @@ def images_at(path: Path, root: Path, reporter: Reporter, rule: SeriesRule | Non
         raise InputError(outer, f"cannot be opened ({error})", "Check its permissions.") from error
 
 
-def _named(path: Path) -> bool:
+def _named(path: Path, layouts: Mapping[str, Layout] | None = None) -> bool:
     """Whether a data set lies here that names its cases; a tree of DICOM is read so that no broken file stops it."""
-    return recognised(path) not in ((), ("dicom",))
+    return recognised(path, layouts) not in ((), ("dicom",))
 
 
 def _files(folder: Path, root: Path, reporter: Reporter, rule: SeriesRule | None) -> Iterator[Listed]:
@@ -86,6 +86,7 @@ def _files(folder: Path, root: Path, reporter: Reporter, rule: SeriesRule | None
 
     A folder below that cannot be opened is told of where DICOM is looked for.
     """
+    layouts = known_layouts()  # which takes milliseconds, of which each file would cost as many
     for name, folders, files in os.walk(folder, onerror=partial(_refuse_top, folder)):
         folders[:] = sorted(inner for inner in folders if not inner.startswith("."))
         for path in (Path(name, file) for file in sorted(files)):
@@ -94,7 +95,7 @@ def _files(folder: Path, root: Path, reporter: Reporter, rule: SeriesRule | None
                 yield from _zipped(path, root, reporter, rule)
             elif _dicom(path) or not (formats.is_readable(path) or _leads_nowhere(path)):
                 continue
-            elif _named(path):
+            elif _named(path, layouts):
                 for case in open_dataset(path).cases:
                     yield Listed(replace(case, id=safe_name(f"{below}/{case.id}")), root, named=True)
             else:

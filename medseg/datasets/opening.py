@@ -1,5 +1,6 @@
 """Open a data set, whatever its layout."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -23,7 +24,7 @@ from medseg.datasets.public import (
 from medseg.errors import DatasetError
 from medseg.labels import Labels
 
-__all__ = ["LAYOUTS", "Layout", "open_dataset", "recognised", "survey_dataset"]
+__all__ = ["LAYOUTS", "Layout", "known_layouts", "open_dataset", "recognised", "survey_dataset"]
 
 
 class Layout(Protocol):
@@ -100,7 +101,7 @@ def survey_dataset(
     root = Path(path)
     if not root.exists():
         raise DatasetError(root, "does not exist", "Check the path of the data set.")
-    known = _layouts()
+    known = known_layouts()
     if layout is not None and layout not in known:
         raise DatasetError("layout", f"unknown layout {layout!r}", "Choose one of these.", ", ".join(known))
     chosen = known[layout or _only(root)]
@@ -115,14 +116,20 @@ def survey_dataset(
     return replace(dataset, problems=(*dataset.problems, unnamed))
 
 
-def recognised(root: Path) -> tuple[str, ...]:
-    """Names of the layouts that a path looks like."""
-    names = tuple(name for name, layout in _layouts().items() if layout.recognises(root))
+def recognised(root: Path, layouts: Mapping[str, Layout] | None = None) -> tuple[str, ...]:
+    """Names of the layouts that a path looks like.
+
+    Args:
+        root: The path.
+        layouts: What `known_layouts` gave, for who asks of many paths.
+    """
+    known = known_layouts() if layouts is None else layouts
+    names = tuple(name for name, layout in known.items() if layout.recognises(root))
     particular = tuple(name for name in names if name not in _GENERAL)
     return particular or tuple(name for name in _GENERAL if name in names)[:1]
 
 
-def _layouts() -> dict[str, Layout]:
+def known_layouts() -> dict[str, Layout]:
     """Ours, those that a program put into `LAYOUTS`, and those that installed packages declare as entry points."""
     known = dict(LAYOUTS)
     for point in entry_points(group=_ENTRY_POINTS):

@@ -27,5 +27,9 @@ def unpacked(content: bytes) -> "pd.DataFrame":
 
 
 def _plain(column: "pd.Series[Any]") -> list[Any]:
-    missing = column.isna() & (column.dtype.kind != "f")
+    if column.dtype.kind == "f":
+        return column.tolist()
+    missing = column.isna()
+    if not missing.any():
+        return column.tolist()
     return [None if gap else value for value, gap in zip(column.tolist(), missing, strict=True)]

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from medseg.regions.schema import RECIST, Column
 
 if TYPE_CHECKING:
@@ -128,12 +130,11 @@ def recist_sum(group: "pd.DataFrame", at_most_two: Sequence[str] = ("organ",)) -
     targets: list[float] = []
     taken: Counter[tuple[str, Any]] = Counter()
     columns = [name for name in at_most_two if name in group]
-    ordered = group.dropna(subset=f"longest_axial_{unit}").sort_values(
-        f"longest_axial_{unit}", ascending=False, kind="stable"
-    )
-    for row in ordered.to_dict("records"):
-        named = [(name, row[name]) for name in columns if isinstance(row[name], str) and row[name]]
+    column, words = group[f"longest_axial_{unit}"], {name: group[name].tolist() for name in columns}
+    lengths, measured = column.tolist(), np.flatnonzero(column.notna())
+    for place in sorted(measured, key=lambda place: -lengths[place]):
+        named = [(name, word) for name in columns if isinstance(word := words[name][place], str) and word]
         if len(targets) < _TARGETS and all(taken[one] < _TARGETS_AN_ORGAN for one in named):
-            targets.append(row[f"longest_axial_{unit}"])
+            targets.append(lengths[place])
             taken.update(named)
     return other | {"recist_targets": len(targets), f"recist_sum_{unit}": float(sum(targets))}

@@ -167,10 +167,10 @@ def _write_cts(folder: Path, count: int) -> None:
 
 
 def _write_model(folder: Path) -> None:
-    """Two levels of a few weights that find what is bright."""
+    """Three levels of a few weights that find what is bright."""
     from memory_contract import Task, write_model
 
-    write_model(folder, Task("overhead", "", CT_SHAPE, CT_SPACING[0], 1, GRID_MM, 64, (4, 8)))
+    write_model(folder, Task("overhead", "", CT_SHAPE, CT_SPACING[0], 1, GRID_MM, 64, (4, 8, 8)))
 
 
 def _peers(options: argparse.Namespace) -> list[dict[str, Any]]:
