@@ -211,7 +211,7 @@ def _peers(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _ours(command: list[str], precision: str, out: Path) -> Measured:
     shutil.rmtree(out, ignore_errors=True)
-    return run_measured([*command, "--precision", precision], os.environ, out.with_suffix(".log"))
+    return run_measured([*command, "--precision", precision, "--speed", "fast"], os.environ, out.with_suffix(".log"))
 
 
 def _nnunet(options: argparse.Namespace, images: Path, out: Path) -> Measured:
