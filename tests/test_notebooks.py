@@ -23,6 +23,7 @@ FAST = {
             "LEARNING, TESTED, EPOCHS, STEPS, BUDGET = 8, 6, 1, 2, 2"
         )
     },
+    "08_batch": {"STUDIES = 40": "STUDIES = 16"},
 }
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
