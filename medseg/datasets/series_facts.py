@@ -6,13 +6,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medseg.datasets.series_rules import SeriesRule, Value
 from medseg.errors import MedsegError
 from medseg.io import formats
-from medseg.io.dicom.tree import Series
-from medseg.io.dicom.volumes import Volume
+
+if TYPE_CHECKING:  # loads pydicom
+    from medseg.io.dicom.tree import Series
+    from medseg.io.dicom.volumes import Volume
 
 __all__ = ["SeriesFacts", "of_dicom", "of_sidecar"]
 
@@ -50,7 +52,7 @@ class SeriesFacts:
     values: Mapping[str, Value] = field(default_factory=dict)
 
 
-def of_dicom(series: Series, volume: Volume, rule: SeriesRule) -> SeriesFacts:
+def of_dicom(series: "Series", volume: "Volume", rule: SeriesRule) -> SeriesFacts:
     """Of a volume that a scan found; a header is only read again for what the rule asks and the scan left out."""
     header = volume.first.header
     rows, columns = _number(header.get("Rows")) or 0, _number(header.get("Columns")) or 0
@@ -131,7 +133,7 @@ def _of_grid(path: Path) -> dict[str, Value]:
     return {"slices": grid.shape[2], "spacing": between, "pixel": pixel, "voxels": math.prod(grid.shape)}
 
 
-def _deeper(volume: Volume, known: Mapping[str, Value]) -> dict[str, Value]:
+def _deeper(volume: "Volume", known: Mapping[str, Value]) -> dict[str, Value]:
     from medseg.io.dicom.acquisition import acquisition
     from medseg.io.dicom.headers import whole_header
 
@@ -151,7 +153,7 @@ def _contrast(agent: str) -> bool:
     return agent.casefold() not in ("", *_NO_CONTRAST)
 
 
-def _between(volume: Volume) -> float | None:
+def _between(volume: "Volume") -> float | None:
     if volume.geometry is None:
         return _number(volume.first.header.get("SpacingBetweenSlices"))
     return float(volume.geometry.step[2])

@@ -14,6 +14,7 @@ __all__ = ["Registration", "register"]
 
 _POINTS = 20_000  # of a grid on which fields of view are compared
 _LEAST_OVERLAP = 0.25  # share of the smaller field of view
+_LEAST_INFORMATION = 0.02  # nats; noise reaches 0.01 by chance
 _MOST_DEGREES = 45.0
 _SCALES = (0.8, 1.25)
 _DIGITS = 9  # ITK's sums differ in their last bits from run to run
@@ -64,9 +65,9 @@ class Registration:
 def register(baseline: Image, later: Image, kind: Kind, *, name: str = "", seed: int = 0) -> Registration:
     """Register a follow-up to its baseline, and check what was found.
 
-    Refused is a registration under which the mutual information is not above that without it, that leaves too little
-    in common, that turns or stretches more than a body does between two examinations, or that another registration
-    from the other side does not lead back.
+    Refused is a registration under which the mutual information is next to nothing or below that without it, that
+    leaves too little in common, that turns or stretches more than a body does between two examinations, or that
+    another registration from the other side does not lead back.
 
     Args:
         baseline: The image to whose world the other one is brought.
@@ -92,6 +93,10 @@ def register(baseline: Image, later: Image, kind: Kind, *, name: str = "", seed:
 def _doubts(found: Registration, coarse_mm: float) -> list[tuple[bool, str]]:
     low, high = found.scales
     return [
+        (
+            found.metric < _LEAST_INFORMATION,
+            f"the images tell nothing of each other (mutual information {found.metric:.3f})",
+        ),
         (found.metric < found.before, f"mutual information fell from {found.before:.3f} to {found.metric:.3f}"),
         (found.overlap < _LEAST_OVERLAP, f"only {100 * found.overlap:.0f}% of the smaller field of view is in common"),
         (found.degrees > _MOST_DEGREES, f"it turns by {found.degrees:.0f}°"),
