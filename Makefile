@@ -9,6 +9,9 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
 	$$python -c '$(OLDEST)' 2>/dev/null && echo $$python && break; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -c constraints.txt
 
+STATIC := medseg/outputs/report/static
+DRAWING := $(STATIC)/niivue.umd.js
+
 .PHONY: help demo install test lint vendor clean
 .DELETE_ON_ERROR:
 
@@ -32,13 +35,17 @@ test: $(VENV)/.installed-dev lint
 # What the report draws volumes with, as npm has it; the licences beside it are of this version.
 NIIVUE := 0.69.0
 NIIVUE_SHA256 := 47b896b77ec4a5be3ef1949c33ad393b6f45629921f326c279000bcf51bdb4af
-STATIC := medseg/outputs/report/static
 
 vendor:
 	rm -rf build/niivue && mkdir -p build/niivue
 	cd build/niivue && npm pack --silent @niivue/niivue@$(NIIVUE) && tar -xzf niivue-niivue-$(NIIVUE).tgz
 	echo '$(NIIVUE_SHA256)  build/niivue/package/dist/niivue.umd.js' | sha256sum --check
-	cp build/niivue/package/dist/niivue.umd.js $(STATIC)/
+	cp build/niivue/package/dist/niivue.umd.js $(DRAWING)
+
+# Of another project, so fetched when medseg is built and not kept in its repository; all else works without it.
+$(DRAWING):
+	@command -v npm >/dev/null && $(MAKE) --no-print-directory vendor \
+	|| echo 'npm is missing or failed: medseg report will not draw volumes until `make vendor` works'
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -56,10 +63,10 @@ $(BIN)/python:
 		'Name another: make demo PYTHON=/path/to/python3.11' >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python $(DRAWING)
 	$(PIP) -e .
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python $(DRAWING)
 	$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.installed

@@ -85,7 +85,8 @@ def report(
     source = read_source(out, identifiers=identifiers)
     settings = PageSettings(max(1, int(mib * _MIB)), pdf)
     folder = out / "report" / "cases"
-    copy_static(folder.parent)
+    if not copy_static(folder.parent):
+        reporter.say("Volumes are not drawn: NiiVue is not in this installation. `make vendor` fetches it; then again")
     marks = {case.key: (case, stamp(case, source, settings)) for case in source.cases}
     folder.mkdir(exist_ok=True)
     kept = drop_old(folder, marks, settings)

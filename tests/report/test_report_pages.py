@@ -8,10 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import medseg.outputs.report
 from medseg import report
+from tests.reporters import Listener
 
 PLACES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+DRAWING = Path(medseg.outputs.report.__file__).parent / "static" / "niivue.umd.js"
+draws = pytest.mark.skipif(not DRAWING.exists(), reason="NiiVue is fetched when medseg is built: make vendor")
 READY = 60_000  # ms; a volume is drawn by the processor, which other tests use too
 
 
@@ -106,6 +110,7 @@ def test_the_index_filters_sorts_and_opens_a_case_by_keys(page, folder):
     assert page.locator("h1").inner_text() == "chest"
 
 
+@draws
 def test_a_click_on_a_region_moves_the_planes_to_its_centre(page, folder):
     case_opened(page, folder, 1)
     for number in (1, 0):
@@ -115,6 +120,7 @@ def test_a_click_on_a_region_moves_the_planes_to_its_centre(page, folder):
         assert page.locator("#regions tr[aria-selected=true]").count() == 1
 
 
+@draws
 def test_recist_lines_show_in_their_slice_and_end_where_the_mask_does(page, folder):
     case_opened(page, folder, 1)
     page.locator("#regions").get_by_role("button", name="Region 1: go to the slice").click()
@@ -136,6 +142,7 @@ def test_recist_lines_show_in_their_slice_and_end_where_the_mask_does(page, fold
     assert lines_in_axial(page) == []
 
 
+@draws
 def test_keys_move_through_slices_and_regions(page, folder):
     case_opened(page, folder, 1)
     page.locator(".stage").focus()
@@ -154,6 +161,7 @@ def test_keys_move_through_slices_and_regions(page, folder):
     assert float(slider.input_value()) == 0
 
 
+@draws
 def test_the_wheel_scrolls_slices_and_opacity_changes_the_picture(page, folder):
     case_opened(page, folder, 1)
     before = position(page)
@@ -173,6 +181,7 @@ def test_the_wheel_scrolls_slices_and_opacity_changes_the_picture(page, folder):
     assert shots[0] != shots[1]
 
 
+@draws
 def test_the_3d_view_is_drawn_beside_the_planes(page, folder):
     case_opened(page, folder, 1)
     button = page.get_by_role("button", name="3D view")
@@ -207,6 +216,18 @@ def test_pages_without_a_picture_say_why(page, folder):
     assert "ends too early" in page.locator("body").inner_text()
     page.get_by_role("link", name="Previous case").click()
     page.wait_for_url("**/cases/000003.html")
+
+
+def test_a_report_without_what_draws_volumes_says_how_to_get_it(browser, make_predictions, tmp_path):
+    told, out = Listener(), make_predictions(tmp_path)
+    report(out, jobs=1, reporter=told)
+    made = out / "report"
+    assert any("make vendor" in said for said in told.said) == (not DRAWING.exists())
+    (made / "static" / DRAWING.name).unlink(missing_ok=True)
+    page = browser.new_page()
+    opened(page, made, "cases/000001.html")
+    page.get_by_text("`make vendor` fetches it").wait_for()
+    page.close()
 
 
 def test_every_control_is_reached_by_tab_in_the_order_of_the_page(page, folder):

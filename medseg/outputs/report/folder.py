@@ -13,9 +13,14 @@ from medseg.outputs.report.source import ReportCase
 
 __all__ = ["copy_static", "drop_old", "write_page_list"]
 
+_DRAWING = "niivue.umd.js"
 
-def copy_static(folder: Path) -> None:
+
+def copy_static(folder: Path) -> bool:
     """Copy scripts, style and NiiVue with its licence, where they are not there yet.
+
+    Returns:
+        Whether this installation has NiiVue, which draws volumes and is fetched when it is built.
 
     Raises:
         OutputError: A file cannot be written.
@@ -27,6 +32,7 @@ def copy_static(folder: Path) -> None:
                 continue
             with atomic_path(target) as temporary:
                 shutil.copyfile(path, temporary)
+        return (static / _DRAWING).is_file()
 
 
 def drop_old(folder: Path, wanted: Mapping[str, tuple[ReportCase, str]], settings: PageSettings) -> set[str]:

@@ -19,6 +19,11 @@ const medsegVolume = async (stage, about) => {
   const start = async () => {
     try {
       await medsegLoad("../static/niivue.umd.js");
+    } catch {
+      wait.textContent = "Volumes are not drawn: NiiVue was not in the installation that made this report. `make vendor` fetches it; then make the report again.";
+      return;
+    }
+    try {
       nv = new niivue.Niivue(options);
       await nv.attachToCanvas(canvas);
     } catch (error) {
