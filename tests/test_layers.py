@@ -14,7 +14,9 @@ ROOT = Path(medseg.__file__).parent
 
 LEVELS = {
     **dict.fromkeys(("errors", "geometry", "image", "case", "labels", "config", "picture", "plan"), 0),
-    **dict.fromkeys(("segmenter", "atomic", "reporting", "options", "address", "trust", "room", "shares"), 0),
+    **dict.fromkeys(
+        ("segmenter", "atomic", "reporting", "options", "address", "trust", "room", "shares", "pseudonyms"), 0
+    ),
     **dict.fromkeys(("io", "datasets", "resample", "demo", "ledger"), 1),
     **dict.fromkeys(("transforms", "networks", "device", "regions", "evaluation", "classical", "followup"), 2),
     **dict.fromkeys(("training", "inference"), 3),
