@@ -24,7 +24,8 @@ class Image:
         geometry: The grid that all channels share.
         modality: DICOM's word ("CT", "MR", "PT", "MG", "DX", ...), empty where unknown.
         source: The file or folder it was read from.
-        header: The source's own header where a written mask must carry it over (nibabel's for NIfTI).
+        header: What of its source a written mask must carry over: nibabel's header of a NIfTI file, the `Instances` of
+            DICOM.
         notes: Warnings that arose while reading.
         unit: What the values are in ("HU", "SUVbw", "Bq/ml"), empty where unknown.
         facts: What the header says of it by name: "laterality", "view", "burned_in_annotation", ...

@@ -14,6 +14,7 @@ from medseg.io.archive import is_archive
 from medseg.io.dicom.acquisition import acquisition
 from medseg.io.dicom.files import files_of
 from medseg.io.dicom.headers import dataset, guarded, heard, whole_header
+from medseg.io.dicom.instances import Instances
 from medseg.io.dicom.pixels import stored_volume
 from medseg.io.dicom.scan import scan_dicom
 from medseg.io.dicom.tilt import untilted, upright
@@ -86,7 +87,7 @@ def _stack(volume: Volume, options: ReadOptions) -> Image:
         notes += (f"gantry tilt ({volume.tilt}): resampled onto an orthogonal grid",)
     notes = (*volume.notes, *notes)
     known = acquisition(whole_header(first)) | _facts(volume)
-    return Image(voxels, geometry, first.modality, volume.home, None, notes, unit, known)
+    return Image(voxels, geometry, first.modality, volume.home, Instances.of(volume), notes, unit, known)
 
 
 def _projection(volume: Volume, options: ReadOptions) -> Image:
@@ -98,7 +99,7 @@ def _projection(volume: Volume, options: ReadOptions) -> Image:
     values, remarks = picture_values(replace(one, header=whole), stored_volume([one])[0], options.window)
     notes = (*volume.notes, *notes, *doubts, *remarks)
     said = acquisition(whole) | _facts(volume) | said
-    return Image(values.T[np.newaxis], geometry, one.modality, one.path, None, notes, "", said)
+    return Image(values.T[np.newaxis], geometry, one.modality, one.path, Instances.of(volume), notes, "", said)
 
 
 def _facts(volume: Volume) -> dict[str, str]:
