@@ -159,11 +159,15 @@ def _sign(entries: Iterable[os.DirEntry[str]], folders: dict[str, int]) -> _Sign
     """Number, bytes and latest time of the files of a unit; into `folders` the time of each of its folders."""
     files = size = newest = 0
     unfinished = False
-    waiting = list(entries)
+    waiting, seen = list(entries), set()
     while waiting:
         entry = waiting.pop()
         found = entry.stat()
         if entry.is_dir():
+            mark = found.st_dev, found.st_ino
+            if mark in seen:  # links may lead in circles
+                continue
+            seen.add(mark)
             folders[entry.path] = found.st_mtime_ns
             with os.scandir(entry.path) as inner:
                 for one in inner:

@@ -1,6 +1,5 @@
 """What lies in a file, folder, zip or data set: its images as cases, with what is known of their series."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +16,7 @@ from medseg.errors import InputError, MedsegError
 from medseg.io import formats
 from medseg.io.archive import is_archive, split_member
 from medseg.reporting import Reporter
+from medseg.walking import walked
 
 __all__ = ["Listed", "images_at"]
 
@@ -87,9 +87,8 @@ def _files(folder: Path, root: Path, reporter: Reporter, rule: SeriesRule | None
     A folder below that cannot be opened is told of where DICOM is looked for.
     """
     layouts = known_layouts()  # which takes milliseconds, of which each file would cost as many
-    for name, folders, files in os.walk(folder, onerror=partial(_refuse_top, folder)):
-        folders[:] = sorted(inner for inner in folders if not inner.startswith("."))
-        for path in (Path(name, file) for file in sorted(files)):
+    for inner, files in walked(folder, partial(_refuse_top, folder)):
+        for path in (inner / file for file in files):
             below = without_ending(path.relative_to(root))
             if is_archive(path) and not path.name.startswith("."):
                 yield from _zipped(path, root, reporter, rule)

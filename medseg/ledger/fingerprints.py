@@ -1,7 +1,6 @@
 """By what it is known that a case, or a setting, is the one of an earlier run: hashes in which no place occurs."""
 
 import hashlib
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from medseg import address
 from medseg.atomic import json_text
 from medseg.case import Case
+from medseg.walking import walked
 
 __all__ = ["Listing", "digest", "fingerprint", "outputs_of"]
 
@@ -71,9 +71,9 @@ def _content(path: Path) -> tuple[int, str]:
 
 def _signs(path: Path) -> Iterable[tuple[str, int, int]]:
     if path.is_dir():
-        for folder, _folders, files in os.walk(path):
-            below = Path(folder).relative_to(path)
-            yield from (_sign(Path(folder, file), (below / file).as_posix()) for file in files)
+        for folder, files in walked(path):
+            below = folder.relative_to(path)
+            yield from (_sign(folder / file, (below / file).as_posix()) for file in files)
     elif path.suffix.lower() in _WITH_SIBLINGS and path.parent.is_dir():
         alike = (other for other in path.parent.iterdir() if other.name.split(".")[0] == path.name.split(".")[0])
         yield from (_sign(other, other.name) for other in alike)

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from broken_studies import write_good
 
 from medseg.datasets import cases_from_inputs
 from medseg.errors import InputError
+from medseg.ledger.fingerprints import Listing, fingerprint
 
 Writer = Callable[..., Path]
 
@@ -153,3 +155,18 @@ def test_a_link_whose_file_is_gone_is_a_case(tmp_path: Path, volume: Writer) -> 
     (tmp_path / "c").symlink_to(tmp_path / "gone")
     (tmp_path / ".d.nii.gz").symlink_to(tmp_path / "gone")
     assert [case.id for case in cases_from_inputs([tmp_path])] == ["a", "b", "c"]
+
+
+def test_linked_studies_are_cases_and_a_change_in_one_is_seen(tmp_path: Path, volume: Writer) -> None:
+    volume(tmp_path / "store/p1/ct.nii.gz")
+    series = write_good(tmp_path / "store/p2", np.random.default_rng(0), dicom=True)
+    (tmp_path / "in").mkdir()
+    for name in ("p1", "p2"):
+        (tmp_path / "in" / name).symlink_to(tmp_path / "store" / name)
+    (tmp_path / "in" / "round").symlink_to(tmp_path / "in")
+    found = cases_from_inputs([tmp_path / "in"])
+    assert [case.id for case in found] == ["p1_ct", "p2"]
+    assert [case.id for case in cases_from_inputs([tmp_path / "in", tmp_path / "store"])] == ["p1_ct", "p2"]
+    before = fingerprint(found[1], Listing())
+    os.utime(sorted(series.iterdir())[3], (1, 1))
+    assert fingerprint(found[1], Listing()) != before

@@ -18,6 +18,7 @@ from medseg.datasets.naming import safe_name
 from medseg.errors import DatasetError
 from medseg.io import formats
 from medseg.labels import Labels
+from medseg.walking import walked
 
 __all__ = ["is_image_name", "read", "recognises"]
 
@@ -73,9 +74,8 @@ def read(root: Path, labels: Labels | None) -> Dataset:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    for name, folders, files in os.walk(root):
-        folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
-        paths = [Path(name, file) for file in sorted(files) if not file.startswith(".")]
+    for folder, names in walked(root):
+        paths = [folder / name for name in names if not name.startswith(".")]
         yield from (path for path in paths if formats.ending(path) in _ENDINGS)
 
 

@@ -1,6 +1,5 @@
 """Layout "dicom": a tree of DICOM studies; SEG and RTSTRUCT files in it are labels of the series that they name."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -13,6 +12,7 @@ from medseg.datasets.naming import dicom_name, distinct, safe_name
 from medseg.errors import DatasetError, MedsegError
 from medseg.io import formats
 from medseg.labels import IGNORE_INDEX, Labels
+from medseg.walking import walked
 
 if TYPE_CHECKING:
     from medseg.io.dicom.structures.sources import StructureSource
@@ -86,12 +86,11 @@ def read(root: Path, labels: Labels | None) -> Dataset:
 
 def _sample(root: Path) -> Iterator[Path]:
     """The first and last files of each folder that may be DICOM: structures mostly stand apart from the slices."""
-    for folder, inner, names in os.walk(root):
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
-        known = [name for name in sorted(names) if not name.startswith(".")]
+    for folder, names in walked(root):
+        known = [name for name in names if not name.startswith(".")]
         known = [name for name in known if formats.ending(Path(name)) not in _OTHERS]
         for name in dict.fromkeys([*known[-_IN_A_FOLDER:], *known[:_IN_A_FOLDER]]):
-            yield Path(folder, name)
+            yield folder / name
 
 
 _OTHERS = frozenset(formats.ENDINGS) - frozenset(formats.DICOM_ENDINGS)

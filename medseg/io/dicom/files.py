@@ -1,6 +1,5 @@
 """Which files a DICOM tree consists of: all below a folder, or those that a DICOMDIR lists."""
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from medseg.errors import InputError, UnreadableFileError
 from medseg.io import formats
 from medseg.io.archive import is_archive, members
 from medseg.io.dicom.headers import dataset, guarded
+from medseg.walking import walked
 
 __all__ = ["files_of"]
 
@@ -49,11 +49,10 @@ def files_of(source: Path | Sequence[Path]) -> list[Path]:
 def _below(root: Path) -> Iterator[Path]:
     """The files; a folder that cannot be opened is listed itself, so that its reason is told as that of a file is."""
     closed: list[OSError] = []
-    for folder, inner, names in os.walk(root, onerror=closed.append):
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
-        for name in sorted(names):
+    for folder, names in walked(root, closed.append):
+        for name in names:
             if _may_be(name):
-                yield from _regular(Path(folder, name))
+                yield from _regular(folder / name)
     for error in closed:
         if Path(error.filename) == root:
             _refuse(error)
