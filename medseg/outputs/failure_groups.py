@@ -20,7 +20,7 @@ class FailureGroup:
     """Cases that failed for one reason.
 
     Args:
-        reason: Without names and figures, which are another's in each case.
+        reason: Without names, and without figures where they are another's in each case.
         advice: What mends it; empty where we do not know.
         cases: Their ids, in their order.
         example: The first one's error, whole.
@@ -34,27 +34,35 @@ class FailureGroup:
 
 def failure_groups(failures: Iterable[Failure]) -> list[FailureGroup]:
     """The failures by their reasons, the most frequent first."""
-    groups: dict[tuple[str, str], list[Failure]] = {}
+    groups: dict[tuple[str, str], list[tuple[Failure, str, str]]] = {}
     for failure in failures:
-        reason = _plain(failure.error.removesuffix(failure.advice).strip(), failure)
-        advice = _plain(failure.advice, failure)
-        groups.setdefault((reason, _NUMBER.sub("#", advice)), []).append(failure)
+        reason = _nameless(failure.error.removesuffix(failure.advice).strip(), failure)
+        advice = _nameless(failure.advice, failure)
+        groups.setdefault((_NUMBER.sub("#", reason), _NUMBER.sub("#", advice)), []).append((failure, reason, advice))
     found = [
         FailureGroup(
-            reason, _plain(members[0].advice, members[0]), tuple(one.case for one in members), members[0].error
+            _common([reason for _failure, reason, _advice in members]),
+            _common([advice for _failure, _reason, advice in members]),
+            tuple(failure.case for failure, *_texts in members),
+            members[0][0].error,
         )
-        for (reason, _advice), members in groups.items()
+        for members in groups.values()
     ]
     return sorted(found, key=lambda group: -len(group.cases))
 
 
-def _plain(text: str, failure: Failure) -> str:
-    """A text without the case's names, and without what differs in figures alone."""
+def _nameless(text: str, failure: Failure) -> str:
+    """A text without the case's names."""
     names = {failure.case, *failure.images, *(PurePath(image).name for image in failure.images)} - {""}
     for name in sorted((name for name in names if " " in name), key=len, reverse=True):
         text = text.replace(name, _GAP)
     text = _WORD.sub(lambda found: _without(found[0], names), text)
-    return _NUMBER.sub("#", text.removeprefix(f"{_GAP}: ").removesuffix("."))
+    return text.removeprefix(f"{_GAP}: ").removesuffix(".")
+
+
+def _common(texts: list[str]) -> str:
+    """What texts say that differ in figures at most: with its figures where they are the same in all."""
+    return texts[0] if len(set(texts)) == 1 else _NUMBER.sub("#", texts[0])
 
 
 def _without(word: str, names: set[str]) -> str:

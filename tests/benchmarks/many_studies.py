@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 import psutil
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
@@ -227,7 +228,7 @@ def _unforeseen(cases: pd.DataFrame) -> list[str]:
 def _show(rows: list[dict[str, Any]], title: str) -> None:
     table = Table(*rows[0].keys(), title=title) if rows else Table(title=title)
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+        table.add_row(*(escape(str(value)) for value in row.values()))
     Console(width=220).print(table)
 
 
