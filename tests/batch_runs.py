@@ -13,7 +13,8 @@ from medseg.datasets import cases_from_inputs
 from medseg.image import Image, Segmentation
 from medseg.labels import Labels
 from medseg.reporting import Silent
-from medseg.workflow.predicting import predict_with
+from medseg.workflow.batch_options import BatchOptions
+from medseg.workflow.predicting_cases import predict_with
 
 __all__ = ["Bright", "run", "started", "until"]
 
@@ -37,7 +38,8 @@ class Bright:
 
 def run(studies: Path, out: Path, hang: str = "", command: str = "medseg predict ...") -> Predictions:
     """Run it here."""
-    return predict_with(Bright(hang), cases_from_inputs([studies]), out, Silent(), jobs=0, command=command)
+    options = BatchOptions(jobs=0, command=command)
+    return predict_with(Bright(hang), cases_from_inputs([studies]), out, Silent(), options)
 
 
 def started(studies: Path, out: Path, hang: str) -> "subprocess.Popen[bytes]":

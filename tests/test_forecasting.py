@@ -6,6 +6,7 @@ import pytest
 from plans import plan_3d, untrained_model
 
 from medseg.datasets import cases_from_inputs
+from medseg.workflow.batch_options import BatchOptions
 from medseg.workflow.forecasting import forecast
 from medseg.workflow.predicting import predict
 
@@ -29,7 +30,8 @@ def test_a_dry_run_says_what_the_run_then_does(folder, studies, tmp_path):
     out = tmp_path / "out"
 
     def ahead(**options):
-        return forecast(folder, lambda n: cases_from_inputs([studies], channels=n), out, precision="fp32", **options)
+        asked = BatchOptions(settings={"precision": "fp32"}, **options)
+        return forecast(folder, lambda n: cases_from_inputs([studies], channels=n), out, asked)
 
     before = ahead()
     assert not out.exists()

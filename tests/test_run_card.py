@@ -14,7 +14,8 @@ from medseg.ledger import digest, read_ledger
 from medseg.ledger.summary import inputs
 from medseg.outputs.record import model_card
 from medseg.reporting import Silent
-from medseg.workflow.predicting import predict_with
+from medseg.workflow.batch_options import BatchOptions
+from medseg.workflow.predicting_cases import predict_with
 
 
 @pytest.fixture
@@ -76,7 +77,9 @@ def test_an_interrupted_run_has_its_card(studies, tmp_path):
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        predict_with(Bright(), cases_from_inputs([studies]), tmp_path / "out", Stopping(), jobs=0, command="x")
+        predict_with(
+            Bright(), cases_from_inputs([studies]), tmp_path / "out", Stopping(), BatchOptions(jobs=0, command="x")
+        )
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert record["counts"] == {"queued": 2, "done": 1}
     assert "2 not done" in (tmp_path / "out" / "run.html").read_text()

@@ -13,6 +13,7 @@ from medseg.batch import Predictions
 from medseg.cli import app
 from medseg.errors import ConfigError, InputError
 from medseg.reporting import Silent
+from medseg.workflow.batch_options import BatchOptions
 from medseg.workflow.predicting import predict_listed
 from medseg.workflow.watching import Listing, watch
 
@@ -37,7 +38,7 @@ class Rounds(Silent):
         self.said.append(text)
 
     def __call__(self, listing: Listing) -> Predictions:
-        done = predict_listed(self.model, listing, self.out, jobs=0)
+        done = predict_listed(self.model, listing, self.out, BatchOptions(jobs=0))
         self.rounds.append(dict(zip(done.cases["case"], done.cases["status"], strict=True)))
         self.after.pop(0)()
         return done

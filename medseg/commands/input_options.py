@@ -1,15 +1,30 @@
 """What `medseg predict` takes of its inputs beyond their names: a choice of series, a dry run, an inbox to follow."""
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from medseg.commands.options import bars, show
 
-__all__ = ["DryRun", "Once", "Quiet", "Series", "Watch", "follow", "refuse_together", "show_forecast", "show_jobs"]
+if TYPE_CHECKING:
+    from medseg.reporting import Reporter
+    from medseg.workflow.batch_options import BatchOptions
+    from medseg.workflow.watching import Listing
+
+__all__ = [
+    "DryRun",
+    "Once",
+    "Quiet",
+    "Series",
+    "Watch",
+    "follow",
+    "listing_of",
+    "refuse_together",
+    "show_forecast",
+    "show_jobs",
+]
 
 Series = Annotated[
     str | None,
@@ -50,7 +65,7 @@ def refuse_together(option: str, others: Mapping[str, object]) -> None:
 
 
 def show_forecast(
-    model: Path, inputs: list[Path], out: Path, series: str | None, asked: Mapping[str, Any], *, as_json: bool
+    model: Path, inputs: list[Path], out: Path, series: str | None, asked: "BatchOptions", *, as_json: bool
 ) -> None:
     """Print what would be done; exit code 1 where headers refuse a case already."""
     from medseg.atomic import json_text
@@ -58,8 +73,7 @@ def show_forecast(
     from medseg.workflow.forecasting import forecast
 
     with bars() as reporter:
-        listing = partial(_listed, inputs, reporter, series)
-        found = forecast(model, listing, out, **asked)
+        found = forecast(model, listing_of(inputs, series, reporter), out, asked)
     totals, table = found.told(), found.cases
     if as_json:
         filled = table.astype(object).where(table.notna(), None)
@@ -80,10 +94,11 @@ def show_jobs(cluster: str, *, as_json: bool) -> None:
         typer.echo(script)
 
 
-def _listed(inputs: list[Path], reporter: Any, series: str | None, channels: int) -> Any:
+def listing_of(inputs: list[Path], series: str | None, reporter: "Reporter") -> "Listing":
+    """What lists the cases of the inputs for a model of so many channels."""
     from medseg.datasets import cases_from_inputs
 
-    return cases_from_inputs(inputs, reporter, channels=channels, series=series)
+    return lambda channels: cases_from_inputs(inputs, reporter, channels=channels, series=series)
 
 
 def _summary(totals: Mapping[str, Any], *, memory_known: bool) -> str:
@@ -103,7 +118,7 @@ def _summary(totals: Mapping[str, Any], *, memory_known: bool) -> str:
 
 
 def follow(
-    model: Path, inputs: list[Path], out: Path, series: str | None, asked: Mapping[str, Any], *, quiet: str, once: bool
+    model: Path, inputs: list[Path], out: Path, series: str | None, asked: "BatchOptions", *, quiet: str, once: bool
 ) -> None:
     """Predict what comes into a folder; exit code 1 where a case of the tables has failed."""
     from medseg.errors import ConfigError
@@ -117,7 +132,7 @@ def follow(
         failed = watch(
             inputs[0],
             out,
-            lambda listing: predict_listed(model, listing, out, reporter=reporter, **asked),
+            lambda listing: predict_listed(model, listing, out, asked, reporter),
             quiet=seconds_of(quiet),
             once=once,
             series=series,

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,6 +14,7 @@ from medseg.commands.input_options import (
     Series,
     Watch,
     follow,
+    listing_of,
     refuse_together,
     show_forecast,
     show_jobs,
@@ -157,38 +158,45 @@ def predict(
     """
     from medseg.atomic import json_text
     from medseg.outputs.console import frame_table
-    from medseg.workflow import predict as run
+    from medseg.workflow.batch_options import BatchOptions
+    from medseg.workflow.predicting import predict_listed
 
-    asked: dict[str, Any] = {
-        "min_voxels": min_voxels,
-        "probabilities": probabilities,
-        "masks_only": masks_only,
-        "redo": redo,
-        "retry_failed": retry_failed,
-        "attempts": attempts,
-        "speed": speed,
-        "backend": backend,
-        "device": device,
-        "precision": precision,
-        "max_memory": max_memory,
-        "portable": portable,
-        "trusted": trusted,
-        "reading": reading_changes(reading, frame, untilt),
-    }
+    options = BatchOptions(
+        part=part,
+        min_voxels=min_voxels,
+        reading=reading_changes(reading, frame, untilt),
+        probabilities=probabilities,
+        masks_only=masks_only,
+        jobs=jobs,
+        redo=redo,
+        retry_failed=retry_failed,
+        attempts=attempts,
+        timeout=timeout,
+        memory_limit=memory_limit,
+        command="medseg " + shlex.join(sys.argv[1:]),
+        cluster=cluster,
+        settings={
+            "speed": speed,
+            "backend": backend,
+            "device": device,
+            "precision": precision,
+            "max_memory": max_memory,
+            "portable": portable,
+            "trusted": trusted,
+        },
+    )
     if dry_run:
         refuse_together("--dry-run", {"--watch": watch, "--part": part})
         if cluster is not None:
             show_jobs(cluster, as_json=as_json)
-        show_forecast(model, inputs, out, series, asked, as_json=as_json)
+        show_forecast(model, inputs, out, series, options, as_json=as_json)
         return
-    asked |= {"part": part, "jobs": jobs, "cluster": cluster, "timeout": timeout, "memory_limit": memory_limit}
-    asked["command"] = "medseg " + shlex.join(sys.argv[1:])
     if watch:
         refuse_together("--watch", {"--cluster": cluster, "--part": part, "--redo": redo, "--json": as_json})
-        follow(model, inputs, out, series, asked, quiet=quiet, once=once)
+        follow(model, inputs, out, series, options, quiet=quiet, once=once)
         return
     with bars() as reporter:
-        done = run(model, inputs, out, series=series, reporter=reporter, **asked)
+        done = predict_listed(model, listing_of(inputs, series, reporter), out, options, reporter)
     if as_json:
         failed = done.failed[["case", "error"]].to_dict("records")
         told = {"out": str(out), "cases": len(done.cases), "failed": failed, "settings": dict(done.settings)}

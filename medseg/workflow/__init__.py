@@ -6,12 +6,13 @@ from medseg.workflow.comparing import FollowUp, compare
 from medseg.workflow.corrections import Corrections, read_corrections
 from medseg.workflow.cross_validation import CrossValidation, cross_validate
 from medseg.workflow.data import convert, convert_dataset, inspect
+from medseg.workflow.loading import load_model, model_info
 from medseg.workflow.measuring import evaluate, measure
 from medseg.workflow.measuring_cases import MeasuredCases, measure_cases
 from medseg.workflow.methods import Paper, write_methods
 from medseg.workflow.patient_level import Patients, patients
 from medseg.workflow.planning import make_plan
-from medseg.workflow.predicting import load_model, model_info, predict
+from medseg.workflow.predicting import predict
 from medseg.workflow.ranking import leaderboard
 from medseg.workflow.report_folder import Report, report
 from medseg.workflow.reviewing import Review, review

@@ -1,7 +1,7 @@
 """What a batch would do: its cases, what is done already, and what they will take. Nothing is written."""
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from medseg.line.limits import Limits
 from medseg.line.network import Facts
 from medseg.line.tasks import Finishing
 from medseg.options import ReadOptions
+from medseg.workflow.batch_options import BatchOptions
 from medseg.workflow.model_opening import open_for_batch
 from medseg.workflow.watching import Listing as Cases
 
@@ -74,21 +75,8 @@ class Forecast:
         }
 
 
-def forecast(
-    model: str | Path,
-    listing: Cases,
-    out: Path,
-    *,
-    min_voxels: int = 0,
-    reading: Mapping[str, Any] | None = None,
-    probabilities: bool = False,
-    masks_only: bool = False,
-    redo: bool = False,
-    retry_failed: bool = False,
-    attempts: int = 2,
-    **settings: Any,
-) -> Forecast:
-    """List what `predict` would do; the arguments are its own. The model is opened, no voxel is decoded.
+def forecast(model: str | Path, listing: Cases, out: Path, options: BatchOptions | None = None) -> Forecast:
+    """List what `predict` would do with these options. The model is opened, no voxel is decoded.
 
     Memory is the estimate that `max_memory` is held to, of a process that does everything, for the uncropped image.
     Seconds are the voxels of the case times the median of what earlier cases in `out` took a voxel by the same model.
@@ -96,19 +84,20 @@ def forecast(
     Raises:
         MedsegError: The model cannot be opened, or an input does not exist.
     """
+    asked = options or BatchOptions()
     with ExitStack() as stack:
-        found = open_for_batch(Path(model), settings, listing, out, jobs=0, limits=Limits(), stack=stack)
+        found = open_for_batch(Path(model), asked.settings, listing, out, jobs=0, limits=Limits(), stack=stack)
         facts, cases = found.facts, found.cases
-    options = check(ReadOptions, facts.reading.model_dump() | dict(reading or {}), "reading")
+    reading = check(ReadOptions, facts.reading.model_dump() | dict(asked.reading or {}), "reading")
     channels = facts.channels if len(facts.channels) > 1 else None
-    finishing = Finishing(out, min_voxels, channels, options, probabilities, masks_only)
+    finishing = Finishing(out, asked.min_voxels, channels, reading, asked.probabilities, asked.masks_only)
     run, files = described_run(None, facts, finishing), Listing()
     known = _known(out)
     plans = [planned(number, case, run, files, known.get(case.id)) for number, case in enumerate(cases)]
-    work = sort_out(plans, known, Rules(redo, retry_failed, attempts), intact_in(out))
-    rate, learnt_from = _seconds_a_voxel(known.values(), facts, options)
+    work = sort_out(plans, known, Rules(asked.redo, asked.retry_failed, asked.attempts), intact_in(out))
+    rate, learnt_from = _seconds_a_voxel(known.values(), facts, reading)
     plan = _plan(facts)
-    rows = [_row(case, _state(number, work), files, options, rate, plan) for number, case in enumerate(cases)]
+    rows = [_row(case, _state(number, work), files, reading, rate, plan) for number, case in enumerate(cases)]
     import pandas as pd
 
     table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype({"files": "Int64", "voxels": "Int64"})

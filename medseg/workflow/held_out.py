@@ -17,7 +17,8 @@ from medseg.labels import Labels
 from medseg.plan import read_plan
 from medseg.reporting import Reporter
 from medseg.trust import require_named
-from medseg.workflow.predicting import load_model, predict_with
+from medseg.workflow.loading import load_model
+from medseg.workflow.predicting_cases import predict_with
 
 __all__ = ["class_indices", "judged_pairs", "predict_held_out", "reference_of"]
 

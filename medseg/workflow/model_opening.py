@@ -84,9 +84,10 @@ def open_for_batch(
 
 def _planned_channels(path: Path) -> int | None:
     """How many its images have, where that is known without loading torch."""
-    from medseg.workflow.predicting import is_classical, load_model
+    from medseg.workflow.classical_models import is_classical_model
+    from medseg.workflow.loading import load_model
 
-    if is_classical(path):
+    if is_classical_model(path):
         return len(load_model(path).channels)
     try:
         return len(read_plan(model_root(path) / "plan.json").channels)

@@ -25,7 +25,8 @@ from medseg.outputs.review_sheet import SheetRow, sheet_row, write_sheet
 from medseg.reporting import Reporter, Silent
 from medseg.workflow.finished_run import FinishedRun, Judged, open_run
 from medseg.workflow.held_out import class_indices, reference_of
-from medseg.workflow.predicting import load_model, predict_with
+from medseg.workflow.loading import load_model
+from medseg.workflow.predicting_cases import predict_with
 
 __all__ = ["RECORD", "Review", "review", "voxel_hash"]
 
