@@ -16,6 +16,7 @@ import numpy as np
 
 from medseg.atomic import atomic_path
 from medseg.image import Segmentation
+from medseg.labels import Code
 from medseg.outputs.dicom.identity import Author, uid_of
 from medseg.outputs.dicom.source import Source
 
@@ -125,12 +126,13 @@ def content_of(segmentation: Segmentation) -> str:
     return digest.hexdigest()
 
 
-def code_item(scheme: str, value: str, meaning: str) -> "Dataset":
-    """The item of a code sequence."""
+def code_item(code: Code) -> "Dataset":
+    """The item of a code sequence; a code of more than 16 letters is a long one."""
     from pydicom import Dataset
 
     item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    setattr(item, "CodeValue" if len(code.value) <= 16 else "LongCodeValue", code.value)
+    item.CodingSchemeDesignator, item.CodeMeaning = code.scheme, short_text(code.meaning, 64)
     return item
 
 

@@ -142,6 +142,10 @@ def _observed(number: int, label: Label) -> "Dataset":
     item = Dataset()
     item.ObservationNumber = item.ReferencedROINumber = number
     item.RTROIInterpretedType, item.ROIInterpreter = "", ""
-    if label.code is not None:
-        item.RTROIIdentificationCodeSequence = [code_item(label.code.scheme, label.code.value, label.code.meaning)]
+    coding = label.coding
+    if coding is not None:
+        code = code_item(coding.type)
+        if coding.modifier is not None:
+            code.SegmentedPropertyTypeModifierCodeSequence = [code_item(coding.modifier)]
+        item.RTROIIdentificationCodeSequence = [code]
     return item
