@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from medseg.datasets import Dataset, inspect_dataset, open_dataset
     from medseg.demonstration import demonstrate
     from medseg.errors import (
+        ArchiveError,
         ConfigError,
         DatasetError,
         GeometryError,
@@ -68,6 +69,7 @@ _MODULES = {
     "datasets": ("Dataset", "inspect_dataset", "open_dataset"),
     "demonstration": ("demonstrate",),
     "errors": (
+        "ArchiveError",
         "ConfigError",
         "DatasetError",
         "GeometryError",
@@ -116,6 +118,7 @@ _MODULES = {
 _HOMES = {name: f"medseg.{module}" for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "ArchiveError",
     "Case",
     "ConfigError",
     "Dataset",

@@ -11,6 +11,7 @@
     │   ├── ConfigError             a key or value of a configuration
     │   └── ModelFolderError        a model folder that is incomplete or of another kind
     ├── OutputError             something could not be written
+    ├── ArchiveError            an archive that cannot be reached, or refuses
     ├── TrainingError           training cannot go on (a non-finite loss, say)
     └── MissingExtraError       an optional dependency is not installed
 
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "ArchiveError",
     "ConfigError",
     "DatasetError",
     "GeometryError",
@@ -117,6 +119,22 @@ class OutputError(MedsegError):
     ) -> None:
         super().__init__(where, found, mend, expected)
         self.errno = None if error is None else error.errno
+
+
+class ArchiveError(MedsegError):
+    """An archive (PACS) cannot be reached, refuses, or answers otherwise than was agreed.
+
+    Args:
+        where: As in `MedsegError`; so are `found`, `mend` and `expected`.
+        found: What was found there.
+        mend: What the user can do.
+        expected: What was expected instead.
+        passing: Whether the same may go well later.
+    """
+
+    def __init__(self, where: str | Path, found: str, mend: str, expected: str = "", *, passing: bool = False) -> None:
+        super().__init__(where, found, mend, expected)
+        self.passing = passing
 
 
 class TrainingError(MedsegError):

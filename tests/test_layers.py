@@ -13,7 +13,7 @@ import medseg
 ROOT = Path(medseg.__file__).parent
 
 LEVELS = {
-    **dict.fromkeys(("errors", "geometry", "image", "case", "labels", "config", "picture", "plan"), 0),
+    **dict.fromkeys(("errors", "geometry", "image", "case", "labels", "codes", "config", "picture", "plan"), 0),
     **dict.fromkeys(
         ("segmenter", "atomic", "reporting", "options", "address", "trust", "room", "shares", "pseudonyms", "walking"), 0
     ),
@@ -22,7 +22,7 @@ LEVELS = {
     **dict.fromkeys(("training", "inference"), 3),
     **dict.fromkeys(("outputs", "export"), 4),
     **dict.fromkeys(
-        ("workflow", "batch", "line", "scale", "demonstration", "cli", "commands", "__init__", "__main__"), 5
+        ("workflow", "batch", "line", "scale", "pacs", "demonstration", "cli", "commands", "__init__", "__main__"), 5
     ),
 }
 TENSORS = {"transforms", "networks", "device", "training", "inference", "export"}
