@@ -7,6 +7,8 @@ Pictures may say it in colours instead: `{"benign": "#00ff00", "malignant": "#ff
 the pictures that are read, and gives the labels the file values 1, 2, ... in order, in which masks are written.
 Likewise the names of structures, where a file or a data set has a mask for each:
 `{"lung": ["left lung", "right lung"]}`.
+
+What labels mean in DICOM's words stands beside them: `{"lesion": 1, "codes": {"lesion": {"type": [...], ...}}}`.
 """
 
 import re
@@ -16,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from medseg.codes import Code, Coding, coding_of
 from medseg.errors import LabelError
 
-__all__ = ["IGNORE_INDEX", "Code", "Label", "Labels", "labels_of"]
+__all__ = ["IGNORE_INDEX", "Code", "Coding", "Label", "Labels", "labels_of"]
 
 IGNORE_INDEX = 255
 Colour = tuple[int, int, int]
@@ -33,22 +36,18 @@ _PALETTE = (
 
 
 @dataclass(frozen=True)
-class Code:
-    """A coded concept, such as SNOMED CT 39607008 "Lung"."""
-
-    scheme: str
-    value: str
-    meaning: str
-
-
-@dataclass(frozen=True)
 class Label:
-    """One structure: its name, its file values (the first is the one written), its colour and perhaps a code."""
+    """One structure: its name, its file values (the first is the one written), its colour and perhaps its codes."""
 
     name: str
     values: tuple[int, ...]
     colour: Colour
-    code: Code | None = None
+    code: Coding | None = None
+
+    @property
+    def coding(self) -> Coding | None:
+        """Its own codes, else those that medseg's table has for its name; None where nobody gave any."""
+        return self.code or coding_of(self.name)
 
 
 @dataclass(frozen=True)
@@ -103,10 +102,15 @@ class Labels:
         the labels in order and 255 for ignore. Or from names of structures, `{"lung": ["left lung", "right lung"]}`,
         which give file values in the same way.
 
+        `codes` among them, a mapping, says what labels mean in DICOM's words: see `with_codes`.
+
         Raises:
             LabelError: A value is neither a whole number nor a colour or name, is declared twice, or they are mixed.
         """
         declared = dict(declared)
+        if isinstance(declared.get("codes"), Mapping):
+            codes = declared.pop("codes")
+            return cls.from_config(declared).with_codes(codes)
         overlapping = declared.pop("overlapping", False)
         if not isinstance(overlapping, bool):
             mend = "Say `overlapping: true`, or call the label something else."
@@ -154,14 +158,34 @@ class Labels:
 
     def to_config(self) -> dict[str, Any]:
         """The mapping that `from_config` reads."""
-        overlapping = {} if self.exclusive else {"overlapping": True}
+        beside: dict[str, Any] = {} if self.exclusive else {"overlapping": True}
+        codes = {label.name: label.code.to_config() for label in self.labels if label.code is not None}
+        beside |= {"codes": codes} if codes else {}
         if self.colours:
-            return self._to_colours() | overlapping
+            return self._to_colours() | beside
         if self.structures:
-            return self._to_structures() | overlapping
+            return self._to_structures() | beside
         declared: dict[str, Any] = {"background": list(self.background)}
         declared |= {label.name: list(label.values) for label in self.labels}
-        return (declared if self.ignore is None else declared | {"ignore": self.ignore}) | overlapping
+        return (declared if self.ignore is None else declared | {"ignore": self.ignore}) | beside
+
+    def with_codes(self, codes: Mapping[str, Any]) -> "Labels":
+        """With codes by the names of labels, each as `Coding.from_config` takes them.
+
+        Raises:
+            LabelError: A name is none of the labels', or a code is not one.
+        """
+        unknown = [name for name in codes if name not in self.names]
+        if unknown:
+            mend = "Name labels as they are called."
+            raise LabelError("codes", f"{unknown} among no labels", mend, ", ".join(self.names))
+        read = {name: Coding.from_config(said, f"codes.{name}") for name, said in codes.items()}
+        return replace(self, labels=tuple(replace(one, code=read.get(one.name, one.code)) for one in self.labels))
+
+    @property
+    def uncoded(self) -> tuple[str, ...]:
+        """Names of the labels for which there is no code, so that no DICOM SEG or SR can be written of them."""
+        return tuple(one.name for one in self.labels if one.coding is None or one.coding.category is None)
 
     @property
     def _written_names(self) -> dict[int, str]:

@@ -215,7 +215,7 @@ def test_segments_that_share_no_voxel_make_one_label_map(tmp_path):
     assert found.labels.exclusive
     assert found.labels.labels[1].colour == (221, 130, 101)
     assert found.labels.labels[1].values == (7,)
-    assert found.labels.labels[1].code == Code("SCT", "10200004", "Kidney")
+    assert found.labels.labels[1].code.type == Code("SCT", "10200004", "Kidney")
 
 
 def test_segments_that_overlap_make_a_stack_of_binary_channels(tmp_path):
@@ -621,7 +621,7 @@ def test_the_liver_of_dcmqi_equals_its_nrrd(test_data):
         mine = mask_on_grid(found.mask, found.geometry, geometry, "liver")
         np.testing.assert_array_equal(mine > 0, truth > 0)
         assert (mine > 0).sum() == 107098
-        assert found.labels.labels[0].code == Code("SRT", "T-62000", "Liver")
+        assert found.labels.labels[0].code.type == Code("SRT", "T-62000", "Liver")
 
 
 @pytest.mark.parametrize("source", ["image", "multiframe/mf.dcm", "nrrd/label.nrrd"])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["rgb_of_cielab"]
+__all__ = ["cielab_of_rgb", "rgb_of_cielab"]
 
 _WHITE = np.array([0.95047, 1.0, 1.08883])  # D65, the white of sRGB, as dcmqi, highdicom and 3D Slicer encode it
 _XYZ_TO_RGB = np.array(
@@ -27,3 +27,16 @@ def rgb_of_cielab(stored: Sequence[int] | None) -> tuple[int, int, int] | None:
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     red, green, blue = (int(part) for part in np.rint(encoded * 255).clip(0, 255))
     return red, green, blue
+
+
+def cielab_of_rgb(colour: Sequence[int]) -> tuple[int, int, int]:
+    """The RecommendedDisplayCIELabValue of an sRGB colour (0 to 255): the inverse of `rgb_of_cielab`."""
+    encoded = np.array([int(part) for part in colour]) / 255
+    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    ratio = np.linalg.inv(_XYZ_TO_RGB) @ linear / _WHITE
+    x, y, z = np.where(ratio > (6 / 29) ** 3, np.cbrt(ratio), ratio / (3 * (6 / 29) ** 2) + 4 / 29)
+    found = np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+    shifted = found + np.array([0, 128, 128])
+    stored = np.rint(shifted / (100, 255, 255) * 65535).clip(0, 65535)
+    lightness, a, b = (int(part) for part in stored)
+    return lightness, a, b

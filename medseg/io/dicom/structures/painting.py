@@ -8,7 +8,7 @@ import numpy as np
 
 from medseg.errors import LabelError
 from medseg.geometry import Geometry, Reorientation
-from medseg.labels import Code, Label, Labels
+from medseg.labels import Coding, Label, Labels
 
 __all__ = [
     "Drawing",
@@ -31,7 +31,7 @@ class Structure:
     number: int
     name: str
     colour: tuple[int, int, int] | None = None
-    code: Code | None = None
+    code: Coding | None = None
     notes: tuple[str, ...] = ()
 
 

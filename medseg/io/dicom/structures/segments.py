@@ -17,7 +17,7 @@ from medseg.io.dicom.structures.frame_groups import frame_groups, located, segme
 from medseg.io.dicom.structures.frames import Frames
 from medseg.io.dicom.structures.objects import whole_number
 from medseg.io.dicom.structures.painting import Drawing, Piece, Structure, unique_names
-from medseg.labels import Code
+from medseg.labels import Code, Coding
 
 __all__ = ["read_segments", "referenced_series", "segment_names"]
 
@@ -105,8 +105,8 @@ def _structures(dataset: Any, kind: str, path: Path) -> tuple[tuple[Structure, .
     numbers = [number for number, _position, _item in items]
     if len(set(numbers)) < len(numbers):
         raise UnreadableFileError(path, f"SegmentSequence lists a number twice: {numbers}", EXPORT_AGAIN)
-    codes = {number: _code(item) for number, _position, item in items}
-    background = {n for n, code in codes.items() if code and (code.scheme, code.value) == _BACKGROUND}
+    codes = {number: _coding(item) for number, _position, item in items}
+    background = {n for n, code in codes.items() if code and (code.type.scheme, code.type.value) == _BACKGROUND}
     background |= {int(dataset.get("PixelPaddingValue") or 0) if kind == "LABELMAP" else 0}
     if 0 in numbers and 0 not in background:
         raise UnreadableFileError(path, "uses 0, which stands for background, as a segment", "Number segments from 1.")
@@ -120,14 +120,33 @@ def _structures(dataset: Any, kind: str, path: Path) -> tuple[tuple[Structure, .
     ), frozenset(background)
 
 
-def _code(item: Any) -> Code | None:
-    coded = item.get("SegmentedPropertyTypeCodeSequence")
-    if not coded:
+def _coding(item: Any) -> Coding | None:
+    """What a segment says of itself in codes; `None` where it does not say its type."""
+    type_, region = (_first(item, name) for name in ("SegmentedPropertyTypeCodeSequence", "AnatomicRegionSequence"))
+    if type_ is None:
         return None
-    value = next(
-        (coded[0].get(name) for name in ("CodeValue", "LongCodeValue", "URNCodeValue") if coded[0].get(name)), ""
+    return Coding(
+        _code(type_),
+        _nested(item, "SegmentedPropertyCategoryCodeSequence"),
+        _nested(type_, "SegmentedPropertyTypeModifierCodeSequence"),
+        None if region is None else _code(region),
+        None if region is None else _nested(region, "AnatomicRegionModifierSequence"),
     )
-    return Code(str(coded[0].get("CodingSchemeDesignator", "")), str(value), str(coded[0].get("CodeMeaning", "")))
+
+
+def _nested(item: Any, name: str) -> Code | None:
+    found = _first(item, name)
+    return None if found is None else _code(found)
+
+
+def _first(item: Any, name: str) -> Any:
+    listed = item.get(name)
+    return listed[0] if listed else None
+
+
+def _code(coded: Any) -> Code:
+    value = next((coded.get(name) for name in ("CodeValue", "LongCodeValue", "URNCodeValue") if coded.get(name)), "")
+    return Code(str(coded.get("CodingSchemeDesignator", "")), str(value), str(coded.get("CodeMeaning", "")))
 
 
 def _check_listed(numbers: Iterable[int], known: frozenset[int], path: Path) -> None:
