@@ -26,8 +26,8 @@ class Author:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What of it makes an object another one: a model may be called otherwise and be the same."""
-        return (self.model_hash or self.model, self.version, self.settings_hash)
+        """What of it makes an object another one: all, as all of it is written."""
+        return (self.model, self.model_hash, self.version, self.settings_hash)
 
 
 def uid_of(*parts: str | int) -> str:
