@@ -15,6 +15,7 @@ from medseg.commands import (
     learning,
     measuring,
     models,
+    pacs,
     patients,
     planning,
     report,
@@ -59,6 +60,7 @@ for _command in (
     models.demo,
 ):
     app.command()(_command)
+app.add_typer(pacs.app, name="pacs")
 
 
 @app.callback(invoke_without_command=True)

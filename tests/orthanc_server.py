@@ -141,4 +141,4 @@ def running_orthanc(folder: Path, **changes: Any) -> Iterator[Orthanc]:
             server.start()
             yield server
         finally:
-            server.stop()
+            server.stop(kill=True)  # its database goes, too

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from orthanc_server import PASSWORD, USER, Orthanc, running_orthanc
+from small_studies import write_studies
 
 from medseg.pacs.nodes import Dimse, Node, Web
-from small_studies import write_studies
 
 
 @pytest.fixture
