@@ -135,6 +135,16 @@ def fetch(
     return brought
 
 
+def require_condition(asked: Query) -> None:
+    """Refuse to fetch a whole archive.
+
+    Raises:
+        ConfigError: The query has no condition.
+    """
+    if not asked.study and not asked.series and asked.limit is None:
+        raise ConfigError("query", "has no condition, which would fetch all", "Say which studies, or limit=10.")
+
+
 def store(word: str, inputs: Iterable[str | Path], *, nodes: Path | None = None, way: Way | None = None) -> Sent:
     """Store DICOM files, and those of folders, that an archive does not have.
 
