@@ -8,6 +8,7 @@ import copy
 import hashlib
 import json
 import warnings
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ import numpy as np
 
 from medseg.atomic import atomic_path
 from medseg.image import Segmentation
+from medseg.io.dicom.headers import BROKEN
 from medseg.labels import Code
 from medseg.outputs.dicom.identity import Author, uid_of
 from medseg.outputs.dicom.source import Source
@@ -83,23 +85,29 @@ def begun(
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = ds.SOPClassUID, ds.SOPInstanceUID
     meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
-    meta.ImplementationClassUID = _IMPLEMENTATION
+    meta.ImplementationClassUID = UID(_IMPLEMENTATION)
     meta.ImplementationVersionName = _MAKER.upper()
     ds.file_meta = meta
     return ds
 
 
 def _copied(first: "Dataset") -> "Dataset":
-    """Patient and study of an instance, their text in Unicode, whichever characters the source is written in."""
+    """Patient and study of an instance, their text in Unicode, whichever characters the source is written in.
+
+    What the source has wrong stays wrong as far as it can be written again, and is left out otherwise.
+    """
     from pydicom import Dataset
 
     kept = Dataset()
-    for name in (*_PATIENT, *_STUDY):
-        if name in first:
-            kept[name] = copy.deepcopy(first[name])
-    if "SpecificCharacterSet" in first:
-        kept.SpecificCharacterSet = first.SpecificCharacterSet
-    kept.decode()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in (*_PATIENT, *_STUDY):
+            if name in first:
+                with suppress(*BROKEN):
+                    kept[name] = copy.deepcopy(first[name])
+        if "SpecificCharacterSet" in first:
+            kept.SpecificCharacterSet = first.SpecificCharacterSet
+        kept.decode()
     kept.SpecificCharacterSet = "ISO_IR 192"
     for name in _EMPTY:
         if name not in kept:
