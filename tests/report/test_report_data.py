@@ -116,7 +116,7 @@ def test_the_mean_of_what_a_voxel_covers_is_exact_where_sizes_divide():
 def test_an_image_that_is_gone_leaves_a_page_with_the_reason(made):
     page = handed_over(made / "cases" / "000003.js")
     assert page["picture"] is None
-    assert page["reason"] == "[image]: is gone. Put it back, and run the report again."
+    assert page["reason"] == "[image]: is gone. Put it back, and run the report again"
     assert [region["cells"][0] for region in page["regions"]] == ["lesion", "node"]
 
 

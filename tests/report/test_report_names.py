@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medseg.labels import Labels
+from medseg.outputs.report.index_data import index_data
 from medseg.outputs.report.names import images_of, reveals, without_identity
 from medseg.outputs.report.outliers import outliers, robust_z
 from medseg.outputs.report.source import ReportCase, Source
@@ -73,4 +74,23 @@ def test_the_case_unlike_the_others_is_named():
 
     cases = tuple(case(n, 500.0 if n == 7 else 5 + n / 10) for n in range(1, 21))
     source = Source(Path("out"), cases, Labels.from_config({"lesion": 1}), {})
-    assert [(one.case.id, one.figure) for one in outliers(source, "volume_ml")] == [("c7", "size")]
+    assert [(one.case.id, one.figure) for one in outliers(source, "volume_ml", "longest_axial_mm")] == [("c7", "size")]
+
+
+def test_areas_are_not_added_to_volumes_nor_pixels_to_millimetres():
+    ball = {"label": "lesion", "region": 1, "volume_ml": 4.0, "longest_axial_mm": 20.0}
+    flat = {"label": "lesion", "region": 1, "area_px": 90, "longest_axial_px": 14.0}
+    cases = tuple(
+        ReportCase(n, name, name, "", (), "done", regions=regions)
+        for n, (name, regions) in enumerate((("ball", (ball, ball)), ("flat", (flat,)), ("none", ())), start=1)
+    )
+    told = index_data(Source(Path("out"), cases, Labels.from_config({"lesion": 1}), {}), frozenset())["cases"]
+    assert [column["title"] for column in told["columns"]][2:5] == ["regions", "volume (ml)", "longest (mm)"]
+    assert [row[2:5] for row in told["rows"]] == [[2, 8, 20], [1, None, None], [0, 0, None]]
+
+
+def test_the_number_of_a_volume_stays_in_a_reason():
+    image = Path("/data/Doe/scan.nii.gz")
+    text = f"{image}: holds 2 volumes. Pick one: scan.nii.gz:/0. Not /12, nor zip.zip:/12/Doe."
+    said = without_identity(text, "scan", "scan", (), (image,))
+    assert said == "[image]: holds 2 volumes. Pick one: [image]:/0. Not [file], nor zip.zip:[file]"

@@ -117,13 +117,13 @@ def test_a_click_on_a_region_moves_the_planes_to_its_centre(page, folder):
         page.locator("#regions").get_by_role("button", name=f"Region {number + 1}: go to its centre").click()
         centre = np.array(regions_of(page)[number]["centre"])
         assert np.abs(np.array(position(page)) - centre).max() <= 0.51
-        assert page.locator("#regions tr[aria-selected=true]").count() == 1
+        assert page.locator("#regions tr[aria-current=true]").count() == 1
 
 
 @draws
 def test_recist_lines_show_in_their_slice_and_end_where_the_mask_does(page, folder):
     case_opened(page, folder, 1)
-    page.locator("#regions").get_by_role("button", name="Region 1: go to the slice").click()
+    page.locator("#regions").get_by_role("button", name="Region 1: go to its longest diameter").click()
     left, top, wide, high = axial(page)
     drawn = lines_in_axial(page)
     picture = page.evaluate("medsegViewer.picture")
@@ -153,7 +153,7 @@ def test_keys_move_through_slices_and_regions(page, folder):
     assert np.subtract(position(page), before).tolist() == [1, -1, 1]
     page.keyboard.press("n")
     page.keyboard.press("n")
-    assert page.locator("#regions tr[aria-selected=true]").inner_text().split()[2] == "node"
+    assert page.locator("#regions tr[aria-current=true]").inner_text().split()[2] == "node"
     slider = page.get_by_role("slider", name="Mask")
     page.keyboard.press("]")
     assert float(slider.input_value()) == pytest.approx(0.5)
@@ -207,6 +207,39 @@ def test_a_radiograph_is_zoomed_and_its_regions_are_found(page, folder):
     assert all(image.get_attribute("alt") for image in page.locator("img").all())
 
 
+def test_sliders_say_and_set_which_values_are_black_and_white(page, folder):
+    case_opened(page, folder, 2)
+    black, white = (page.get_by_role("slider", name=name) for name in ("Black", "White"))
+    stage = page.locator(".stage")
+    before = stage.screenshot()
+    told = [float(slider.get_attribute("aria-valuetext")) for slider in (black, white)]
+    black.fill("200")
+    white.fill("100")
+    assert (black.input_value(), white.input_value()) == ("99", "100")  # the one stays below the other
+    now = [float(slider.get_attribute("aria-valuetext")) for slider in (black, white)]
+    np.testing.assert_allclose(now, np.interp([99, 100], [0, 255], told), rtol=1e-3)
+    assert stage.screenshot() != before
+
+
+def test_failures_of_one_reason_are_one_item_with_a_link_to_each(page, make_predictions, tmp_path):
+    out = make_predictions(tmp_path)
+    table = pd.read_csv(out / "cases.csv", dtype=str)
+    failed = [
+        {"case": f"scan_{n}", "status": "failed", "images": f"/in/{n}.nii", "error": f"/in/{n}.nii: lacks {n} bytes."}
+        for n in range(101, 116)
+    ]
+    pd.concat([table, pd.DataFrame(failed)]).to_csv(out / "cases.csv", index=False)
+    report(out, jobs=1)
+    opened(page, out / "report", "index.html")
+    first, second = page.locator(".problem li").all_inner_texts()
+    assert first.startswith("15 cases: lacks # bytes. scan_101, scan_102,")
+    assert first.endswith("scan_112 and 3 more")
+    assert second.startswith("case 4: ")
+    assert page.locator(".problem li").first.locator("a").count() == 12
+    page.get_by_role("searchbox", name="Filter cases").fill("0000")  # the addresses of pages are none of the words
+    assert page.locator("#cases tbody a").count() == 0
+
+
 def test_pages_without_a_picture_say_why(page, folder):
     opened(page, folder, "cases/000003.html")
     assert "No picture: [image]: is gone" in page.locator("#view").inner_text()
@@ -237,13 +270,14 @@ def test_every_control_is_reached_by_tab_in_the_order_of_the_page(page, folder):
         const here = document.activeElement;
         return here.getAttribute("aria-label") || here.innerText || here.parentElement.innerText.trim();
     }"""
-    for _ in range(12):
+    for _ in range(14):
         page.keyboard.press("Tab")
         seen.append(page.evaluate(script))
     assert seen[:3] == ["All cases", "Previous case", "Next case"]
     assert seen[3].startswith("Picture of chest")
-    assert seen[4:10] == ["Mask", "RECIST lines", "Zoom in", "Zoom out", "Whole image", "Regions"]
-    assert seen[10] == "Region 1: go to its centre"
+    assert seen[4:10] == ["Mask", "RECIST lines", "Zoom in", "Zoom out", "Whole image", "Black"]
+    assert seen[10:12] == ["White", "Regions"]
+    assert seen[12] == "Region 1: go to its centre"
 
 
 def test_a_table_of_thousands_of_rows_holds_few_of_them_in_the_page(page, make_predictions, tmp_path):
@@ -257,6 +291,6 @@ def test_a_table_of_thousands_of_rows_holds_few_of_them_in_the_page(page, make_p
     assert page.locator("#cases tbody tr").count() < 100
     page.get_by_role("region", name="Cases").focus()
     page.keyboard.press("End")
-    page.get_by_text("case_4999").wait_for()
+    page.get_by_role("cell", name="case_4999").wait_for()
     page.get_by_role("searchbox", name="Filter cases").fill("case_3217")
     assert page.locator("#cases tbody tr").count() == 1

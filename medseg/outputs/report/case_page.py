@@ -18,7 +18,7 @@ from medseg.outputs.report.source import ReportCase, Source
 
 __all__ = ["PAGE_VERSION", "PageSettings", "current", "head", "make_page", "stamp"]
 
-PAGE_VERSION = 3  # counted up whenever pages of older versions are to be made again
+PAGE_VERSION = 4  # counted up whenever pages of older versions are to be made again
 _FIRST = "// medseg report "
 
 
@@ -104,7 +104,7 @@ def make_page(folder: Path, case: ReportCase, source: Source, settings: PageSett
         except Exception as error:  # a page without its picture is better than none
             reason = _said(error, case, source)
     else:
-        reason = f"the case is {case.status}: there is no mask"
+        reason = f"the case {'failed' if case.status == 'failed' else f'is {case.status}'}, so there is no mask"
     data["reason"] = reason
     if settings.pdf:
         _write_pdf(folder / f"{case.key}.pdf", case, source, opened)
@@ -115,6 +115,7 @@ def make_page(folder: Path, case: ReportCase, source: Source, settings: PageSett
 
 def _said(error: Exception, case: ReportCase, source: Source) -> str:
     text = str(error) if isinstance(error, MedsegError) else f"unexpected {type(error).__name__}: {error}"
+    text = text.rstrip(".")
     return text if source.identifiers else without_identity(text, case.id, case.name, source.patients, case.images)
 
 
@@ -144,7 +145,8 @@ def _html(case: ReportCase, source: Source, pdf: bool) -> str:
         for name, value in known.items()
         if value
     )
-    told = [f'<p class="bad"><b>Failed:</b> {html.escape(case.error)}</p>'] if case.error else []
+    failed = f'<section class="card problem"><h2>Failed</h2><p>{html.escape(case.error)}</p></section>'
+    told = [failed] if case.error else []
     if case.warnings:
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in case.warnings.split("; "))
         told.append(f'<section class="card note"><h2>Warnings</h2><ul>{notes}</ul></section>')
@@ -155,9 +157,10 @@ def _html(case: ReportCase, source: Source, pdf: bool) -> str:
         f'<header><nav id="nav" aria-label="Report"><a href="../index.html">All cases</a>{links}</nav>'
         f"<h1>{html.escape(case.name)}</h1>"
         f"<p class=pale>Row {case.number} of cases.csv · {html.escape(case.status)}</p>"
-        f"</header>{''.join(told)}<main><noscript><p class=bad>This page needs scripts.</p></noscript>"
+        f"</header><main>{''.join(told)}"
+        "<noscript><p class=bad>This page needs scripts.</p></noscript><div class=columns>"
         '<section id="view" aria-label="Picture"></section>'
-        '<section id="side"><h2>Regions</h2><div id="regions"></div></section></main>'
+        '<section id="side"><h2>Regions</h2><div id="regions"></div></section></div></main>'
         f"<footer><dl>{facts}</dl><p class=small>{made if model else ''}"
         "Not a medical device; masks are computed, and to be checked.</p></footer>"
         '<script src="../static/data.js"></script><script src="../static/volume.js"></script>'

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ShownColumn", "cells", "region_columns", "size_column", "titled"]
+__all__ = ["ShownColumn", "cells", "longest_column", "region_columns", "size_column", "titled", "unit_of"]
 
 _FIRST = (
     *("label", "region", "volume_ml", "area_mm2", "area_px", "longest_axial_mm", "perpendicular_mm", "longest_3d_mm"),
@@ -61,6 +61,17 @@ def size_column(rows: Iterable[Mapping[str, Any]]) -> str:
     """The column that says how large a region is: volumes, or areas in mm² or pixels; "voxels" where none does."""
     filled = {name for row in rows for name in row}
     return next((name for name in ("volume_ml", "area_mm2", "area_px") if name in filled), "voxels")
+
+
+def longest_column(rows: Iterable[Mapping[str, Any]]) -> str:
+    """The column of the longest diameters: in mm, and only where none is, in pixels; never of both."""
+    filled = {name for row in rows for name in row}
+    return next((name for name in ("longest_axial_mm", "longest_axial_px") if name in filled), "longest_axial_mm")
+
+
+def unit_of(name: str) -> str:
+    """A column's unit, as its title has it; empty where it has none."""
+    return titled(name).partition("(")[2].rstrip(")")
 
 
 def _cell(value: Any) -> Any:

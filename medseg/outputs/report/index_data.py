@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from medseg.outputs.report.columns import ShownColumn, cells, region_columns, size_column, titled
+from medseg.outputs.report.columns import ShownColumn, cells, longest_column, region_columns, size_column, titled
 from medseg.outputs.report.source import ReportCase, Source
 
 __all__ = ["case_figures", "index_data"]
 
 _MOST_LABELS = 6
-_LONGEST = ("longest_axial_mm", "longest_axial_px")
 
 
 def index_data(source: Source, pages: frozenset[str]) -> dict[str, Any]:
@@ -31,16 +30,28 @@ def index_data(source: Source, pages: frozenset[str]) -> dict[str, Any]:
     }
 
 
-def case_figures(case: ReportCase, size: str, label: str = "") -> dict[str, float]:
-    """Regions, total size and longest diameter of a case, perhaps of one label."""
+def case_figures(case: ReportCase, size: str, longest: str, label: str = "") -> dict[str, float]:
+    """Regions, total size and longest diameter of a case, perhaps of one label.
+
+    A figure is left out where the regions are measured in another unit: the area of a radiograph among volumes.
+
+    Args:
+        case: Whose.
+        size: The column of sizes, and
+        longest: that of diameters; see `medseg.outputs.report.columns`.
+        label: Of its regions alone.
+    """
     own = [region for region in case.regions if not label or region["label"] == label]
-    longest = [float(region[name]) for region in own for name in _LONGEST if name in region]
-    figures = {"regions": float(len(own)), "size": float(sum(region.get(size, 0) for region in own))}
-    return figures | ({"longest": max(longest)} if longest else {})
+    figures = {"regions": float(len(own))}
+    sizes = [float(region[size]) for region in own if size in region]
+    if sizes or not own:
+        figures["size"] = float(sum(sizes))
+    diameters = [float(region[longest]) for region in own if longest in region]
+    return figures | ({"longest": max(diameters)} if diameters else {})
 
 
 def _cases(source: Source, pages: frozenset[str], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    size = size_column(rows)
+    size, longest = size_column(rows), longest_column(rows)
     labels = list(source.labels.names) if source.labels else []
     measured = bool(rows)
     known = list(dict.fromkeys(name for case in source.cases for name in case.columns))
@@ -49,7 +60,6 @@ def _cases(source: Source, pages: frozenset[str], rows: Sequence[Mapping[str, An
     columns += [ShownColumn("status", "status", False)]
     if measured:
         columns += [ShownColumn("regions", "regions", True), ShownColumn("size", titled(size), True)]
-        longest = next((name for name in _LONGEST if any(name in row for row in rows)), _LONGEST[0])
         columns += [ShownColumn("longest", titled(longest), True)]
     split = labels if measured and 1 < len(labels) <= _MOST_LABELS else []
     columns += [ShownColumn(f"size {label}", f"{label} {titled(size)}", True) for label in split]
@@ -57,17 +67,19 @@ def _cases(source: Source, pages: frozenset[str], rows: Sequence[Mapping[str, An
     columns += [ShownColumn(name, titled(name), False) for name in known]
     return {
         "columns": [column.to_json() for column in columns],
-        "rows": [[*_row(case, columns, size, split), _page(case, pages)] for case in source.cases],
+        "rows": [[*_row(case, columns, (size, longest), split), _page(case, pages)] for case in source.cases],
     }
 
 
-def _row(case: ReportCase, columns: Sequence[ShownColumn], size: str, split: Sequence[str]) -> list[Any]:
+def _row(
+    case: ReportCase, columns: Sequence[ShownColumn], measures: tuple[str, str], split: Sequence[str]
+) -> list[Any]:
     told: dict[str, Any] = dict(case.columns)
     told |= {"case": case.name, "patient": case.patient, "status": case.status}
     told |= {"warnings": case.warnings, "error": case.error}
     if case.status == "done":
-        told |= case_figures(case, size)
-        told |= {f"size {label}": case_figures(case, size, label)["size"] for label in split}
+        told |= case_figures(case, *measures)
+        told |= {f"size {label}": case_figures(case, *measures, label).get("size") for label in split}
     return cells(told, columns)
 
 

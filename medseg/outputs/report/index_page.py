@@ -3,14 +3,16 @@
 import base64
 import html
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from medseg.atomic import write_text
+from medseg.ledger.summary import Failure
+from medseg.outputs.failure_groups import FailureGroup, failure_groups
 from medseg.outputs.plots import Chart, strips
 from medseg.outputs.report.case_page import head
-from medseg.outputs.report.columns import size_column, titled
+from medseg.outputs.report.columns import longest_column, size_column, unit_of
 from medseg.outputs.report.index_data import case_figures, index_data
 from medseg.outputs.report.outliers import LIMIT, outliers
 from medseg.outputs.report.packing import write_script
@@ -19,6 +21,7 @@ from medseg.outputs.report.source import ReportCase, Source
 __all__ = ["write_index"]
 
 _MOST_LISTED = 100
+_MOST_LINKS = 12  # of one reason
 _WIDE = 20  # times the least, from which on a scale is logarithmic
 _FIGURES = {"size": "total size", "longest": "longest diameter", "regions": "number of regions"}
 
@@ -40,9 +43,9 @@ def write_index(folder: Path, source: Source, pages: frozenset[str]) -> None:
         )
     write_text(
         folder / "index.html",
-        f"{head('Report of predictions', '')}<body class=index>{''.join(parts)}"
+        f"{head('Report of predictions', '')}<body class=index><main>{''.join(parts)}"
         '<h2>Cases</h2><div id="cases"></div><h2>Regions</h2><div id="regions"></div>'
-        f"<noscript><p>The tables need scripts.</p></noscript><footer class=small><p>{about}</p>"
+        f"<noscript><p>The tables need scripts.</p></noscript></main><footer class=small><p>{about}</p>"
         f"{_made(source)}</footer>"
         '<script src="static/data.js"></script><script src="static/table.js"></script>'
         '<script src="static/index.js"></script><script src="tables.js"></script></body></html>\n',
@@ -69,21 +72,40 @@ def _failures(source: Source, pages: frozenset[str]) -> Iterator[str]:
         return
     yield f'<section class="card problem"><h2>{len(failed)} of {len(source.cases)} cases failed</h2>'
     yield '<button type="button" data-filter="status=failed" hidden>Show them in the table</button><ul class="long">'
-    for case in failed[:_MOST_LISTED]:
-        yield f"<li>{_link(case, pages)}: {html.escape(case.error)}</li>"
-    yield f"</ul>{_more(len(failed))}</section>"
+    known = {case.name: case for case in failed}
+    groups = failure_groups(Failure(case.name, _names_in(case, source), case.error) for case in failed)
+    for group in groups[:_MOST_LISTED]:
+        yield _reason(group, [known[name] for name in group.cases], pages)
+    yield f"</ul>{_more(len(groups))}</section>"
+
+
+def _names_in(case: ReportCase, source: Source) -> tuple[str, ...]:
+    """What a reason calls the files of a case."""
+    if source.identifiers:
+        return tuple(map(str, case.images))
+    return ("[image]", "[file]", *(f"[image {number}]" for number in range(1, len(case.images) + 1)))
+
+
+def _reason(group: FailureGroup, cases: Sequence[ReportCase], pages: frozenset[str]) -> str:
+    """Cases of one reason as one item: each case of several is reached by its link."""
+    if len(cases) == 1:
+        return f"<li>{_link(cases[0], pages)}: {html.escape(group.example)}</li>"
+    links = ", ".join(_link(case, pages) for case in cases[:_MOST_LINKS])
+    more = f" and {len(cases) - _MOST_LINKS} more" if len(cases) > _MOST_LINKS else ""
+    return f"<li><b>{len(cases)} cases:</b> {html.escape(group.reason)}. <span class=small>{links}{more}</span></li>"
 
 
 def _outliers(source: Source, pages: frozenset[str]) -> Iterator[str]:
-    size = size_column([region for case in source.cases for region in case.regions])
-    found = outliers(source, size)
+    rows = [region for case in source.cases for region in case.regions]
+    columns = {"size": size_column(rows), "longest": longest_column(rows)}
+    found = outliers(source, columns["size"], columns["longest"])
     if not found:
         return
     yield '<section class="card note"><h2>Unlike the others</h2><p class="small pale">Robust z-score above '
     yield f"{LIMIT} (median and MAD over the cases that are done; of sizes and diameters the logarithm).</p>"
     yield '<ul class="long">'
     for one in found[:_MOST_LISTED]:
-        unit = titled(size).partition("(")[2].rstrip(")") if one.figure == "size" else ""
+        unit = unit_of(columns[one.figure]) if one.figure in columns else ""
         figures = f"{one.value:.4g} {unit}".strip(), f"{one.middle:.4g}"
         yield f"<li>{_link(one.case, pages)}: {html.escape(one.label)}, {_FIGURES[one.figure]} {figures[0]}"
         yield f" (median {figures[1]}; z = {one.z:+.1f})</li>"
@@ -105,15 +127,15 @@ def _distributions(source: Source) -> Iterator[str]:
 def _charts(source: Source) -> Iterator[Chart]:
     rows = [region for case in source.cases for region in case.regions]
     names = source.labels.names if source.labels else ()
-    size = size_column(rows)
-    unit = titled(size).partition("(")[2].rstrip(")") or "voxels"
-    longest = next((name for name in ("longest_axial_mm", "longest_axial_px") if any(name in row for row in rows)), "")
+    size, longest = size_column(rows), longest_column(rows)
+    unit = unit_of(size) or "voxels"
     done = [case for case in source.cases if case.status == "done"]
-    totals = {label: [case_figures(case, size, label)["size"] for case in done] for label in names}
-    counts = {label: [case_figures(case, size, label)["regions"] for case in done] for label in names}
+    figures = {label: [case_figures(case, size, longest, label) for case in done] for label in names}
+    totals = {label: [own["size"] for own in every if "size" in own] for label, every in figures.items()}
+    counts = {label: [own["regions"] for own in every] for label, every in figures.items()}
     yield from _spread(_of_regions(rows, names, size), "Size of regions", unit)
     yield from _spread(totals, "Size of a label in a case", unit)
-    yield from _spread(_of_regions(rows, names, longest), "Longest diameter", longest[-2:])
+    yield from _spread(_of_regions(rows, names, longest), "Longest diameter", unit_of(longest))
     yield from strips({label: values for label, values in counts.items() if values}, "Regions in a case", "regions")
 
 

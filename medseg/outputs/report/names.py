@@ -13,7 +13,10 @@ from medseg.io import formats
 __all__ = ["SAFE_COLUMNS", "images_of", "plain_words", "reveals", "shown_columns", "without_identity"]
 
 _NEVER_DICOM = frozenset(formats.ENDINGS) - frozenset(formats.DICOM_ENDINGS)
-_PATH = re.compile(r"(?:(?<![\w/])(?:[A-Za-z]:)?[/\\]|\.{1,2}/)[^\s:;,'\"()]*(?:/[^\s:;,'\"()]+)*")
+# but not the number of a volume in a file, as in "scan.nii.gz:/0"
+_PATH = re.compile(
+    r"(?!(?<=:)/\d{1,4}\.?(?:\s|$))(?:(?<![\w/])(?:[A-Za-z]:)?[/\\]|\.{1,2}/)[^\s:;,'\"()]*(?:/[^\s:;,'\"()]+)*"
+)
 _WORD = re.compile(r"[^\W_]+")
 # What a header or case table says of a case without saying whose it is. No date, text of a user's, or other number.
 SAFE_COLUMNS = (

@@ -48,16 +48,16 @@ def robust_z(values: Sequence[float]) -> np.ndarray:
     return off / spread if spread else np.zeros_like(numbers)
 
 
-def outliers(source: Source, size: str) -> list[Outlier]:
+def outliers(source: Source, size: str, longest: str) -> list[Outlier]:
     """Figures of done cases with a score above 3.5, the farthest first; none where there are fewer than eight."""
     done = [case for case in source.cases if case.status == "done"]
     labels = source.labels.names if source.labels else ()
-    found = [one for label in labels for one in _of_label(done, size, label)]
+    found = [one for label in labels for one in _of_label(done, size, longest, label)]
     return sorted(found, key=lambda one: (-abs(one.z), one.case.number, one.label, one.figure))
 
 
-def _of_label(done: Sequence[ReportCase], size: str, label: str) -> Iterator[Outlier]:
-    figures = [(case, case_figures(case, size, label)) for case in done]
+def _of_label(done: Sequence[ReportCase], size: str, longest: str, label: str) -> Iterator[Outlier]:
+    figures = [(case, case_figures(case, size, longest, label)) for case in done]
     for name in ("size", "longest", "regions"):
         have = [(case, own[name]) for case, own in figures if _counts(own, name)]
         if len(have) < _FEWEST:

@@ -13,11 +13,16 @@ const medsegRadiograph = async (stage, about) => {
   });
   lines.append(mark);
   const sheet = medsegMake("div", { class: "sheet" }, image, mask, lines);
-  sheet.style.width = `${wide}px`;
-  sheet.style.height = `${tall}px`;
-  stage.append(sheet);
+  const funcs = ["R", "G", "B"].map(one => medsegSvg(`feFunc${one}`, { type: "linear" }));
+  const transfer = medsegSvg("feComponentTransfer"), filter = medsegSvg("filter", { id: "window", "color-interpolation-filters": "sRGB" });
+  const filters = medsegSvg("svg", { class: "window", "aria-hidden": "true" });
+  transfer.append(...funcs);
+  filter.append(transfer);
+  filters.append(filter);
+  stage.append(sheet, filters);
   let scale = 1, left = 0, top = 0;
-  const place = () => { sheet.style.transform = `translate(${left}px, ${top}px) scale(${scale})`; };
+  // The sheet has the size that is seen, so that lines keep their width and pixels are drawn anew at each scale.
+  const place = () => Object.assign(sheet.style, { left: `${left}px`, top: `${top}px`, width: `${wide * scale}px`, height: `${tall * scale}px` });
   const fit = () => {
     scale = Math.min(stage.clientWidth / wide, stage.clientHeight / tall);
     [left, top] = [(stage.clientWidth - wide * scale) / 2, (stage.clientHeight - tall * scale) / 2];
@@ -47,11 +52,20 @@ const medsegRadiograph = async (stage, about) => {
     mark.setAttribute("r", Math.min(wide, tall) / 60);
     place();
   };
+  const channel = picture.channels[0], share = value => (value - channel.low) / (channel.high - channel.low);
+  const range = medsegWindow(channel, (black, white) => {
+    const slope = 1 / (share(white) - share(black));
+    for (const one of funcs) {
+      one.setAttribute("slope", slope);
+      one.setAttribute("intercept", -share(black) * slope);
+    }
+    image.style.filter = "url(#window)";
+  });
   return {
     jump,
     setOpacity: value => { mask.style.opacity = value; },
     setLines: on => lines.querySelectorAll("line").forEach(line => { line.style.display = on ? "" : "none"; }),
-    controls: [button("Zoom in", () => zoom(1.3)), button("Zoom out", () => zoom(1 / 1.3)), button("Whole image", fit)],
+    controls: [button("Zoom in", () => zoom(1.3)), button("Zoom out", () => zoom(1 / 1.3)), button("Whole image", fit), ...range.controls],
     keys: {
       "+": () => zoom(1.2), "=": () => zoom(1.2), "-": () => zoom(1 / 1.2), "0": fit,
       ArrowLeft: () => move(40, 0), ArrowRight: () => move(-40, 0), ArrowUp: () => move(0, 40), ArrowDown: () => move(0, -40),

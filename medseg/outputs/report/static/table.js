@@ -6,16 +6,16 @@ const medsegTable = (home, { title, columns, rows, link, failed }) => {
   const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 4, useGrouping: false });
   const text = (value, column) => value === null || value === undefined ? "" :
     column.number && typeof value === "number" ? (Number.isInteger(value) ? String(value) : number.format(value)) : String(value);
-  const known = rows.map(row => row.map(value => value ?? "").join("\u0001").toLowerCase());
+  const known = rows.map(row => row.slice(0, columns.length).map(value => value ?? "").join("\u0001").toLowerCase());
   let shown = rows.map((_, n) => n), sorted = null, down = false, active = -1;
   const box = medsegMake("input", { type: "search", placeholder: "words, or: status=failed, volume>5", oninput: () => filter() });
-  const count = medsegMake("span", { class: "pale", role: "status" });
+  const count = medsegMake("span", { class: "pale", role: "status" }), told = medsegMake("span", { class: "aside", role: "status" });
   const body = medsegMake("tbody");
   const heads = columns.map((column, n) => medsegMake("th", { scope: "col", class: column.number ? "number" : "" },
     medsegMake("button", { type: "button", onclick: () => sort(n) }, column.title)));
   const grid = medsegMake("div", { class: "grid", tabindex: "0", role: "region", "aria-label": `${title}: arrow keys move, Enter opens` },
     medsegMake("table", { "aria-rowcount": rows.length + 1 }, medsegMake("thead", {}, medsegMake("tr", {}, ...heads)), body));
-  home.append(medsegMake("div", { class: "bar" }, medsegMake("label", {}, `Filter ${title.toLowerCase()} `, box), count), grid);
+  home.append(medsegMake("div", { class: "bar" }, medsegMake("label", {}, `Filter ${title.toLowerCase()} `, box), count, told), grid);
 
   const drawn = (n, place) => {
     const row = medsegMake("tr", { "aria-rowindex": place + 2, class: place === active ? "active" : failed?.(rows[n]) ? "failed" : "" });
@@ -84,6 +84,7 @@ const medsegTable = (home, { title, columns, rows, link, failed }) => {
       if (top < grid.scrollTop) grid.scrollTop = top;
       else if (top > grid.scrollTop + seen) grid.scrollTop = top - seen;
       draw();
+      told.textContent = `Row ${active + 1} of ${shown.length}: ${columns.map((column, n) => text(rows[shown[active]][n], column)).filter(Boolean).slice(0, 6).join(", ")}`;
     } else if (event.key === "Enter" && active >= 0) {
       const target = link?.(rows[shown[active]]);
       if (target) location.href = target;

@@ -12,9 +12,9 @@ const medsegVolume = async (stage, about) => {
 
   const options = {
     logLevel: "error", backColor: [0, 0, 0, 1], isRadiologicalConvention: true, sagittalNoseLeft: true, showAllOrientationMarkers: true,
-    multiplanarShowRender: 0, multiplanarLayout: 0, crosshairColor: [0.4, 0.75, 1, 0.7], crosshairWidth: 0.4, crosshairWidthUnit: "percent",
+    multiplanarShowRender: 0, multiplanarLayout: 0, multiplanarPadPixels: 8, crosshairColor: [0.4, 0.75, 1, 0.7], crosshairWidth: 0.4, crosshairWidthUnit: "percent",
     dragAndDropEnabled: false, isColorbar: false, fontMinPx: 15, loadingText: "", keyDebounceTime: 0, show3Dcrosshair: true,
-    isNearestInterpolation: false, clipPlaneHotKey: "", cycleClipPlaneHotKey: "", viewModeHotKey: "",
+    isNearestInterpolation: false, fontColor: [1, 0.92, 0.6, 1], clipPlaneHotKey: "", cycleClipPlaneHotKey: "", viewModeHotKey: "",
   };
   const start = async () => {
     try {
@@ -38,12 +38,17 @@ const medsegVolume = async (stage, about) => {
     mask.setColormapLabel(colours());
     mask.opacity = opacity;
     nv.addVolume(mask);
-    nv.drawScene = () => { draw(); drawLines(); };
+    nv.drawScene = () => { sharpMask(); draw(); drawLines(); };
     setSolid(hardware());
     const largest = about.regions.find(region => region.centre);
     nv.opts.crosshairGap = 0.03 * Math.max(...picture.extent);
     jump(largest ? largest.centre : shape.map(n => (n - 1) / 2));
     wait.remove();
+  };
+  const sharpMask = () => {  // the image is smoothed between its voxels, a mask has none there
+    nv.opts.isNearestInterpolation = true;
+    nv.updateInterpolation(1);
+    nv.opts.isNearestInterpolation = false;
   };
   const hardware = () => {
     const info = nv.gl.getExtension("WEBGL_debug_renderer_info");
@@ -63,11 +68,9 @@ const medsegVolume = async (stage, about) => {
     });
     return table;
   };
-  const setRange = (image, n) => {
-    const { black, white } = picture.channels[n];
-    [image.cal_min, image.cal_max] = [black, white];
-  };
+  const setRange = (image, n) => { [image.cal_min, image.cal_max] = [picture.channels[n].black, picture.channels[n].white]; };
   const channel = async n => {
+    if (!nv?.volumes.length) return;
     const image = await volume(`image${n}`, `${about.key}.image${n}.js`);
     setRange(image, n);
     nv.removeVolumeByIndex(0);
@@ -94,7 +97,7 @@ const medsegVolume = async (stage, about) => {
   };
   const drawLines = () => {
     lines.replaceChildren();
-    if (!shown || !nv.volumes.length) return;
+    if (!shown || !nv.volumes.length || !canvas.clientWidth) return;
     const here = position(), ratio = canvas.width / canvas.clientWidth;
     for (const tile of nv.screenSlices) {
       const across = MEDSEG_AXES[tile.axCorSag];
@@ -106,25 +109,20 @@ const medsegVolume = async (stage, about) => {
       });
     }
   };
-  const window_ = (place, text) => {
-    const { low, high } = picture.channels[0];
-    return medsegMake("label", {}, `${text} `, medsegMake("input", { type: "range", min: low, max: high, step: (high - low) / 255, value: picture.channels[0][place], "data-end": place,
-      oninput: event => setEnd(place, +event.target.value) }));
-  };
-  const setEnd = (place, value) => {
-    nv.volumes[0][place === "black" ? "cal_min" : "cal_max"] = value;
+  const range = medsegWindow(picture.channels[0], (black, white) => {
+    if (!nv?.volumes.length) return;
+    [nv.volumes[0].cal_min, nv.volumes[0].cal_max] = [black, white];
     nv.updateGLVolume();
+  });
+  const controls = [solid, ...range.controls];
+  let switched = Promise.resolve();  // one after the other, however quickly they are chosen
+  const choose = event => {
+    const n = +event.target.value;
+    range.show(picture.channels[n]);
+    switched = switched.then(() => channel(n));
   };
-  const controls = [solid, window_("black", "Black"), window_("white", "White")];
-  const several = picture.channels.length > 1 && medsegMake("select", { "aria-label": "Channel", onchange: async event => {
-    const n = +event.target.value, { low, high } = picture.channels[n];
-    for (const control of controls) {
-      const slider = control.querySelector("input");
-      if (slider) Object.assign(slider, { min: low, max: high, step: (high - low) / 255, value: picture.channels[n][slider.dataset.end] });
-    }
-    await channel(n);
-  } }, ...picture.channels.map((one, n) => medsegMake("option", { value: n }, one.name)));
-  if (several) controls.push(several);
+  if (picture.channels.length > 1)
+    controls.push(medsegMake("select", { "aria-label": "Channel", onchange: choose }, ...picture.channels.map((one, n) => medsegMake("option", { value: n }, one.name))));
   return {
     start, jump, position, controls,
     nv: () => nv,
