@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from medseg.batch.veil import Veil
 from medseg.case import Case
 from medseg.errors import OutputError
 from medseg.ledger import Entry, Ledger, Planned
@@ -47,10 +48,19 @@ class LedgerBook:
         plans: The cases by their ids.
         place: The folder.
         progress: Shown.
+        veil: What stands for cases under pseudonyms.
     """
 
-    def __init__(self, ledger: Ledger, plans: Mapping[str, Planned], place: Place, progress: Progress) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        plans: Mapping[str, Planned],
+        place: Place,
+        progress: Progress,
+        veil: Veil | None = None,
+    ) -> None:
         self._ledger, self._plans, self._place, self._progress = ledger, plans, place, progress
+        self._veil = veil
 
     def began(self, cases: Sequence[Case]) -> None:
         """They are being worked at; what an earlier run left of them goes, so that no old mask stands for them."""
@@ -72,6 +82,8 @@ class LedgerBook:
     def ended(self, outcome: Outcome) -> None:
         """It is finished, or has failed."""
         entry = _entry(self._plans[outcome.case.id], outcome)
+        if self._veil is not None:
+            entry = self._veil.entry(entry)
         self._patiently(lambda: self._ledger.end(entry))
         self._progress.advance()
 

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from medseg import address
+from medseg.batch.veil import Veil
 from medseg.case import Case
 from medseg.errors import MedsegError
 from medseg.ledger import Entry, Ledger, Listing, Planned, Rules, Run, Work, digest, fingerprint, sort_out
 from medseg.ledger.entries import DONE, FAILED
+from medseg.line.groups import Job
 from medseg.line.network import Facts
 from medseg.line.outcomes import advice, reason
-from medseg.line.stages import Job
 from medseg.line.tasks import discard
 from medseg.reporting import Reporter
 
@@ -48,7 +49,16 @@ def settings_hash(facts: Facts, how: dict[str, Any]) -> str:
     return digest({"settings": runs, "device": device, "threads": facts.threads, "plan": plan, "how": how})
 
 
-def enter(ledger: Ledger, run: Run, cases: Sequence[Case], rules: Rules, *, group: int, reporter: Reporter) -> Batch:
+def enter(
+    ledger: Ledger,
+    run: Run,
+    cases: Sequence[Case],
+    rules: Rules,
+    *,
+    group: int,
+    reporter: Reporter,
+    veil: Veil | None = None,
+) -> Batch:
     """Enter a run and its cases in the ledger; what was done before with the same input, model and settings stays.
 
     Args:
@@ -58,6 +68,7 @@ def enter(ledger: Ledger, run: Run, cases: Sequence[Case], rules: Rules, *, grou
         rules: What the user said of resuming.
         group: Cases that share a call of the network.
         reporter: Is told what is skipped and what is done again.
+        veil: What stands for cases under pseudonyms.
 
     Raises:
         OutputError: The ledger cannot be written.
@@ -68,7 +79,7 @@ def enter(ledger: Ledger, run: Run, cases: Sequence[Case], rules: Rules, *, grou
             path.unlink(missing_ok=True)  # half-written by a run that was killed, see `medseg.atomic`
     listing = Listing()
     known = ledger.known()
-    plans = [planned(number, case, run, listing, known.get(case.id)) for number, case in enumerate(cases)]
+    plans = [planned(number, case, run, listing, known.get(case.id), veil) for number, case in enumerate(cases)]
     work = sort_out(plans, known, rules, intact_in(out))
     number = ledger.begin_run(run)
     ledger.enter(plans, work.todo)
@@ -79,13 +90,18 @@ def enter(ledger: Ledger, run: Run, cases: Sequence[Case], rules: Rules, *, grou
     return Batch(number, {plan.case: plan for plan in plans}, work, list(_groups(cases, work, known, group)))
 
 
-def planned(number: int, case: Case, run: Run, listing: Listing, entry: Entry | None) -> Planned:
+def planned(
+    number: int, case: Case, run: Run, listing: Listing, entry: Entry | None, veil: Veil | None = None
+) -> Planned:
     """A case of a run; `entry` is what an earlier run left of it."""
-    images = tuple(str(path) for path in case.images)
+    images = tuple(str(path) for path in case.images) if veil is None else veil.images(case)
     columns = {name: str(value) for name, value in case.columns.items()}
     gone = entry is not None and entry.state in (DONE, FAILED) and not any(address.exists(path) for path in case.images)
     # A study that was taken away afterwards has not changed.
-    sign = entry.fingerprint if entry is not None and gone else fingerprint(case, listing)
+    if entry is not None and gone:
+        sign = entry.fingerprint
+    else:
+        sign = fingerprint(case, listing) if veil is None else veil.sign(fingerprint(case, listing))
     return Planned(case.id, number, case.patient, images, columns, sign, run.model, run.settings_hash)
 
 

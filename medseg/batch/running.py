@@ -10,6 +10,7 @@ from medseg.batch.book import LedgerBook, Progress
 from medseg.batch.exporting import export
 from medseg.batch.predictions import Predictions
 from medseg.batch.resuming import Batch, enter, settings_hash
+from medseg.batch.veil import Veil
 from medseg.case import Case
 from medseg.errors import ConfigError, OutputError
 from medseg.image import Segmentation
@@ -45,6 +46,7 @@ class _How:
     shared: Shared | None
     jobs: int | None
     look: Callable[[Case, Segmentation], None] | None
+    veil: Veil | None
 
 
 def predict_cases(
@@ -66,6 +68,7 @@ def predict_cases(
     limits: Limits | None = None,
     run: Run | None = None,
     record: Callable[[], None] | None = None,
+    veil: Veil | None = None,
 ) -> Predictions:
     """Segment and measure every case that is not done; what fails is a row with its reason.
 
@@ -90,6 +93,7 @@ def predict_cases(
         limits: What a case may take before it is given up.
         run: Command, versions and settings for the ledger.
         record: Called when `out` is this process's own, before the first case.
+        veil: What stands for cases under pseudonyms.
 
     Raises:
         OutputError: `out` cannot be written, or is in use by another process.
@@ -98,26 +102,27 @@ def predict_cases(
     """
     limits = limits or Limits()
     facts = facts_of(model)
-    finishing = Finishing(out, min_voxels, channel_names, reading, probabilities, masks_only)
+    finishing = Finishing(out, min_voxels, channel_names, reading, probabilities, masks_only, veil is not None)
     pace = Pace(1 if look is not None or probabilities else facts.together)
     shared = None
     if max_memory is not None:
         pace, shared = Pace(1, 0), Shared(out, max_memory // _SPILLED)
-    how = _How(finishing, pace, limits, shared, jobs, look)
+    how = _How(finishing, pace, limits, shared, jobs, look, veil)
     rules = Rules(redo or look is not None, retry_failed, limits.attempts)
     with open_ledger(out) as ledger:
         sweep(out, model.lease if isinstance(model, Fleet) else None)
         if record is not None:
             record()
-        batch = enter(ledger, described_run(run, facts, finishing), cases, rules, group=pace.group, reporter=reporter)
+        told = described_run(run, facts, finishing)
+        batch = enter(ledger, told, cases, rules, group=pace.group, reporter=reporter, veil=veil)
         try:
             _work(model, cases, batch, ledger, how, reporter)
         except KeyboardInterrupt:
-            told = _interrupted(out, ledger)
+            said = _interrupted(out, ledger)
             ledger.end_run(batch.number)
             with suppress(OutputError):  # the ledger has all of it
                 write_card(out, ledger)
-            reporter.say(told)
+            reporter.say(said)
             raise
         return _finished(out, ledger, batch, reporter)
 
@@ -137,13 +142,14 @@ def described_run(run: Run | None, facts: Facts, finishing: Finishing) -> Run:
         "probabilities": finishing.probabilities,
         "masks_only": finishing.masks_only,
     }
-    labels = facts.labels
+    labels, run = facts.labels, run or Run(settings=dict(facts.settings))
+    exported = {"labels": labels.names, "exclusive": labels.exclusive, "masks_only": finishing.masks_only}
     return replace(
-        run or Run(settings=dict(facts.settings)),
+        run,
         model=facts.hash,
         settings_hash=settings_hash(facts, {**used, "labels": labels.to_config()}),
         plan_hash=digest(facts.description),
-        tables={"labels": labels.names, "exclusive": labels.exclusive, "masks_only": finishing.masks_only},
+        tables={**run.tables, **exported},
     )
 
 
@@ -163,7 +169,7 @@ def _work(
         interrupts = stack.enter_context(Interrupts())
         watch = stack.enter_context(closing(Watch(how.limits)))
         place = Place(how.finishing.out, reporter, interrupts.heard)
-        book = LedgerBook(ledger, batch.plans, place, Progress(reporter, len(todo)))
+        book = LedgerBook(ledger, batch.plans, place, Progress(reporter, len(todo)), how.veil)
         if isinstance(model, Fleet):
             dispatch = Dispatch(model, how.finishing, how.limits, book, interrupts, reporter)
             stack.enter_context(closing(dispatch))

@@ -1,6 +1,8 @@
 """What `medseg predict` takes of its inputs beyond their names: a choice of series, a dry run, an inbox to follow."""
 
-from collections.abc import Mapping
+import shlex
+import sys
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +21,7 @@ __all__ = [
     "Quiet",
     "Series",
     "Watch",
+    "command_line",
     "follow",
     "listing_of",
     "refuse_together",
@@ -49,6 +52,13 @@ Once = Annotated[bool, typer.Option("--once", help="With --watch: end when what 
 
 _SHOWN = ("case", "state", "files", "mib", "voxels", "series_chosen", "seconds", "peak_mib", "note")
 _ROWS = 50
+
+
+def command_line(hidden: Collection[Path] = ()) -> str:
+    """The command as it was given; with INPUTS in the place of inputs that may name somebody."""
+    words = ["INPUTS" if Path(word) in hidden else word for word in sys.argv[1:]]
+    once = [word for at, word in enumerate(words) if word != "INPUTS" or word not in words[:at]]
+    return "medseg " + shlex.join(once)
 
 
 def refuse_together(option: str, others: Mapping[str, object]) -> None:
@@ -137,6 +147,7 @@ def follow(
             once=once,
             series=series,
             reporter=reporter,
+            named=asked.pseudonyms is None,
         )
     if failed:
         typer.echo(f"{failed} cases have failed, see {out / 'cases.csv'}", err=True)

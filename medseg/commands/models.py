@@ -1,7 +1,5 @@
 """Commands about models: train, predict, demo."""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +11,7 @@ from medseg.commands.input_options import (
     Quiet,
     Series,
     Watch,
+    command_line,
     follow,
     listing_of,
     refuse_together,
@@ -122,6 +121,14 @@ def predict(
             "for Slurm, PBS, LSF ...; see docs/cluster.md.",
         ),
     ] = None,
+    pseudonyms: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="KEYFILE",
+            help="Call cases and patients by a keyed hash in all that is written and said. The key is made where there "
+            "is none; pseudonyms.csv beside it tells whose they are. Keep both out of OUT.",
+        ),
+    ] = None,
     redo: Annotated[bool, typer.Option("--redo", help="Also do again what is done.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Also do again what has failed.")] = False,
     attempts: Annotated[
@@ -173,8 +180,9 @@ def predict(
         attempts=attempts,
         timeout=timeout,
         memory_limit=memory_limit,
-        command="medseg " + shlex.join(sys.argv[1:]),
+        command=command_line(inputs if pseudonyms else ()),
         cluster=cluster,
+        pseudonyms=pseudonyms,
         settings={
             "speed": speed,
             "backend": backend,

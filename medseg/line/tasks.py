@@ -36,6 +36,7 @@ class Finishing:
         reading: How the images were read: a channel that was resampled onto another's grid is measured on its own.
         probabilities: Whether those of each case lie in its folder, and tell how sure a region is.
         masks_only: Neither measure nor draw.
+        nameless: Texts of an image's header, which may name somebody, are not carried over into its masks.
     """
 
     out: Path
@@ -44,6 +45,7 @@ class Finishing:
     reading: ReadOptions | None = None
     probabilities: bool = False
     masks_only: bool = False
+    nameless: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ def finish(how: Finishing, work: tuple[Case, Image, Segmentation]) -> Finished:
     (folder / "preview.png").unlink(missing_ok=True)  # of an earlier run, whose mask is replaced
     regions = None if how.masks_only else _measured_and_drawn(how, case, image, segmentation)
     ending = ".png" if image.geometry.ndim == 2 else ".nii.gz"
+    if how.nameless:
+        segmentation = _nameless(segmentation)
     if segmentation.labels.exclusive:
         write_mask(folder / f"mask{ending}", segmentation)
     else:
@@ -108,6 +112,17 @@ def finish(how: Finishing, work: tuple[Case, Image, Segmentation]) -> Finished:
     if regions is None:
         return Finished(None, None, outputs)
     return Finished(len(regions), packed(regions), outputs)
+
+
+def _nameless(segmentation: Segmentation) -> Segmentation:
+    """Without the free texts of a NIfTI header, in which converters leave what they like."""
+    image = segmentation.image
+    if image is None or not hasattr(image.header, "binaryblock"):
+        return segmentation
+    header = image.header.copy()
+    for name in ("descrip", "aux_file", "db_name", "data_type"):
+        header[name] = b""
+    return replace(segmentation, image=replace(image, header=header))
 
 
 def _require_there(out: Path) -> None:

@@ -34,6 +34,7 @@ class BatchOptions:
     memory_limit: str | int | None = None
     command: str = ""
     cluster: str | Path | None = None
+    pseudonyms: str | Path | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property

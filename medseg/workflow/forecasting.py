@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from medseg import address
 from medseg.batch.resuming import intact_in, planned
 from medseg.batch.running import described_run
+from medseg.batch.veil import Veil, require_same_names
 from medseg.case import Case
 from medseg.config import check
 from medseg.datasets.study_choice import COLUMN
@@ -85,6 +86,8 @@ def forecast(model: str | Path, listing: Cases, out: Path, options: BatchOptions
         MedsegError: The model cannot be opened, or an input does not exist.
     """
     asked = options or BatchOptions()
+    veil = None if asked.pseudonyms is None else Veil.foreseen(asked.pseudonyms, out)
+    require_same_names(out, veil)
     with ExitStack() as stack:
         found = open_for_batch(Path(model), asked.settings, listing, out, jobs=0, limits=Limits(), stack=stack)
         facts, cases = found.facts, found.cases
@@ -93,11 +96,15 @@ def forecast(model: str | Path, listing: Cases, out: Path, options: BatchOptions
     finishing = Finishing(out, asked.min_voxels, channels, reading, asked.probabilities, asked.masks_only)
     run, files = described_run(None, facts, finishing), Listing()
     known = _known(out)
-    plans = [planned(number, case, run, files, known.get(case.id)) for number, case in enumerate(cases)]
+    if veil is not None:
+        cases = veil.cases(cases)
+    plans = [planned(number, case, run, files, known.get(case.id), veil) for number, case in enumerate(cases)]
     work = sort_out(plans, known, Rules(asked.redo, asked.retry_failed, asked.attempts), intact_in(out))
     rate, learnt_from = _seconds_a_voxel(known.values(), facts, reading)
     plan = _plan(facts)
     rows = [_row(case, _state(number, work), files, reading, rate, plan) for number, case in enumerate(cases)]
+    if veil is not None:
+        rows = [_under(veil, row, case) for row, case in zip(rows, cases, strict=True)]
     import pandas as pd
 
     table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype({"files": "Int64", "voxels": "Int64"})
@@ -107,6 +114,11 @@ def forecast(model: str | Path, listing: Cases, out: Path, options: BatchOptions
 _COLUMNS = (
     *("case", "patient", "state", "files", "mib", "voxels", COLUMN, "seconds", "peak_mib", "note", "images"),
 )  # fmt: skip
+
+
+def _under(veil: Veil, row: dict[str, Any], case: Case) -> dict[str, Any]:
+    note = veil.text(row.get("note", ""), case.id)
+    return {**row, "images": " ".join(veil.images(case)), "note": note}
 
 
 def _known(out: Path) -> dict[str, Entry]:

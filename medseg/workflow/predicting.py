@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medseg.batch.veil import Veil, require_same_names
 from medseg.case import Case
 from medseg.datasets import Split, cases_from_inputs, require_no_leak
 from medseg.errors import ConfigError
@@ -45,6 +46,7 @@ def predict(
     reporter: Reporter | None = None,
     series: str | None = None,
     cluster: str | Path | None = None,
+    pseudonyms: str | Path | None = None,
     **settings: Any,
 ) -> "Predictions":
     """Segment and measure files, folders of files, study folders of DICOM series, or a data set.
@@ -77,6 +79,8 @@ def predict(
         cluster: Where the cases are done: "local" (`jobs` workers on this machine), the address of a Dask scheduler
             (tcp://host:port), or a YAML file that says which jobs of a batch system are workers; the model is then a
             path. Masks and tables are those of this process.
+        pseudonyms: File of a key, made where there is none, outside `out`. Cases and patients are then called by a
+            keyed hash in all that is written and said; whose they are is in `pseudonyms.csv` beside the key.
         settings: How the model is to run, as in `load_model`; an opened one runs as it was opened. What was chosen for
             "auto" is chosen again when a run goes on.
 
@@ -101,6 +105,7 @@ def predict(
         memory_limit=memory_limit,
         command=command,
         cluster=cluster,
+        pseudonyms=pseudonyms,
         settings=settings,
     )
 
@@ -119,12 +124,17 @@ def predict_listed(
 ) -> "Predictions":
     """`predict`, of the cases that `listing` gives for a model of so many channels."""
     options, reporter = options or BatchOptions(), reporter or Silent()
+    veil = None if options.pseudonyms is None else Veil.of_key(options.pseudonyms, out)
+    require_same_names(out, veil)
     with ExitStack() as stack:
         found = _opened(model, listing, out, options, reporter, stack)
         options.require_fit(found.facts)
         cases = found.cases if options.part is None else _of_part(found.cases, options.part, model)
         card = model_card(model) if isinstance(model, (str, Path)) else None
-        return predict_with(found.model, cases, out, reporter, options, facts=found.facts, card=card)
+        if veil is not None:
+            cases = veil.cases(cases)
+            veil.keep()
+        return predict_with(found.model, cases, out, reporter, options, facts=found.facts, card=card, veil=veil)
 
 
 def _opened(

@@ -15,6 +15,7 @@ from medseg.workflow.batch_options import BatchOptions
 
 if TYPE_CHECKING:
     from medseg.batch import Predictions
+    from medseg.batch.veil import Veil
     from medseg.image import Segmentation
     from medseg.scale import Fleet
     from medseg.segmenter import Segmenter
@@ -32,11 +33,13 @@ def predict_with(
     look: Callable[[Case, "Segmentation"], None] | None = None,
     facts: Facts | None = None,
     card: Mapping[str, Any] | None = None,
+    veil: "Veil | None" = None,
 ) -> "Predictions":
     """Segment and measure cases by an opened model, with the record of what did it; see `predict`.
 
     With `look`, each segmentation has its probabilities and is shown to it before it is written; then all is done in
-    this process, and again where it was done before. `facts` are the model's, `card` is what its maker says of it.
+    this process, and again where it was done before. `facts` are the model's, `card` is what its maker says of it,
+    `veil` what stands for cases under pseudonyms.
     """
     from medseg.batch import facts_of, predict_cases
     from medseg.outputs.learnt_record import machine
@@ -47,7 +50,15 @@ def predict_with(
     settings = {"reading": reading.model_dump(), **facts.settings, "min_voxels": options.min_voxels}
     reporter.say(_how_it_runs(facts.settings))
     told = {**settings, "threads": facts.threads}
-    run = Run(options.command, asked=dict(options.settings), settings=told, versions=versions(), machine=machine())
+    tables = {} if veil is None else {"pseudonyms": veil.mark}
+    run = Run(
+        options.command,
+        asked=dict(options.settings),
+        settings=told,
+        tables=tables,
+        versions=versions(),
+        machine=machine(),
+    )
     description = dict(facts.description)
     done = predict_cases(
         model,
@@ -67,6 +78,7 @@ def predict_with(
         limits=options.limits,
         run=run,
         record=lambda: write_run(out / "run.json", description, facts.hash, options.command, settings, card),
+        veil=veil,
     )
     return replace(done, settings=settings)
 

@@ -38,6 +38,7 @@ def watch(
     once: bool = False,
     series: str | None = None,
     reporter: Reporter | None = None,
+    named: bool = True,
 ) -> int:
     """Predict what comes into a folder, until Ctrl-C.
 
@@ -52,6 +53,7 @@ def watch(
         once: End after what lay there at the start, and has stopped growing, is done.
         series: As in `medseg.predict`.
         reporter: Told of what comes, and of what is left.
+        named: Whether studies are named in what is told; else counted.
 
     Returns:
         How many cases have failed, of all in the tables.
@@ -63,7 +65,7 @@ def watch(
     """
     if out.resolve().is_relative_to(inbox.resolve()):
         raise ConfigError("--out", f"{out} lies in the inbox, which would take its masks", "Choose another folder.")
-    taken = _Taken(inbox, out, parse_series_rule(series) if series else None, reporter or Silent())
+    taken = _Taken(inbox, out, parse_series_rule(series) if series else None, reporter or Silent(), named=named)
     try:
         _follow(Inbox(inbox, quiet), taken, run, quiet, once)
     except KeyboardInterrupt:
@@ -90,8 +92,7 @@ def _follow(box: Inbox, taken: "_Taken", run: Callable[[Listing], "Predictions"]
             run(taken.listing)
         if once and time.monotonic() >= ends:
             if look.growing:
-                named = ", ".join(look.growing[:5]) + (" ..." if len(look.growing) > 5 else "")
-                taken.reporter.say(f"Left, since they were still growing: {named} ({len(look.growing)})")
+                taken.reporter.say(f"Left, since they were still growing: {taken.told(look.growing)}")
             return
         wait = max(pause, _SHARE * lasted)
         time.sleep(min(wait, max(0.0, ends - time.monotonic()) + 0.01) if once else wait)
@@ -100,8 +101,8 @@ def _follow(box: Inbox, taken: "_Taken", run: Callable[[Listing], "Predictions"]
 class _Taken:
     """The units that have been taken, and the cases in them."""
 
-    def __init__(self, inbox: Path, out: Path, rule: SeriesRule | None, reporter: Reporter) -> None:
-        self._inbox, self._rule, self.reporter = inbox, rule, reporter
+    def __init__(self, inbox: Path, out: Path, rule: SeriesRule | None, reporter: Reporter, *, named: bool) -> None:
+        self._inbox, self._rule, self.reporter, self._named = inbox, rule, reporter, named
         self._units: dict[str, Unit] = {}
         self._cases: dict[str, list[Case]] = {}
         self._before = _taken_away(out)
@@ -111,7 +112,12 @@ class _Taken:
         for unit in look.settled:
             self._units[unit.name] = unit
             self._cases.pop(unit.name, None)
-        self.reporter.say(f"Taken: {', '.join(unit.name for unit in look.settled[:5])} ({len(look.settled)})")
+        self.reporter.say(f"Taken: {self.told([unit.name for unit in look.settled])}")
+
+    def told(self, names: Sequence[str]) -> str:
+        """The first of some studies, and how many there are."""
+        first = ", ".join(names[:5]) + " ..." * (len(names) > 5)
+        return f"{first} ({len(names)})" if self._named else str(len(names))
 
     def listing(self, channels: int) -> list[Case]:
         """All cases, those of earlier runs that are gone from the inbox before the others."""
