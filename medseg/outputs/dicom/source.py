@@ -56,6 +56,13 @@ class Source:
         """SeriesInstanceUID."""
         return str(self.first.get("SeriesInstanceUID", ""))
 
+    def position(self, k: int) -> Any:
+        """ImagePositionPatient of the frame under slice `k`, three numbers in LPS+ mm; None where there is none."""
+        if not self.frames:
+            return None
+        at, number = self.frames[k]
+        return _position(self.datasets[at], number)
+
     @property
     def multiframe(self) -> bool:
         """Whether its instances hold several frames, each with functional groups of its own."""
