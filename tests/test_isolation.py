@@ -16,10 +16,12 @@ from medseg.datasets import cases_from_inputs
 from medseg.errors import ConfigError
 from medseg.line.building import in_processes
 from medseg.line.child import Start
+from medseg.line.groups import Job
 from medseg.line.interrupts import Interrupts
 from medseg.line.limits import Limits, Watch, seconds_of
+from medseg.line.pace import Pace
 from medseg.line.stage import Pool
-from medseg.line.stages import Job, Line, Pace, Stages
+from medseg.line.stages import Line, Stages
 from medseg.line.tasks import Finishing
 from medseg.line.worker import Worker
 from medseg.reporting import Silent

@@ -26,11 +26,13 @@ from medseg.datasets import cases_from_inputs
 from medseg.errors import OutputError
 from medseg.line.building import in_processes
 from medseg.line.child import Raised, Start
+from medseg.line.groups import Job
 from medseg.line.interrupts import Interrupts
 from medseg.line.jobs import jobs_for
 from medseg.line.limits import Limits, Watch
 from medseg.line.messages import receive, send
-from medseg.line.stages import Job, Pace, Stages
+from medseg.line.pace import Pace
+from medseg.line.stages import Stages
 from medseg.line.tasks import Finishing
 from medseg.line.worker import Crashed, Worker
 from medseg.reporting import Silent

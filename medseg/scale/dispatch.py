@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from medseg.case import Case
 from medseg.errors import MedsegError, OutputError
+from medseg.line.book import Book
+from medseg.line.groups import Job
 from medseg.line.interrupts import Interrupts
 from medseg.line.limits import Limits
 from medseg.line.outcomes import Outcome, crash
-from medseg.line.stages import Book, Job
 from medseg.line.tasks import Finishing, discard
 from medseg.reporting import Reporter
 from medseg.scale.fleet import Fleet

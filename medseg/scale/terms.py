@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from medseg.case import Case
+from medseg.line.groups import Job
 from medseg.line.limits import Limits
 from medseg.line.network import Facts, Opening
 from medseg.line.outcomes import Outcome
-from medseg.line.stages import Job
 from medseg.line.tasks import Finishing
 from medseg.scale.lease import Lease
 

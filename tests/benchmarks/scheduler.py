@@ -34,11 +34,11 @@ import medseg
 from medseg.batch import export
 from medseg.case import Case
 from medseg.ledger import read_ledger
+from medseg.line.groups import Job
 from medseg.line.interrupts import Interrupts
 from medseg.line.limits import Limits
 from medseg.line.network import Facts, Opening
 from medseg.line.outcomes import Outcome
-from medseg.line.stages import Job
 from medseg.line.tasks import Finishing
 from medseg.reporting import Silent
 from medseg.scale import Dispatch, Fleet, assembled
