@@ -36,9 +36,11 @@ class Bright:
         return Segmentation((image.voxels[0] > 170).astype(np.uint8), image.geometry, self.labels, image=image)
 
 
-def run(studies: Path, out: Path, hang: str = "", command: str = "medseg predict ...") -> Predictions:
+def run(
+    studies: Path, out: Path, hang: str = "", command: str = "medseg predict ...", *, parquet: bool = False
+) -> Predictions:
     """Run it here."""
-    options = BatchOptions(jobs=0, command=command)
+    options = BatchOptions(jobs=0, command=command, parquet=parquet)
     return predict_with(Bright(hang), cases_from_inputs([studies]), out, Silent(), options)
 
 

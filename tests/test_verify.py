@@ -4,6 +4,7 @@ import json
 import shutil
 import sqlite3
 
+import pandas as pd
 import pytest
 from batch_runs import run, started, until
 from typer.testing import CliRunner
@@ -87,6 +88,43 @@ def test_tables_and_page_that_differ_are_found_and_written_anew(out, name):
     assert MEDSEG.invoke(app, ["status", str(out), "--export"]).exit_code == 1  # as a case has failed
     assert medseg.verify(out).clean
     assert (out / name).read_bytes() == kept
+
+
+def test_a_joined_table_of_patients_is_left_alone(out, tmp_path):
+    before = (out / "patients.csv").read_bytes()
+    (tmp_path / "clinical.csv").write_text("who,stage\ncase0,2\n")
+    done = MEDSEG.invoke(
+        app, ["patients", str(out), "--clinical", str(tmp_path / "clinical.csv"), "--clinical-key", "who"]
+    )
+    assert done.exit_code == 0, done.output
+    assert "stage" in (out / "patients_joined.csv").read_text()
+    assert MEDSEG.invoke(app, ["patients", str(out)]).exit_code == 0
+    assert (out / "patients.csv").read_bytes() == before
+    found = medseg.verify(out)
+    assert found.clean
+    assert found.notes == ("patients_joined.csv is of another command, and was not looked at",)
+
+
+def test_regions_as_parquet_are_known_and_go_with_the_wish(made, tmp_path):
+    out = tmp_path / "out"
+    for _again in range(2):
+        run(made / "in", out, parquet=True)
+        rows = pd.read_parquet(out / "regions.parquet")
+        pd.testing.assert_frame_equal(rows, pd.read_csv(out / "regions.csv"), check_dtype=False, rtol=1e-9)
+        assert medseg.verify(out).clean
+    kept = (out / "regions.parquet").read_bytes()
+    rows.to_parquet(out / "regions.parquet", compression="gzip")
+    assert medseg.verify(out).clean  # the same values, written otherwise
+    rows.iloc[1:].to_parquet(out / "regions.parquet")
+    assert problems(out) == {("changed", "regions.parquet")}
+    (out / "regions.parquet").unlink()
+    assert problems(out) == {("missing", "regions.parquet")}
+    assert MEDSEG.invoke(app, ["status", str(out), "--export"]).exit_code == 1
+    assert (out / "regions.parquet").read_bytes() == kept
+    run(made / "in", out)
+    assert not (out / "regions.parquet").exists()
+    (out / "regions.parquet").write_bytes(kept)
+    assert problems(out) == {("foreign", "regions.parquet")}
 
 
 @pytest.mark.parametrize("key", ["command", "model_sha256", "settings", "versions", "plan", "inputs", "counts"])

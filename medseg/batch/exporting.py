@@ -12,6 +12,7 @@ from medseg.ledger import Entry, Ledger
 from medseg.ledger.entries import DONE, FAILED
 from medseg.line.outcomes import CASE_COLUMNS, described
 from medseg.line.packing import unpacked
+from medseg.outputs.tables import write_table
 from medseg.regions import case_table, empty_table, patient_table
 
 __all__ = ["export"]
@@ -22,12 +23,15 @@ _STAGES = ("reading", "network", "writing")
 def export(out: Path, ledger: Ledger) -> Predictions:
     """Write `cases.csv`, `regions.csv`, `totals.csv`, `patients.csv` and `timings.csv` of what is finished.
 
+    Where the run was asked for it, `regions.parquet` too, which keeps types and every digit.
+
     Args:
         out: Where to.
         ledger: With a run in it; its cases are in the tables, in their order.
 
     Raises:
         OutputError: A table cannot be written.
+        MissingExtraError: `regions.parquet` needs the extra `parquet`.
     """
     run = ledger.last_run()
     told = {} if run is None else run.tables
@@ -48,6 +52,10 @@ def export(out: Path, ledger: Ledger) -> Predictions:
             (out / name).unlink(missing_ok=True)  # of an earlier run, whose masks are replaced
         else:
             write_csv(out / name, table)
+    if told.get("parquet") and not masks_only:
+        write_table(out / "regions.parquet", regions)
+    else:
+        (out / "regions.parquet").unlink(missing_ok=True)
     write_csv(out / "timings.csv", _timings(entries))
     return Predictions(out, cases, regions, totals, patients)
 

@@ -21,7 +21,10 @@ __all__ = ["Batch", "enter", "intact_in", "planned", "settings_hash"]
 
 # Of a model's settings these change no byte of an output, or say where it ran.
 _NO_MATTER = ("max_memory", "why", "device")
-_WRITTEN = ("cases.csv", "regions.csv", "totals.csv", "patients.csv", "timings.csv", "run.json", "run.html")
+_WRITTEN = (
+    *("cases.csv", "regions.csv", "regions.parquet", "totals.csv", "patients.csv", "timings.csv", "run.json"),
+    "run.html",
+)
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,9 @@ def predict(
             "for Slurm, PBS, LSF ...; see docs/cluster.md.",
         ),
     ] = None,
+    parquet: Annotated[
+        bool, typer.Option("--parquet", help="Also write regions.parquet, which keeps types and every digit.")
+    ] = False,
     pseudonyms: Annotated[
         Path | None,
         typer.Option(
@@ -183,6 +186,7 @@ def predict(
         command=command_line(inputs if pseudonyms else ()),
         cluster=cluster,
         pseudonyms=pseudonyms,
+        parquet=parquet,
         settings={
             "speed": speed,
             "backend": backend,

@@ -31,7 +31,14 @@ def patients(
         Literal["mean", "sum"],
         typer.Option(help="Several cases of a patient and date: their mean; sum where no lesion is in two of them."),
     ] = "mean",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="FOLDER/patients.csv if not given.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="If not given, FOLDER/patients_joined.csv; patients.csv where nothing is joined or chosen.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """A row a patient, study date and label: counts, volumes and diameters, with what is known of the patient.

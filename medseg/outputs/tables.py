@@ -9,7 +9,7 @@ from medseg.errors import MissingExtraError, OutputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["table_json", "write_table"]
+__all__ = ["require_parquet", "table_json", "write_table"]
 
 
 def write_table(path: str | Path, frame: "pd.DataFrame") -> None:
@@ -37,11 +37,20 @@ def table_json(frame: "pd.DataFrame") -> str:
     return json_text(frame.astype(object).where(frame.notna(), None).to_dict("records"), sort_keys=False)
 
 
-def _write_parquet(path: Path, frame: "pd.DataFrame") -> None:
+def require_parquet(where: str | Path) -> None:
+    """Refuse what Parquet is wanted for, where it cannot be written.
+
+    Raises:
+        MissingExtraError: The extra `parquet` is not installed.
+    """
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
         mend = "Install it: pip install 'medseg[parquet]'."
-        raise MissingExtraError(path, "Parquet needs pyarrow, which is not installed", mend) from error
+        raise MissingExtraError(where, "Parquet needs pyarrow, which is not installed", mend) from error
+
+
+def _write_parquet(path: Path, frame: "pd.DataFrame") -> None:
+    require_parquet(path)
     with atomic_path(path) as unfinished:
         frame.to_parquet(unfinished, engine="pyarrow", index=False)

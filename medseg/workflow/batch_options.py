@@ -35,6 +35,7 @@ class BatchOptions:
     command: str = ""
     cluster: str | Path | None = None
     pseudonyms: str | Path | None = None
+    parquet: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property

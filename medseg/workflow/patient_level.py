@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,12 +11,14 @@ import pandas as pd
 from medseg.atomic import json_text, write_csv
 from medseg.errors import InputError
 from medseg.labels import Labels
+from medseg.ledger import read_ledger
 from medseg.regions import join_clinical, patient_table
 from medseg.regions.patient_columns import ALL_OF_PATIENT, STUDY_DATE
 from medseg.regions.patients import Several
 
-__all__ = ["Patients", "patients"]
+__all__ = ["JOINED", "Patients", "patients"]
 
+JOINED = "patients_joined.csv"
 _NUMBERS = ("volume_ml", "area_mm2", "area_px", "longest_axial_mm", "longest_axial_px")
 
 
@@ -30,6 +33,7 @@ class Patients:
         without_row: Patients (and dates) whom the clinical table does not have.
         without_patient: Keys of clinical rows that nobody here has.
         notes: What a user should look at, a sentence each.
+        name: Of its file: that of the table that `predict` and `measure` write, where it is the same, else its own.
     """
 
     folder: Path
@@ -37,14 +41,15 @@ class Patients:
     without_row: tuple[tuple[str, ...], ...] = ()
     without_patient: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = field(default=())
+    name: str = "patients.csv"
 
     def save(self, path: str | Path | None = None) -> Path:
-        """Write the table as CSV, `patients.csv` in its folder where no path is given.
+        """Write the table as CSV; where no path is given, in its folder, never over a table that says another thing.
 
         Raises:
             OutputError: It cannot be written.
         """
-        written = self.folder / "patients.csv" if path is None else Path(path)
+        written = self.folder / self.name if path is None else Path(path)
         write_csv(written, self.table)
         return written
 
@@ -84,10 +89,12 @@ def patients(
     cases, regions = _cases(folder, date), _regions(folder)
     names, exclusive = _labels(folder)
     table = patient_table(regions, cases, names, exclusive=exclusive, date=date, several=several)
+    name = "patients.csv" if (clinical, date, several) == (None, STUDY_DATE, "mean") else JOINED
     if clinical is None:
-        return Patients(folder, table, notes=tuple(_dates(table)))
+        return Patients(folder, table, notes=tuple(_dates(table)), name=name)
     joined = join_clinical(table, Path(clinical), [key] if isinstance(key, str) else list(key))
-    return Patients(folder, joined.table, joined.without_row, joined.without_patient, (*_dates(table), *joined.notes))
+    notes = (*_dates(table), *joined.notes)
+    return Patients(folder, joined.table, joined.without_row, joined.without_patient, notes, name)
 
 
 def _cases(folder: Path, date: str) -> pd.DataFrame:
@@ -110,7 +117,11 @@ def _labels(folder: Path) -> tuple[list[str], bool]:
     Measuring a data set leaves no record of its labels but its own patient table, which has no row of all labels
     where they overlap.
     """
-    record = folder / "run.json"
+    with suppress(InputError), read_ledger(folder) as ledger:
+        run = ledger.last_run()
+        if run is not None and "labels" in run.tables:
+            return list(run.tables["labels"]), bool(run.tables.get("exclusive", True))
+    record = folder / "run.json"  # of a medseg that kept no ledger
     if record.is_file():
         labels = Labels.from_config(json.loads(record.read_text(encoding="utf-8"))["plan"]["labels"])
         return list(labels.names), labels.exclusive

@@ -13,6 +13,7 @@ from medseg.errors import ConfigError
 from medseg.line.network import Facts
 from medseg.outputs.learnt_record import with_learnt_patients
 from medseg.outputs.record import model_card
+from medseg.outputs.tables import require_parquet
 from medseg.reporting import Reporter, Silent
 from medseg.workflow.batch_options import BatchOptions
 from medseg.workflow.cluster_opening import open_on_cluster
@@ -47,6 +48,7 @@ def predict(
     series: str | None = None,
     cluster: str | Path | None = None,
     pseudonyms: str | Path | None = None,
+    parquet: bool = False,
     **settings: Any,
 ) -> "Predictions":
     """Segment and measure files, folders of files, study folders of DICOM series, or a data set.
@@ -81,6 +83,7 @@ def predict(
             path. Masks and tables are those of this process.
         pseudonyms: File of a key, made where there is none, outside `out`. Cases and patients are then called by a
             keyed hash in all that is written and said; whose they are is in `pseudonyms.csv` beside the key.
+        parquet: Also write `regions.parquet`, which keeps types and every digit; needs the extra `parquet`.
         settings: How the model is to run, as in `load_model`; an opened one runs as it was opened. What was chosen for
             "auto" is chosen again when a run goes on.
 
@@ -106,6 +109,7 @@ def predict(
         command=command,
         cluster=cluster,
         pseudonyms=pseudonyms,
+        parquet=parquet,
         settings=settings,
     )
 
@@ -126,6 +130,8 @@ def predict_listed(
     options, reporter = options or BatchOptions(), reporter or Silent()
     veil = None if options.pseudonyms is None else Veil.of_key(options.pseudonyms, out)
     require_same_names(out, veil)
+    if options.parquet:
+        require_parquet("parquet")
     with ExitStack() as stack:
         found = _opened(model, listing, out, options, reporter, stack)
         options.require_fit(found.facts)

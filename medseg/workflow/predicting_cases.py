@@ -50,7 +50,8 @@ def predict_with(
     settings = {"reading": reading.model_dump(), **facts.settings, "min_voxels": options.min_voxels}
     reporter.say(_how_it_runs(facts.settings))
     told = {**settings, "threads": facts.threads}
-    tables = {} if veil is None else {"pseudonyms": veil.mark}
+    tables: dict[str, Any] = {} if veil is None else {"pseudonyms": veil.mark}
+    tables |= {"parquet": True} if options.parquet else {}
     run = Run(
         options.command,
         asked=dict(options.settings),

@@ -15,14 +15,15 @@ from medseg.ledger import NAME, holder, outputs_of, read_ledger
 from medseg.ledger.entries import DONE, QUEUED, RUNNING
 from medseg.ledger.summary import Left, begun, damage, left
 from medseg.reporting import Reporter, Silent
-from medseg.workflow.verifying_tables import Problem, record_problems, table_problems
+from medseg.workflow.patient_level import JOINED
+from medseg.workflow.verifying_tables import TABLES, Problem, record_problems, table_problems
 
 __all__ = ["Verification", "verify"]
 
 _TEMPORARY = re.compile(r"\..+-[0-9a-f]{12}(\.\w+)*")  # see `medseg.atomic`
 _OWN = {NAME, f"{NAME}-wal", f"{NAME}-shm", f"{NAME}-journal", "ledger.lock", "run.json", "run.html"}
 _LEASE = ".cluster-"  # see `medseg.scale.lease`
-_ELSEWHERE = ("report", "evaluation")  # folders that other commands of ours write
+_ELSEWHERE = ("report", "evaluation")  # folders that other commands of ours write, and a table
 _AGAIN = "Remove it, and give the same `medseg predict` command again: it does the case anew."
 _REST = "Remove it: nothing needs it."
 _CHUNK = 1024  # files handed to the threads at a time
@@ -153,7 +154,7 @@ def _not_entered(out: Path, cases: Iterable[Left]) -> Iterator[Problem]:
     known = {case.case: case for case in cases}
     expected = {path for case in known.values() if case.state == DONE for path in case.outputs}
     for path in _files(out):
-        if path in expected or path in _OWN:
+        if path in expected or path in _OWN or path == JOINED:
             continue
         folder, _slash, name = path.rpartition("/")
         case = known.get(folder)
@@ -177,10 +178,7 @@ def _is_output(name: str) -> bool:
 
 def _is_table(path: str) -> bool:
     """Tables are looked at elsewhere."""
-    return "/" not in path and path.endswith(".csv") and path.removesuffix(".csv") in _TABLES
-
-
-_TABLES = ("cases", "regions", "totals", "patients", "timings")
+    return path in TABLES
 
 
 def _files(out: Path) -> Iterator[str]:
@@ -192,9 +190,8 @@ def _files(out: Path) -> Iterator[str]:
 
 
 def _left_alone(out: Path) -> Iterator[str]:
-    for name in _ELSEWHERE:
-        if (out / name).is_dir():
-            yield f"{name}/ is of another command, and was not looked at"
+    there = [f"{name}/" for name in _ELSEWHERE if (out / name).is_dir()] + [JOINED] * (out / JOINED).is_file()
+    yield from (f"{name} is of another command, and was not looked at" for name in there)
 
 
 def _unfinished(cases: Iterable[Left]) -> Iterator[str]:

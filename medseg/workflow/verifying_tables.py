@@ -11,8 +11,9 @@ from medseg.ledger import Ledger, Run, digest
 from medseg.outputs.record import versions
 from medseg.outputs.run_card import CARD, RECORD, card_page, completed, read_record
 
-__all__ = ["Problem", "record_problems", "table_problems"]
+__all__ = ["TABLES", "Problem", "record_problems", "table_problems"]
 
+TABLES = ("cases.csv", "regions.csv", "regions.parquet", "totals.csv", "patients.csv", "timings.csv")
 _EXPORT = "`medseg status OUT --export` writes it anew."
 _SAME = "Give the same `medseg predict` command again: it writes it anew."
 
@@ -54,21 +55,29 @@ def table_problems(out: Path, ledger: Ledger) -> tuple[list[Problem], list[str]]
         wanted = {path.name: path for path in Path(folder).iterdir()}
         for name, path in sorted(wanted.items()):
             if (there := out / name).is_file():
-                if there.read_bytes() != path.read_bytes():
+                if not _alike(there, path):
                     found = "is not what the ledger's rows come to"
-                    problems.append(Problem("changed", name, "", found, _written_by_us(name)))
+                    problems.append(Problem("changed", name, "", found, _EXPORT))
             else:
                 problems.append(Problem("missing", name, "", "is not there", _EXPORT))
-    for name in ("regions.csv", "totals.csv", "patients.csv"):
+    for name in TABLES:
         if name not in wanted and (out / name).exists():
-            problems.append(Problem("foreign", name, "", "is of another run: this one measured nothing", "Remove it."))
+            problems.append(Problem("foreign", name, "", "is of another run: this one has no such table", "Remove it."))
     return problems, _other_version(ledger.last_run())
 
 
-def _written_by_us(name: str) -> str:
-    return (
-        f"{_EXPORT} `medseg patients` writes it, too: name its table otherwise." * (name == "patients.csv") or _EXPORT
-    )
+def _alike(one: Path, other: Path) -> bool:
+    """Whether two tables are the same: byte by byte, or, of Parquet by another pyarrow, value by value."""
+    if one.read_bytes() == other.read_bytes():
+        return True
+    if one.suffix != ".parquet":
+        return False
+    import pandas as pd
+
+    try:
+        return pd.read_parquet(one).equals(pd.read_parquet(other))
+    except (OSError, ValueError):
+        return False
 
 
 def _other_version(run: Run | None) -> list[str]:
