@@ -20,7 +20,7 @@ LEVELS = {
     **dict.fromkeys(("io", "datasets", "resample", "demo", "ledger"), 1),
     **dict.fromkeys(("transforms", "networks", "device", "regions", "evaluation", "classical", "followup"), 2),
     **dict.fromkeys(("training", "inference"), 3),
-    **dict.fromkeys(("outputs", "export"), 4),
+    **dict.fromkeys(("outputs", "export", "deidentify"), 4),
     **dict.fromkeys(
         ("workflow", "batch", "line", "scale", "pacs", "demonstration", "cli", "commands", "__init__", "__main__"), 5
     ),

@@ -1,0 +1,56 @@
+"""NIfTI files without the texts of their headers; voxels, grid and scaling stay byte by byte."""
+
+import gzip
+import struct
+import zlib
+from pathlib import Path
+from typing import Final
+
+from isal import igzip
+
+from medseg.deidentify.refusal import RefusedError
+
+__all__ = ["without_texts"]
+
+# Size of the header: where its texts stand (start, stop), where the offset of the voxels stands and how it is packed.
+_NIFTI_1: Final = (((4, 32), (148, 252), (328, 344)), 108, "f")
+_NIFTI_2: Final = (((240, 344), (508, 524), (525, 540)), 168, "q")
+_KNOWN: Final = {348: (_NIFTI_1, (344, b"n+1\0")), 540: (_NIFTI_2, (4, b"n+2\0"))}
+
+
+def without_texts(source: Path, target: Path) -> None:
+    """Write a NIfTI-1 or -2 file without description, names of files and databases, intent name and extensions.
+
+    Args:
+        source: `.nii` or `.nii.gz`.
+        target: Where to write it, compressed if its name says so; gzip's own name and time are left out.
+
+    Raises:
+        RefusedError: It is broken, or a pair of header and image.
+    """
+    try:
+        content = bytearray(igzip.open(source).read() if source.name.lower().endswith(".gz") else source.read_bytes())
+    except (OSError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise RefusedError(f"cannot be read ({type(error).__name__})") from error
+    cleaned = _cleaned(content)
+    target.write_bytes(igzip.compress(cleaned, 1, mtime=0) if target.name.endswith(".gz") else cleaned)
+
+
+def _cleaned(content: bytearray) -> bytes:
+    for order in "<>":
+        size = struct.unpack_from(f"{order}i", content)[0] if len(content) > 348 else 0
+        if size in _KNOWN:
+            (texts, offset_at, packed), (magic_at, magic) = _KNOWN[size]
+            break
+    else:
+        raise RefusedError("is no whole NIfTI file")
+    if content[magic_at : magic_at + 4] != magic:
+        raise RefusedError("is half of a pair of header and image: join them first")
+    for start, stop in texts:
+        content[start:stop] = bytes(stop - start)
+    voxels = int(struct.unpack_from(f"{order}{packed}", content, offset_at)[0])
+    if not size + 4 <= voxels <= len(content):
+        raise RefusedError("is no whole NIfTI file")
+    first = size + 4  # four bytes say that no extension follows; both sums are multiples of 16
+    struct.pack_into(f"{order}{packed}", content, offset_at, first)
+    return bytes(content[:size]) + bytes(4) + bytes(content[voxels:])

@@ -1,0 +1,201 @@
+"""One file, de-identified: an object of DICOM, or a NIfTI volume; anything else is left out."""
+
+import warnings
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pydicom
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import (
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    MediaStorageDirectoryStorage,
+)
+
+from medseg import __version__
+from medseg.deidentify.burnt_in import burnt_in, may_show_text
+from medseg.deidentify.header import Header, Patient
+from medseg.deidentify.nifti import without_texts
+from medseg.deidentify.pixels import blank, check_length, first_frame
+from medseg.deidentify.profile import Profile
+from medseg.deidentify.refusal import RefusedError
+from medseg.deidentify.table import EDITION
+from medseg.io.formats import NIFTI, begins_as_dicom, ending
+from medseg.pseudonyms import Pseudonyms
+
+__all__ = ["IMPLEMENTATION", "Outcome", "deidentify_file"]
+
+IMPLEMENTATION: Final = "2.25.171260434298424376049735637113471843047"  # a UID of this program, made once at random
+_UNCHECKED: Final = ("CT", "MR", "PT", "SEG", "SR", "RTSTRUCT", "RTDOSE", "RTPLAN", "REG", "PR", "KO")
+_DATES: Final = {"keep": "UNMODIFIED", "shift": "MODIFIED", "remove": "REMOVED"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file; nothing in it names file or patient.
+
+    Args:
+        source: The pseudonym of its path.
+        outcome: "done", "failed", "skipped" or "withheld".
+        reason: Why it is not done.
+        file: Where it lies, below the folder of results.
+        patient: The patient's pseudonym; so are study and series.
+        study: As it says.
+        series: As it says.
+        modality: As in the header.
+        burnt_in: "declared", "likely" (marks like text were seen), "possible" (its kind often shows text), "no" or "".
+        blanked: How many regions were blanked.
+        done: What was done to how many attributes, by keyword and action.
+    """
+
+    source: str
+    outcome: str
+    reason: str = ""
+    file: str = ""
+    patient: str = ""
+    study: str = ""
+    series: str = ""
+    modality: str = ""
+    burnt_in: str = ""
+    blanked: int = 0
+    done: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As the ledger keeps it."""
+        return asdict(self)
+
+
+def deidentify_file(
+    path: Path, names: tuple[str, str], target: Path, profile: Profile, pseudonyms: Pseudonyms
+) -> Outcome:
+    """De-identify one file.
+
+    Args:
+        path: The file; it stays as it is.
+        names: The pseudonyms of its path and of its folder.
+        target: Where to write it for now; the outcome says what its place is.
+        profile: What is wanted.
+        pseudonyms: What takes the place of ids and UIDs.
+
+    Returns:
+        What became of it; a file that cannot be used is an outcome, too.
+    """
+    try:
+        with warnings.catch_warnings(), pydicom.config.disable_value_validation():
+            warnings.simplefilter(
+                "ignore"
+            )  # pydicom's, of values that break rules: they are replaced or stay as they are
+            return _any_file(path, names, target, profile, pseudonyms)
+    except RefusedError as error:
+        return Outcome(names[0], error.outcome, error.reason)
+    except Exception as error:  # a text of pydicom's may quote the very value that must not be seen
+        return Outcome(names[0], "failed", f"cannot be de-identified ({type(error).__name__})")
+
+
+def _any_file(path: Path, names: tuple[str, str], target: Path, profile: Profile, pseudonyms: Pseudonyms) -> Outcome:
+    if ending(path) in NIFTI:
+        packed = ".gz" if path.name.lower().endswith(".gz") else ""
+        without_texts(path, target.with_suffix(f".nii{packed}"))
+        target.with_suffix(f".nii{packed}").replace(target)
+        source, folder = names
+        return Outcome(source, "done", file=f"nifti/{folder}/{source}.nii{packed}", modality="NIfTI")
+    with path.open("rb") as file:
+        if not begins_as_dicom(file.read(132)):
+            raise RefusedError("is neither DICOM nor NIfTI: not copied", "skipped")
+    return _object(path, names, target, profile, pseudonyms)
+
+
+def _object(path: Path, names: tuple[str, str], target: Path, profile: Profile, pseudonyms: Pseudonyms) -> Outcome:
+    dataset = _read(path)
+    seen = _seen(dataset)
+    patient = Patient.of(dataset, pseudonyms)
+    study, series = (
+        pseudonyms.of(kind, str(dataset.get(f"{kind.title()}InstanceUID") or "")) for kind in ("study", "series")
+    )
+    blanked = _blanked(dataset, profile)
+    if profile.burnt_in == "withhold" and seen in ("declared", "likely", "possible") and not blanked:
+        raise RefusedError(f"text in its picture is {seen} and no rule blanks it", "withheld")
+    header = Header(profile, pseudonyms, patient, str(dataset.SOPClassUID))
+    modality = str(dataset.get("Modality") or "")
+    header.clean(dataset)
+    _state(dataset, profile, bool(blanked))
+    _write(dataset, target)
+    name = pseudonyms.of("instance", str(dataset.SOPInstanceUID))
+    place = "/".join((patient.pseudonym or "unknown", study or "unknown", series or "unknown", f"{name}.dcm"))
+    done: dict[str, dict[str, int]] = {}
+    for (keyword, action), count in sorted(header.done.items()):
+        done.setdefault(keyword, {})[action] = count
+    return Outcome(names[0], "done", "", place, patient.pseudonym, study, series, modality, seen, blanked, done)
+
+
+def _read(path: Path) -> Dataset:
+    try:
+        dataset = pydicom.dcmread(path, force=True)
+    except Exception as error:
+        raise RefusedError(f"cannot be read ({type(error).__name__})") from error
+    if dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+        raise RefusedError("is a directory of a medium (DICOMDIR), which would no longer fit", "skipped")
+    if not dataset.get("SOPClassUID") or not dataset.get("SOPInstanceUID"):
+        raise RefusedError("has no SOP class or instance UID: not an object of DICOM")
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, little = dataset.original_encoding
+        dataset.file_meta.TransferSyntaxUID = _syntax(bool(implicit), bool(little))
+    check_length(dataset)
+    return dataset
+
+
+def _syntax(implicit: bool, little: bool) -> UID:
+    """How a file is encoded that has no head to say so."""
+    if implicit:
+        return ImplicitVRLittleEndian
+    return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+
+
+def _seen(dataset: Dataset) -> str:
+    """What header and, where it is worth a look, pixels say of text in the picture."""
+    said = burnt_in(dataset)
+    if said == "declared" or "PixelData" not in dataset:
+        return said if "PixelData" in dataset else ""
+    if said != "possible" and dataset.get("Modality") in _UNCHECKED:
+        return said
+    frame = first_frame(dataset)
+    return "likely" if frame is not None and may_show_text(frame) else said
+
+
+def _blanked(dataset: Dataset, profile: Profile) -> int:
+    rules = [rule for rule in profile.blank if rule.fits(dataset)]
+    return blank(dataset, rules) if rules else 0
+
+
+def _state(dataset: Dataset, profile: Profile, blanked: bool) -> None:
+    """Say in the object what was done (PS3.15, E.1.1)."""
+    dataset.PatientIdentityRemoved = "YES"
+    dataset.DeidentificationMethod = f"medseg {__version__}, DICOM PS3.15 {EDITION} Annex E"
+    codes = [*profile.codes(), *([("113101", "Clean Pixel Data Option")] if blanked else [])]
+    dataset.DeidentificationMethodCodeSequence = [_code(value, meaning) for value, meaning in sorted(codes)]
+    dataset.LongitudinalTemporalInformationModified = _DATES[profile.dates]
+    if blanked:
+        dataset.BurnedInAnnotation = "NO"
+
+
+def _code(value: str, meaning: str) -> Dataset:
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, "DCM", meaning
+    return code
+
+
+def _write(dataset: Dataset, target: Path) -> None:
+    """Write with a head and preamble of our own: the original's name stations, programs and their versions."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
+    meta.ImplementationClassUID = UID(IMPLEMENTATION)
+    meta.ImplementationVersionName = f"MEDSEG_{__version__}"[:16]
+    dataset.file_meta = meta
+    dataset.preamble = bytes(128)
+    pydicom.dcmwrite(target, dataset, enforce_file_format=True)
