@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from medseg import __version__
 from medseg.batch.book import LedgerBook, Progress
 from medseg.batch.exporting import export
 from medseg.batch.predictions import Predictions
@@ -20,10 +21,13 @@ from medseg.line.interrupts import Interrupts
 from medseg.line.jobs import jobs_for
 from medseg.line.limits import Limits, Watch
 from medseg.line.network import Facts, Local, Remote
+from medseg.line.pace import Pace
 from medseg.line.place import Place, is_pause
-from medseg.line.stages import Pace, Stages
+from medseg.line.stages import Stages
 from medseg.line.tasks import Finishing
 from medseg.options import ReadOptions
+from medseg.outputs.dicom.identity import Author
+from medseg.outputs.dicom.writing import Writing
 from medseg.outputs.run_card import write_card
 from medseg.reporting import Reporter
 from medseg.room import Shared, using
@@ -69,6 +73,7 @@ def predict_cases(
     run: Run | None = None,
     record: Callable[[], None] | None = None,
     veil: Veil | None = None,
+    writing: Writing | None = None,
 ) -> Predictions:
     """Segment and measure every case that is not done; what fails is a row with its reason.
 
@@ -94,15 +99,20 @@ def predict_cases(
         run: Command, versions and settings for the ledger.
         record: Called when `out` is this process's own, before the first case.
         veil: What stands for cases under pseudonyms.
+        writing: DICOM objects that are written of each case; its author is known by the model's name alone.
 
     Raises:
         OutputError: `out` cannot be written, or is in use by another process.
+        LabelError: A label has no codes, which a DICOM object needs.
         ConfigError: Limits are given that only processes of their own can be kept to, and there are none.
         KeyboardInterrupt: As the user wished; the cases that are finished are in the tables.
     """
     limits = limits or Limits()
     facts = facts_of(model)
-    finishing = Finishing(out, min_voxels, channel_names, reading, probabilities, masks_only, veil is not None)
+    nameless = veil is not None
+    finishing = Finishing(out, min_voxels, channel_names, reading, probabilities, masks_only, nameless, writing)
+    told = described_run(run, facts, finishing)
+    finishing = replace(finishing, writing=_by(writing, told, facts))
     pace = Pace(1 if look is not None or probabilities else facts.together)
     shared = None
     if max_memory is not None:
@@ -113,7 +123,6 @@ def predict_cases(
         sweep(out, model.lease if isinstance(model, Fleet) else None)
         if record is not None:
             record()
-        told = described_run(run, facts, finishing)
         batch = enter(ledger, told, cases, rules, group=pace.group, reporter=reporter, veil=veil)
         try:
             _work(model, cases, batch, ledger, how, reporter)
@@ -132,6 +141,15 @@ def facts_of(model: Segmenter | Remote | Fleet) -> Facts:
     return model.facts if isinstance(model, (Remote, Fleet)) else Facts.of(model)
 
 
+def _by(writing: Writing | None, run: Run, facts: Facts) -> Writing | None:
+    """With all of who makes the objects; refused where they cannot be written of these labels."""
+    if writing is None:
+        return None
+    writing.coded(facts.labels)
+    author = Author(writing.author.model, run.model, __version__, run.settings_hash)
+    return replace(writing, author=author)
+
+
 def described_run(run: Run | None, facts: Facts, finishing: Finishing) -> Run:
     """The run, with what the ledger has to know of model and tables."""
     reading = None if finishing.reading is None else finishing.reading.model_dump()
@@ -142,6 +160,8 @@ def described_run(run: Run | None, facts: Facts, finishing: Finishing) -> Run:
         "probabilities": finishing.probabilities,
         "masks_only": finishing.masks_only,
     }
+    if finishing.writing is not None:
+        used["writing"] = finishing.writing.told
     labels, run = facts.labels, run or Run(settings=dict(facts.settings))
     exported = {"labels": labels.names, "exclusive": labels.exclusive, "masks_only": finishing.masks_only}
     return replace(
