@@ -5,19 +5,23 @@ import gzip
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image as PillowImage
 
 from medseg import report
 from medseg.errors import ConfigError, InputError
 from medseg.geometry import Geometry
 from medseg.io import read_image
+from medseg.outputs.report.case_data import open_case
 from medseg.outputs.report.display import Range, fitted, grey, shown_mask
+from medseg.outputs.report.one_pager import draw_one_pager
 from medseg.outputs.report.source import read_source
 
 
@@ -179,3 +183,18 @@ def test_a_pdf_of_a_page_is_the_same_each_time(made, make_predictions, tmp_path)
         path.unlink()
     report(made.parent, jobs=1, pdf=True)
     assert {path.name: path.read_bytes() for path in sorted(made.rglob("*.pdf"))} == before
+
+
+def test_a_page_on_paper_names_what_it_draws_and_nothing_lies_over_its_foot(predictions):
+    source = read_source(predictions)
+    case = source.cases[0]
+    many = replace(case, columns={"scanner": "a long name " * 12}, regions=case.regions * 20)
+    figure = draw_one_pager(many, source, open_case(case, source))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["lesion", "node", "longest", "perpendicular"]
+    boxes = [text.get_window_extent() for text in figure.texts]
+    assert all(box.x1 <= figure.bbox.x1 for box in boxes)
+    (table,) = figure.axes[-1].tables
+    assert table.get_window_extent(canvas.get_renderer()).y0 > boxes[-1].y1

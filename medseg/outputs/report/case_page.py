@@ -18,7 +18,7 @@ from medseg.outputs.report.source import ReportCase, Source
 
 __all__ = ["PAGE_VERSION", "PageSettings", "current", "head", "make_page", "stamp"]
 
-PAGE_VERSION = 4  # counted up whenever pages of older versions are to be made again
+PAGE_VERSION = 5  # counted up whenever pages of older versions are to be made again
 _FIRST = "// medseg report "
 
 

@@ -2,7 +2,7 @@
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["draw_one_pager", "write_one_pager"]
 
 _MOST_VOXELS = 16 << 20
-_MOST_ROWS = 16
+_MOST_ROWS = 13
 _MOST_COLUMNS = 9
 _MOST_LINES = 6  # above the picture
-_COLOURS = ("#00d5ff", "#ffd400")
+_MOST_NAMED = 12  # labels beside it
+_COLOURS = {"longest": "#00d5ff", "perpendicular": "#ffd400"}
 # name of the plane, the axes it shows to the left and up, what lies at its left and upper edge
 _PLANES = (("axial", (0, 1), "RA"), ("coronal", (0, 2), "RS"), ("sagittal", (1, 2), "AS"))
 
@@ -70,7 +71,7 @@ def _header(case: ReportCase, source: Source, opened: Opened | None) -> str:
     lines += [opened.image.geometry.describe() if opened else "no picture"]
     lines += [f"Warnings: {case.warnings}"] if case.warnings else []
     lines += [f"Failed: {case.error}"] if case.error else []
-    return "\n".join("\n".join(_wrapped(line, 130) for line in lines if line).splitlines()[:_MOST_LINES])
+    return "\n".join("\n".join(_wrapped(line, 105) for line in lines if line).splitlines()[:_MOST_LINES])
 
 
 def _footer(source: Source) -> str:
@@ -85,6 +86,8 @@ def _wrapped(text: str, width: int, most: int = 2) -> str:
 
 
 def _draw_picture(figure: "Figure", case: ReportCase, opened: Opened, source: Source) -> None:
+    from matplotlib.patheffects import withStroke
+
     image, labels = opened.image, opened.segmentation.labels
     grid = fitted(image.geometry, _MOST_VOXELS)
     values = value_range(image, 0, str(source.run.get("plan", {}).get("modality", "")))
@@ -94,8 +97,10 @@ def _draw_picture(figure: "Figure", case: ReportCase, opened: Opened, source: So
     steps = grid.geometry.step
     black, white = ((value - values.low) * 255 / (values.high - values.low) for value in (values.black, values.white))
     colours = [tuple(part / 255 for part in label.colour) for label in labels.labels]
+    drawn = {label.name: colours[n] for n, label in enumerate(labels.labels) if (mask == n + 1).any()}
+    _draw_legend(figure, dict(list(drawn.items())[:_MOST_NAMED]), any(one["lines"] for one in where), voxels.ndim)
     if voxels.ndim == 2:
-        axes = figure.add_axes((0.07, 0.33, 0.86, 0.51))
+        axes = figure.add_axes((0.07, 0.35, 0.86, 0.49))
         _draw_plane(axes, voxels, mask, steps[1] / steps[0], (black, white), colours)
         axes.invert_yaxis()
         _draw_lines(axes, [(n, line) for one in where for n, line in enumerate(one["lines"])], (0, 1))
@@ -111,7 +116,8 @@ def _draw_picture(figure: "Figure", case: ReportCase, opened: Opened, source: So
         _draw_lines(axes, seen, (right, up))
         axes.set_title(f"{name}, {'xyz'[across]} = {at[across]}", fontsize=8)
         for x, y, side in ((0.02, 0.5, sides[0]), (0.5, 0.95, sides[1])):
-            axes.text(x, y, side, color="#ffffff", fontsize=8, transform=axes.transAxes, ha="left", va="center")
+            text = axes.text(x, y, side, color="#ffffff", fontsize=8, transform=axes.transAxes, ha="left", va="center")
+            text.set_path_effects([withStroke(linewidth=1.5, foreground="#000000")])
 
 
 def _shown_slices(where: Sequence[dict[str, Any]], shape: tuple[int, ...]) -> list[int]:
@@ -137,18 +143,35 @@ def _draw_plane(
 ) -> None:
     axes.imshow(plane.T, cmap="gray", vmin=window[0], vmax=window[1], origin="lower", aspect=aspect)
     for index, colour in enumerate(colours, start=1):
-        inside = mask == index
-        if inside.any() and min(inside.shape) > 1:
-            axes.contour(inside.T.astype(np.uint8), [0.5], colors=[colour], linewidths=0.9)
+        inside = np.pad(mask == index, 1)  # so that a contour is closed at the edge of the image
+        if inside.any():
+            columns, rows = (np.arange(-1, n - 1) for n in inside.shape)
+            axes.contour(columns, rows, inside.T.astype(np.uint8), [0.5], colors=[colour], linewidths=0.9)
+    axes.set_xlim(-0.5, mask.shape[0] - 0.5)
+    axes.set_ylim(-0.5, mask.shape[1] - 0.5)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_facecolor("black")
 
 
+def _draw_legend(figure: "Figure", labels: Mapping[str, Any], lines: bool, ndim: int) -> None:
+    """Names of what is drawn: in the quarter that three planes leave free, or below a radiograph."""
+    from matplotlib.lines import Line2D
+
+    shown = {name.replace("$", r"\$"): colour for name, colour in labels.items()} | (_COLOURS if lines else {})
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0.51, 0.57)}
+    if ndim == 2:
+        place = {"loc": "lower center", "bbox_to_anchor": (0.5, 0.315), "ncols": 6}
+    if shown:
+        handles = [Line2D([], [], color=colour, linewidth=3) for colour in shown.values()]
+        figure.legend(handles, list(shown), fontsize=8, frameon=False, **place)
+
+
 def _draw_lines(axes: "Axes", lines: Sequence[tuple[int, Any]], shown: tuple[int, int]) -> None:
     for kind, line in lines:
         ends = np.array(line)[:, shown]
-        axes.plot(ends[:, 0], ends[:, 1], color=_COLOURS[kind], linewidth=1, scalex=False, scaley=False)
+        colour = list(_COLOURS.values())[kind]
+        axes.plot(ends[:, 0], ends[:, 1], color=colour, linewidth=1, scalex=False, scaley=False)
 
 
 def _draw_table(figure: "Figure", case: ReportCase) -> None:
