@@ -78,6 +78,11 @@ class Archive(Protocol):
 def patiently(action: Callable[[], T], attempts: int, wait: Wait = time.sleep) -> T:
     """Do something that may fail for a while: the pauses double, and differ so that not all come back at once.
 
+    Args:
+        action: It.
+        attempts: How often.
+        wait: Waits so many seconds; what it returns is true where nothing more shall be tried.
+
     Raises:
         ArchiveError: It will not pass, or has not after so many attempts.
     """
@@ -86,9 +91,8 @@ def patiently(action: Callable[[], T], attempts: int, wait: Wait = time.sleep) -
         try:
             return action()
         except ArchiveError as error:
-            if not error.passing:
+            if not error.passing or wait(pause * random.uniform(0.5, 1.0)):
                 raise
-        wait(pause * random.uniform(0.5, 1.0))
         pause = min(2 * pause, _LONGEST)
     return action()
 

@@ -132,6 +132,8 @@ class WebArchive:
     def _fetched(self, path: str, uid: str, place: Place) -> MedsegError | None:
         """What is wrong with an instance; None where it is there."""
         for attempt in range(_BROKEN_TWICE):
+            if self._wait(0):
+                raise ArchiveError(self.name, "is not asked for more", "The same command goes on.", passing=True)
             try:
                 patiently(lambda: self._fetch(path, uid, place.folder), self._web.attempts, self._wait)
                 return None

@@ -1,0 +1,97 @@
+"""What `medseg predict` does where INPUTS is an archive: dicomweb+https://host/path?Modality=CT."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medseg.commands.input_options import refuse_together
+from medseg.commands.options import SHOWN_REGIONS, bars, show, show_failures
+
+if TYPE_CHECKING:
+    from medseg.pacs.query import Query
+    from medseg.workflow.batch_options import BatchOptions
+    from medseg.workflow.pacs_batch import FromArchive
+
+__all__ = ["Cache", "Store", "predict_from", "source_of"]
+
+Store = Annotated[
+    bool, typer.Option("--store", help="INPUTS is an archive: store there what --write wrote; see docs/pacs.md.")
+]
+Cache = Annotated[
+    str, typer.Option(metavar="SIZE", help="INPUTS is an archive: most disk that fetched studies may take.")
+]
+
+
+def source_of(inputs: list[Path], *, store: bool) -> "tuple[str, Query] | None":
+    """The archive and what is asked of it; None where inputs are files.
+
+    Raises:
+        ConfigError: `store` was given with files.
+    """
+    if not store and not any(str(path).startswith("dicomweb+") for path in inputs):
+        return None
+    from medseg.errors import ConfigError
+    from medseg.workflow.pacs import remote_source
+
+    found = remote_source(inputs)
+    if found is None:
+        raise ConfigError("--store", "INPUTS is no archive", "Use `medseg pacs store NODE OUT` afterwards.")
+    return found
+
+
+def predict_from(
+    source: "tuple[str, Query]",
+    model: Path,
+    out: Path,
+    options: "BatchOptions",
+    *,
+    nodes: Path | None,
+    series: str | None,
+    store: bool,
+    cache: str,
+    other: dict[str, bool],
+) -> None:
+    """Run it, and print what came of it; exit code 1 where a case failed, or the archive was gone."""
+    from medseg.pacs.opening import open_archive
+    from medseg.training.memory import bytes_of
+    from medseg.workflow.pacs import node_of, require_condition
+    from medseg.workflow.pacs_batch import predict_archive
+
+    refuse_together("an archive", other)
+    word, asked = source
+    require_condition(asked)
+    node = node_of(word, nodes)
+    with bars() as reporter:
+        done = predict_archive(
+            model,
+            lambda wait: open_archive(node, wait=wait),
+            asked,
+            out,
+            options,
+            series=series,
+            store=store,
+            room=bytes_of(cache),
+            reporter=reporter,
+        )
+    _told(done, out)
+
+
+def _told(done: "FromArchive", out: Path) -> None:
+    from medseg.outputs.console import frame_table
+
+    bad = done.unfetched > 0 or done.gone is not None
+    if done.predictions is not None:
+        cases, failed = done.predictions.cases, done.predictions.failed
+        show(frame_table(done.predictions.regions, f"Regions ({out / 'regions.csv'})", columns=SHOWN_REGIONS))
+        typer.echo(f"{len(cases) - len(failed)} of {len(cases)} cases of {done.studies} studies: {out / 'cases.csv'}")
+        show_failures(failed[["case", "error"]].itertuples(index=False, name=None))
+        bad = bad or len(failed) > 0
+    if done.delivery is not None:
+        typer.echo(f"{done.delivery.sent} results stored, {done.delivery.there} were there")
+        show_failures((str(path), str(error)) for path, error in done.delivery.refused.items())
+        bad = bad or bool(done.delivery.refused)
+    if done.gone is not None:
+        typer.echo(f"The same command goes on: {done.gone}", err=True)
+    if bad:
+        raise typer.Exit(1)
