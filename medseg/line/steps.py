@@ -163,4 +163,6 @@ class Writing:
             self.hold(came)
         else:
             done = came.found
-            course.book.ended(replace(outcome, count=done.count, regions=done.regions, outputs=done.outputs))
+            notes = (*outcome.notes, *done.notes)
+            left = {"count": done.count, "regions": done.regions, "outputs": done.outputs, "notes": notes}
+            course.book.ended(replace(outcome, **left))

@@ -19,10 +19,13 @@ from medseg.options import ReadOptions
 if TYPE_CHECKING:
     import pandas as pd
 
+    from medseg.outputs.dicom.writing import Writing
+
 __all__ = ["Finished", "Finishing", "discard", "finish", "read", "ready_to_finish", "ready_to_read"]
 
-_LEFT = ("mask.nii.gz", "mask.png", "mask_*.nii.gz", "mask_*.png", "preview.png", "probabilities.npy")
-_UNFINISHED = (".mask*", ".preview*", ".probabilities*")
+_DICOM = ("seg.dcm", "sr.dcm", "rtstruct.dcm", "capture/*.dcm")
+_LEFT = ("mask.nii.gz", "mask.png", "mask_*.nii.gz", "mask_*.png", "preview.png", "probabilities.npy", *_DICOM)
+_UNFINISHED = (".mask*", ".preview*", ".probabilities*", ".seg*", ".sr*", ".rtstruct*", "capture/.*.dcm")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Finishing:
         probabilities: Whether those of each case lie in its folder, and tell how sure a region is.
         masks_only: Neither measure nor draw.
         nameless: Texts of an image's header, which may name somebody, are not carried over into its masks.
+        writing: Which DICOM objects are written beside the masks.
     """
 
     out: Path
@@ -46,6 +50,7 @@ class Finishing:
     probabilities: bool = False
     masks_only: bool = False
     nameless: bool = False
+    writing: "Writing | None" = None
 
 
 @dataclass(frozen=True)
@@ -56,11 +61,13 @@ class Finished:
         count: Regions; None where they were not measured.
         regions: Their table, packed.
         outputs: Of each file, by its path below the folder of the batch, bytes and SHA-256.
+        notes: What the user should know of them.
     """
 
     count: int | None
     regions: bytes | None
     outputs: Mapping[str, tuple[int, str]]
+    notes: tuple[str, ...] = ()
 
 
 def read(options: ReadOptions | None, case: Case) -> Image:
@@ -81,6 +88,9 @@ def ready_to_finish(how: Finishing) -> tuple[Finishing, None]:
     """Load what finishing needs; what `finish` is given."""
     import medseg.outputs.preview
     import medseg.regions  # noqa: F401
+
+    if how.writing is not None:
+        import pydicom  # noqa: F401
 
     return how, None
 
@@ -106,12 +116,26 @@ def finish(how: Finishing, work: tuple[Case, Image, Segmentation]) -> Finished:
         write_mask(folder / f"mask{ending}", segmentation)
     else:
         write_label_files(folder, segmentation, ending)
+    notes = () if how.writing is None else _dicom(how, how.writing, case, image, segmentation, regions)
     flush_folder(folder)
     flush_folder(how.out)
     outputs = outputs_of(how.out, (path for pattern in _LEFT for path in folder.glob(pattern)))
     if regions is None:
-        return Finished(None, None, outputs)
-    return Finished(len(regions), packed(regions), outputs)
+        return Finished(None, None, outputs, notes)
+    return Finished(len(regions), packed(regions), outputs, notes)
+
+
+def _dicom(
+    how: Finishing,
+    writing: "Writing",
+    case: Case,
+    image: Image,
+    segmentation: Segmentation,
+    regions: "pd.DataFrame | None",
+) -> tuple[str, ...]:
+    if writing.kind == "FRACTIONAL":
+        segmentation = replace(segmentation, probabilities=_probabilities(how, case))
+    return writing.write(how.out / case.id, case.id, image, segmentation, regions).notes
 
 
 def _nameless(segmentation: Segmentation) -> Segmentation:

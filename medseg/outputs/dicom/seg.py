@@ -173,7 +173,7 @@ def _head(
     ds.SeriesNumber = 9001
     ds.ContentDate, ds.ContentTime = dated(source)
     ds.ImageType = ["DERIVED", "PRIMARY"]
-    ds.ContentLabel, ds.ContentCreatorName = "SEGMENTATION", "medseg"
+    ds.ContentLabel, ds.ContentCreatorName = "SEGMENTATION", "medseg^"
     _refer(ds, source)
     _place(ds, source, geometry)
     _describe_pixels(ds, source, frames)

@@ -1,0 +1,157 @@
+"""Which DICOM objects are written of a segmentation, and where they lie."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from medseg.config import read_yaml
+from medseg.errors import ConfigError
+from medseg.image import Image, Segmentation
+from medseg.labels import Labels
+from medseg.outputs.dicom.identity import Author
+from medseg.outputs.dicom.seg import Kind, SegObject, segmentation_object, write_seg
+from medseg.outputs.dicom.segments import Segments, require_codes
+from medseg.outputs.dicom.source import Source, source_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["DICOM_FILES", "Objects", "Writing", "Written", "kinds_of", "writing_of"]
+
+Objects = Literal["seg", "rtstruct"]
+DICOM_FILES: dict[Objects, str] = {"seg": "seg.dcm", "rtstruct": "rtstruct.dcm"}  # below the folder of a case
+_CODED: tuple[Objects, ...] = ("seg",)  # these cannot be written of labels without codes
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written.
+
+    Args:
+        paths: The files.
+        notes: What the user should know of them.
+    """
+
+    paths: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Writing:
+    """What is to be written.
+
+    Args:
+        objects: Which objects.
+        author: What makes the segmentations.
+        codes: Of labels by their names, over those that they have; see `Labels.with_codes`.
+        kind: Of the SEG.
+        segments: A segment for each label or for each region of the table.
+    """
+
+    objects: tuple[Objects, ...]
+    author: Author = field(default_factory=lambda: Author(""))
+    codes: Mapping[str, Any] = field(default_factory=dict)
+    kind: Kind = "BINARY"
+    segments: Segments = "label"
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """All that can change a byte of the objects, but for the author."""
+        return {name: value for name, value in asdict(self).items() if name != "author"}
+
+    def by(self, model: str) -> "Writing":
+        """With the name of the model that makes the segmentations."""
+        return replace(self, author=replace(self.author, model=model))
+
+    def coded(self, labels: Labels) -> Labels:
+        """Labels with the codes that were given.
+
+        Raises:
+            LabelError: A label that an object needs codes for has none.
+        """
+        coded = labels.with_codes({name: said for name, said in self.codes.items() if name in labels.names})
+        if set(self.objects) & set(_CODED):
+            require_codes(coded)
+        return coded
+
+    def write(
+        self, folder: Path, case: str, image: Image, segmentation: Segmentation, regions: "pd.DataFrame | None" = None
+    ) -> Written:
+        """Write the objects into a folder.
+
+        Args:
+            folder: Where to.
+            case: The id that regions have in the table.
+            image: From which the segmentation was made; read from DICOM.
+            segmentation: On its grid.
+            regions: The region table, by which regions are tracked.
+
+        Raises:
+            InputError: The image was not read from DICOM, or is not what an object needs.
+            OutputError: A file cannot be written.
+        """
+        source = source_of(image)
+        coded = replace(segmentation, labels=self.coded(segmentation.labels))
+        notes: list[str] = []
+        paths = []
+        for name in self.objects:
+            path = folder / DICOM_FILES[name]
+            if name == "seg":
+                made = self._seg(source, coded, case, regions)
+                notes += [f"nothing was found: {path.name} is an empty segmentation"] if made.empty else []
+                paths.append(write_seg(path, made))
+            else:
+                from medseg.outputs.dicom.rtstruct import write_rtstruct
+
+                paths.append(write_rtstruct(path, source, coded, self.author))
+        if not source.frames:
+            notes.append("DICOM objects lie by position: the image's slices are not those of its files")
+        return Written(tuple(paths), tuple(notes))
+
+    def _seg(self, source: Source, segmentation: Segmentation, case: str, regions: "pd.DataFrame | None") -> SegObject:
+        return segmentation_object(
+            source,
+            segmentation,
+            self.author,
+            case=case,
+            kind=self.kind,
+            segments=self.segments,
+            regions=regions,
+        )
+
+
+def writing_of(
+    write: str | Sequence[str],
+    codes: str | Path | Mapping[str, Any] | None = None,
+    kind: Kind = "BINARY",
+    segments: Segments | None = None,
+) -> Writing | None:
+    """What was asked for; None for nothing. Where regions are measured by an SR, each is a segment.
+
+    Raises:
+        ConfigError: There is no such object, the file of codes cannot be read, or what was asked does not go together.
+    """
+    if not write:
+        return None
+    objects = kinds_of(write)
+    if isinstance(codes, (str, Path)):
+        codes = read_yaml(Path(codes))
+    chosen = segments or ("region" if "sr" in objects and kind == "BINARY" else "label")
+    if chosen == "region" and kind != "BINARY":
+        raise ConfigError("segments", f"a segment for each region of a {kind} SEG", "Write it BINARY.")
+    return Writing(objects, codes=dict(codes or {}), kind=kind, segments=chosen)
+
+
+def kinds_of(words: str | Sequence[str]) -> tuple[Objects, ...]:
+    """Objects by their names, "seg,rtstruct" or one after another, each once and in the order that they are made in.
+
+    Raises:
+        ConfigError: There is no such object, or none is named.
+    """
+    named = words.split(",") if isinstance(words, str) else list(words)
+    wanted = {word.strip().lower() for word in named if word.strip()}
+    unknown = sorted(wanted - set(get_args(Objects)))
+    if unknown or not wanted:
+        raise ConfigError("write", ", ".join(unknown) or "nothing", "Name some of these.", ", ".join(DICOM_FILES))
+    return tuple(one for one in DICOM_FILES if one in wanted)
