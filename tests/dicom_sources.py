@@ -1,9 +1,12 @@
 """DICOM series made on the spot as a scanner writes them: whole enough for dciodvfy to have nothing against them."""
 
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import (
     CTImageStorage,
@@ -76,6 +79,15 @@ def radiograph(path: Path, pixels: np.ndarray, spacing: float | None = 0.2, **fi
     _fill(ds, fields)
     ds.save_as(path, enforce_file_format=True)
     return path
+
+
+def complaints(path: Path) -> list[str]:
+    """What dciodvfy has against an object; the test is skipped without it."""
+    program = shutil.which("dciodvfy")
+    if program is None:
+        pytest.skip("dciodvfy is not installed (Debian's dicom3tools)")
+    told = subprocess.run([program, str(path)], capture_output=True, text=True, check=False).stderr
+    return [line for line in told.splitlines() if line.startswith(("Error", "Warning"))]
 
 
 def _instance(storage: str, pixels: np.ndarray) -> FileDataset:

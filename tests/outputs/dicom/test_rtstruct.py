@@ -1,13 +1,10 @@
 """RTSTRUCT: a mask written as contours and read again is the same mask."""
 
-import shutil
-import subprocess
-
 import nibabel
 import numpy as np
 import pydicom
 import pytest
-from dicom_sources import ct_series, oblique, radiograph
+from dicom_sources import complaints, ct_series, oblique, radiograph
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -37,14 +34,6 @@ def on_slices(folder, mask: np.ndarray, labels: Labels = TWO, geometry: Geometry
     image = read_image(ct_series(folder, grid))
     assert image.geometry.same_as(grid)
     return image, source_of(image), Segmentation(mask, image.geometry, labels)
-
-
-def complaints(path) -> list[str]:
-    program = shutil.which("dciodvfy")
-    if program is None:
-        pytest.skip("dciodvfy is not installed (Debian's dicom3tools)")
-    told = subprocess.run([program, str(path)], capture_output=True, text=True, check=False).stderr
-    return [line for line in told.splitlines() if line.startswith(("Error", "Warning"))]
 
 
 @given(mask=PICTURES)
