@@ -108,7 +108,8 @@ def predict_archive(
     _require_meaning(options, series)
     stop = threading.Event()
     opened = archive(stop.wait)
-    studies = [one.uid for one in opened.studies(asked)]
+    found = opened.studies(asked)
+    studies = [one.uid for one in sorted(found, key=lambda one: (one.values.get("StudyDate", ""), one.uid))]
     reporter.say(f"{opened.name}: {len(studies)} studies")
     with ExitStack() as stack:
         book = stack.enter_context(open_book(out))

@@ -1,0 +1,263 @@
+"""An archive by DIMSE: C-ECHO, C-FIND, C-GET or C-MOVE, and C-STORE (PS3.4, annexes A, B and C)."""
+
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pynetdicom import AE, evt
+
+from medseg.errors import ArchiveError, MedsegError, OutputError
+from medseg.pacs.archive import Place, Stored, Wait, checked_uid, patiently
+from medseg.pacs.arriving import arrive, put_aside, unfinished_name
+from medseg.pacs.association import SYNTAXES, Handlers, associated, require_success
+from medseg.pacs.instances import look_at
+from medseg.pacs.nodes import Node
+from medseg.pacs.query import Found, Query
+
+__all__ = ["DimseArchive"]
+
+_VERIFICATION = "1.2.840.10008.1.1"  # SOP classes of PS3.6, table A-1
+_FIND, _MOVE, _GET = (f"1.2.840.10008.5.1.4.1.2.2.{number}" for number in (1, 2, 3))  # of the study root
+_PLAIN = SYNTAXES[:2]
+_MANY = 50  # instances that are asked for by one request
+_ASKED = {
+    "STUDY": (
+        *("PatientID", "PatientName", "StudyDate", "StudyTime", "StudyInstanceUID", "StudyDescription"),
+        *("AccessionNumber", "ModalitiesInStudy", "NumberOfStudyRelatedInstances"),
+    ),
+    "SERIES": (
+        *("SeriesInstanceUID", "Modality", "SeriesNumber", "SeriesDescription", "BodyPartExamined"),
+        *("NumberOfSeriesRelatedInstances",),
+    ),
+    "IMAGE": ("SOPInstanceUID", "SOPClassUID"),
+}
+_UID = {"STUDY": "StudyInstanceUID", "SERIES": "SeriesInstanceUID", "IMAGE": "SOPInstanceUID"}
+
+
+class DimseArchive:
+    """See `medseg.pacs.archive.Archive`.
+
+    Args:
+        node: Has `dimse`.
+        wait: Waits between attempts.
+    """
+
+    def __init__(self, node: Node, wait: Wait = time.sleep) -> None:
+        assert node.dimse is not None
+        self.name, self._dimse, self._wait = node.name, node.dimse, wait
+
+    def echo(self) -> str:
+        """C-ECHO."""
+
+        def once() -> str:
+            with associated(self.name, self._dimse, [(_VERIFICATION, _PLAIN)]) as open_one:
+                require_success(self.name, open_one.send_c_echo(), "an echo")
+            return f"{self._dimse.ae} at {self._dimse.host}:{self._dimse.port} answers"
+
+        return self._patiently(once)
+
+    def studies(self, query: Query) -> list[Found]:
+        """C-FIND; what the archive ignored of the question is applied here."""
+        found = [one for one in self._find("STUDY", query.sent_of_study) if query.has_study(one.values)]
+        return found[: query.limit]
+
+    def series(self, study: str) -> list[Found]:
+        """C-FIND."""
+        return self._find("SERIES", {"StudyInstanceUID": study})
+
+    def instances(self, study: str, series: str) -> list[str]:
+        """C-FIND."""
+        return list(self._kinds(study, series))
+
+    def fetch(self, study: str, series: str, wanted: Sequence[str], place: Place) -> Mapping[str, MedsegError]:
+        """C-GET on one association, or C-MOVE to ourselves; what is there stays when the archive goes."""
+        arrivals = _Arrivals(place)
+        kinds = self._kinds(study, series) if wanted else {}
+
+        def once() -> None:
+            missing = [uid for uid in wanted if not arrivals.has(uid)]
+            if missing:
+                take = self._get if self._dimse.get else self._move
+                take(study, series, missing, sorted({kinds[uid] for uid in missing if uid in kinds}), arrivals)
+
+        self._patiently(once)
+        if arrivals.unwritable is not None:
+            raise arrivals.unwritable
+        return {uid: error for uid, error in arrivals.broken.items() if uid in set(wanted)}
+
+    def holds(self, study: str, series: str, uids: Sequence[str]) -> set[str]:
+        """C-FIND."""
+        return set(self.instances(study, series)) & set(uids)
+
+    def store(self, study: str, files: Sequence[Path]) -> Stored:
+        """C-STORE, in the transfer syntax of each file."""
+        told = Stored()
+        found = {path: look_at(path) for path in files}
+
+        def once() -> None:
+            left = {path: one for path, one in found.items() if one.uid not in told.taken | told.refused.keys()}
+            contexts = sorted({(one.kind, one.syntax) for one in left.values()})
+            with associated(self.name, self._dimse, [(kind, [syntax]) for kind, syntax in contexts]) as open_one:
+                agreed = {(str(one.abstract_syntax), str(one.transfer_syntax[0])) for one in open_one.accepted_contexts}
+                for path, one in left.items():
+                    if (one.kind, one.syntax) not in agreed:
+                        told.refused[one.uid] = f"it does not take transfer syntax {_name(one.syntax)}"
+                        continue
+                    self._stored(open_one, path, one.uid, told)
+
+        if found:
+            self._patiently(once)
+        return told
+
+    def _stored(self, open_one: Any, path: Path, uid: str, told: Stored) -> None:
+        try:
+            require_success(self.name, open_one.send_c_store(path), f"to store {uid}")
+        except ArchiveError as error:
+            if error.passing:
+                raise
+            told.refused[uid] = str(error)
+        except RuntimeError:  # pynetdicom: the association is not open any more
+            found, mend = f"broke off before {uid} was stored", "The same command goes on."
+            raise ArchiveError(self.name, found, mend, passing=True) from None
+        else:
+            told.taken.add(uid)
+
+    def _patiently(self, action: Any) -> Any:
+        return patiently(action, self._dimse.attempts, self._wait)
+
+    def _kinds(self, study: str, series: str) -> dict[str, str]:
+        """SOP class of each instance; "" where the archive does not tell."""
+        found = self._find("IMAGE", {"StudyInstanceUID": study, "SeriesInstanceUID": series})
+        return {one.uid: one.values.get("SOPClassUID", "") for one in found}
+
+    def _find(self, level: str, asked: Mapping[str, str]) -> list[Found]:
+        question = Dataset()
+        question.QueryRetrieveLevel = level
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of wildcards, which are no values
+            for key in (*_ASKED[level], *asked):
+                setattr(question, key, asked.get(key, ""))
+
+        def once() -> list[Found]:
+            found: dict[str, Found] = {}
+            with associated(self.name, self._dimse, [(_FIND, _PLAIN)]) as open_one:
+                for answer, one in open_one.send_c_find(question, _FIND):
+                    if getattr(answer, "Status", None) not in (0xFF00, 0xFF01):
+                        require_success(self.name, answer, "a query")
+                    elif one is not None:
+                        values = _values(one)
+                        uid = checked_uid(values.get(_UID[level], ""), self.name)
+                        found[uid] = Found(uid, values)
+            return list(found.values())
+
+        result: list[Found] = self._patiently(once)
+        return result
+
+    def _get(self, study: str, series: str, uids: list[str], kinds: list[str], arrivals: "_Arrivals") -> None:
+        storage = [(kind, [syntax]) for kind in filter(None, kinds) for syntax in SYNTAXES]
+        with associated(
+            self.name,
+            self._dimse,
+            [(_GET, _PLAIN), *storage],
+            roles=[kind for kind in kinds if kind],
+            handlers=arrivals.handlers,
+        ) as open_one:
+            for question in _batches(study, series, uids):
+                self._follow(open_one.send_c_get(question, _GET), "a C-GET")
+
+    def _move(self, study: str, series: str, uids: list[str], kinds: list[str], arrivals: "_Arrivals") -> None:
+        with (
+            self._receiving(kinds, arrivals),
+            associated(self.name, self._dimse, [(_MOVE, _PLAIN)]) as open_one,
+        ):
+            for question in _batches(study, series, uids):
+                self._follow(open_one.send_c_move(question, self._dimse.our_ae, _MOVE), "a C-MOVE")
+
+    def _follow(self, answers: Iterator[tuple[Any, Any]], doing: str) -> None:
+        for answer, _ in answers:
+            if getattr(answer, "Status", None) not in (0xFF00, 0xFF01):
+                require_success(self.name, answer, doing)
+
+    @contextmanager
+    def _receiving(self, kinds: Sequence[str], arrivals: "_Arrivals") -> Iterator[None]:
+        """Listen for what the archive sends to our AE title, and to nobody else."""
+        entity = AE(self._dimse.our_ae)
+        entity.require_called_aet = True
+        entity.require_calling_aet = [self._dimse.ae]
+        for kind in filter(None, kinds):
+            entity.add_supported_context(kind, list(SYNTAXES))
+        where = (self._dimse.listen_host, self._dimse.listen)
+        try:
+            server = entity.start_server(where, block=False, evt_handlers=list(arrivals.handlers))
+        except OSError as error:
+            found = f"cannot be listened at ({error.strerror})"
+            raise ArchiveError(f"{where[0]}:{where[1]}", found, "Give another `listen` of the node.") from error
+        assert server is not None
+        try:
+            yield
+        finally:
+            server.shutdown()
+
+
+class _Arrivals:
+    """Takes what comes by C-STORE into a place; nothing is acknowledged that is not on the disk."""
+
+    def __init__(self, place: Place) -> None:
+        self._place, self._lock = place, threading.Lock()
+        self.broken: dict[str, MedsegError] = {}
+        self.unwritable: OutputError | None = None
+
+    @property
+    def handlers(self) -> Handlers:
+        return ((evt.EVT_C_STORE, self._take),)
+
+    def has(self, uid: str) -> bool:
+        """Whether it came, whole or broken."""
+        return uid in self.broken or (self._place.folder / f"{uid}.dcm").is_file()
+
+    def _take(self, event: Any) -> int:
+        uid = str(event.request.AffectedSOPInstanceUID)
+        folder = self._place.folder
+        with self._lock:
+            try:
+                arrive([event.encoded_dataset()], folder / f"{checked_uid(uid, 'the archive')}.dcm", uid)
+            except OutputError as error:
+                self.unwritable = error
+                return 0xA700  # out of resources
+            except MedsegError as error:
+                if unfinished_name(folder, uid).exists():
+                    put_aside(unfinished_name(folder, uid), self._place.quarantine, uid, error)
+                self.broken[uid] = error
+                return 0xC000  # cannot understand
+        return 0
+
+
+def _batches(study: str, series: str, uids: Sequence[str]) -> Iterator[Dataset]:
+    for at in range(0, len(uids), _MANY):
+        question = Dataset()
+        question.QueryRetrieveLevel = "IMAGE"
+        question.StudyInstanceUID, question.SeriesInstanceUID = study, series
+        question.SOPInstanceUID = list(uids[at : at + _MANY])
+        yield question
+
+
+def _values(found: Dataset) -> dict[str, str]:
+    """Attributes by keyword, as text; of several values joined by a backslash."""
+    told = {}
+    for element in found:
+        if element.keyword and element.VR != "SQ" and element.value not in (None, ""):
+            value = element.value
+            several = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+            told[element.keyword] = "\\".join(map(str, value)) if several else str(value)
+    return told
+
+
+def _name(syntax: str) -> str:
+    from pydicom.uid import UID
+
+    return UID(syntax).name
