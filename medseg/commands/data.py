@@ -1,10 +1,11 @@
 """Commands about data: inspect, scan, split, convert."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from medseg.commands.dicom_options import Codes, SegKind, SegSegments
 from medseg.commands.options import (
     DatasetPath,
     Frame,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from medseg.options import ReadOptions
 
 __all__ = ["convert", "inspect", "scan", "split"]
+
+_DATA_SETS = ("nnunet", "manifest")
 
 
 def inspect(
@@ -165,29 +168,50 @@ def convert(
     source: Annotated[
         Path, typer.Argument(help="File, DICOM folder or address (seg.dcm:/liver); with --to, a data set.")
     ],
-    out: Annotated[Path, typer.Argument(help="A .nii.gz, .nii, .png or .tif file; with --to, a new folder.")],
-    on: Annotated[Path | None, typer.Option(help="Image on whose grid a mask, SEG or RTSTRUCT is to lie.")] = None,
+    out: Annotated[Path, typer.Argument(help="A .nii.gz, .nii, .png or .tif file; with --to, a folder.")],
+    on: Annotated[
+        Path | None, typer.Option("--on", "--like", help="Image on whose grid a mask, SEG or RTSTRUCT is to lie.")
+    ] = None,
     resample: Annotated[
         bool, typer.Option("--resample", help="Resample a mask of another grid onto that image.")
     ] = False,
     spacing: Annotated[str | None, typer.Option(metavar="MM", help="Resample an image: 1.5, or 1,1,3.")] = None,
     to: Annotated[
-        Literal["nnunet", "manifest"] | None,
-        typer.Option(help="Convert a whole data set: to nnU-Net's raw data, or to a manifest.csv beside its files."),
+        str | None,
+        typer.Option(
+            metavar="WHAT",
+            help="nnunet or manifest: convert a whole data set to nnU-Net's raw data, or to a manifest.csv beside its "
+            "files. seg, sr, rtstruct, capture or some of them (seg,sr): write a mask as DICOM objects over --like.",
+        ),
     ] = None,
+    codes: Codes = None,
+    seg: SegKind = "BINARY",
+    segments: SegSegments = None,
+    made_by: Annotated[
+        str, typer.Option(metavar="NAME", help="What made the mask; else DICOM objects say it was drawn by hand.")
+    ] = "",
     layout: Layout = None,
     label: Label = None,
     frame: Frame = None,
     untilt: Untilt = False,
     reading: Reading = None,
 ) -> None:
-    """Write an image, a mask or the structures of a DICOM SEG or RTSTRUCT as NIfTI, in 2D as PNG.
+    """Write an image, a mask or the structures of a DICOM SEG or RTSTRUCT as NIfTI, in 2D as PNG; a mask as DICOM.
 
-    With --to, write a whole data set in another arrangement; exit code 1 where a case could not be converted.
+    With --to nnunet or manifest, write a whole data set in another arrangement; exit code 1 where a case could not be
+    converted. With --to seg,sr,rtstruct, write a mask as DICOM objects over the series of --like.
     """
     from medseg.workflow import convert as run
 
     options = reading_options(reading, frame, untilt)
+    if to is not None and to not in _DATA_SETS:
+        if on is None or layout is not None or spacing is not None:
+            raise typer.BadParameter(f"--to {to} needs --like SERIES, and neither --layout nor --spacing")
+        _convert_to_dicom(
+            source, on, out, to, labels_of_words(label), options,
+            codes=codes, seg=seg, segments=segments, made_by=made_by, resample=resample,
+        )  # fmt: skip
+        return
     if to is not None:
         if on is not None or resample or spacing is not None:
             raise typer.BadParameter("--on, --resample and --spacing are for single files, not for --to")
@@ -199,6 +223,18 @@ def convert(
     for note in done.notes:
         typer.echo(f"Note: {note}", err=True)
     typer.echo(f"{out}: {done!r}")
+
+
+def _convert_to_dicom(
+    mask: Path, like: Path, out: Path, to: str, labels: "Labels | None", options: "ReadOptions", **given: Any
+) -> None:
+    from medseg.workflow.dicom_objects import convert_to_dicom
+
+    done = convert_to_dicom(mask, like, out, to, labels=labels, options=options, **given)
+    for note in done.notes:
+        typer.echo(f"Note: {note}", err=True)
+    for path in done.paths:
+        typer.echo(path)
 
 
 def _convert_dataset(

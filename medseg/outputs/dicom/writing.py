@@ -10,18 +10,19 @@ from medseg.errors import ConfigError
 from medseg.image import Image, Segmentation
 from medseg.labels import Labels
 from medseg.outputs.dicom.identity import Author
-from medseg.outputs.dicom.seg import Kind, SegObject, segmentation_object, write_seg
+from medseg.outputs.dicom.seg import Kind, segmentation_object, write_seg
 from medseg.outputs.dicom.segments import Segments, require_codes
-from medseg.outputs.dicom.source import Source, source_of
+from medseg.outputs.dicom.source import source_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["DICOM_FILES", "Objects", "Writing", "Written", "kinds_of", "writing_of"]
 
-Objects = Literal["seg", "rtstruct"]
-DICOM_FILES: dict[Objects, str] = {"seg": "seg.dcm", "rtstruct": "rtstruct.dcm"}  # below the folder of a case
-_CODED: tuple[Objects, ...] = ("seg",)  # these cannot be written of labels without codes
+Objects = Literal["seg", "sr", "rtstruct"]
+# Below the folder of a case, in the order that they are made in: an SR refers to the segments of its SEG.
+DICOM_FILES: dict[Objects, str] = {"seg": "seg.dcm", "sr": "sr.dcm", "rtstruct": "rtstruct.dcm"}
+_CODED: tuple[Objects, ...] = ("seg", "sr")  # these cannot be written of labels without codes
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Writing:
     """What is to be written.
 
     Args:
-        objects: Which objects.
+        objects: Which objects; an SR with its SEG.
         author: What makes the segmentations.
         codes: Of labels by their names, over those that they have; see `Labels.with_codes`.
         kind: Of the SEG.
@@ -60,9 +61,9 @@ class Writing:
         """All that can change a byte of the objects, but for the author."""
         return {name: value for name, value in asdict(self).items() if name != "author"}
 
-    def by(self, model: str) -> "Writing":
-        """With the name of the model that makes the segmentations."""
-        return replace(self, author=replace(self.author, model=model))
+    def of(self, author: Author) -> "Writing":
+        """By who makes the segmentations."""
+        return replace(self, author=author)
 
     def coded(self, labels: Labels) -> Labels:
         """Labels with the codes that were given.
@@ -93,32 +94,31 @@ class Writing:
         """
         source = source_of(image)
         coded = replace(segmentation, labels=self.coded(segmentation.labels))
-        notes: list[str] = []
-        paths = []
-        for name in self.objects:
-            path = folder / DICOM_FILES[name]
-            if name == "seg":
-                made = self._seg(source, coded, case, regions)
-                notes += [f"nothing was found: {path.name} is an empty segmentation"] if made.empty else []
-                paths.append(write_seg(path, made))
-            else:
-                from medseg.outputs.dicom.rtstruct import write_rtstruct
+        paths, notes = {name: folder / DICOM_FILES[name] for name in self.objects}, []
+        if "seg" in paths:
+            made = segmentation_object(
+                source,
+                coded,
+                self.author,
+                case=case,
+                kind=self.kind,
+                segments=self.segments,
+                regions=regions,
+            )
+            write_seg(paths["seg"], made)
+            notes += [f"nothing was found: {paths['seg'].name} is an empty segmentation"] if made.empty else []
+            if "sr" in paths:
+                from medseg.outputs.dicom.sr import write_sr
 
-                paths.append(write_rtstruct(path, source, coded, self.author))
+                assert regions is not None, "a report is written of what was measured"
+                write_sr(paths["sr"], source, image, coded, regions, self.author, case=case, seg=made)
+        if "rtstruct" in paths:
+            from medseg.outputs.dicom.rtstruct import write_rtstruct
+
+            write_rtstruct(paths["rtstruct"], source, coded, self.author)
         if not source.frames:
             notes.append("DICOM objects lie by position: the image's slices are not those of its files")
-        return Written(tuple(paths), tuple(notes))
-
-    def _seg(self, source: Source, segmentation: Segmentation, case: str, regions: "pd.DataFrame | None") -> SegObject:
-        return segmentation_object(
-            source,
-            segmentation,
-            self.author,
-            case=case,
-            kind=self.kind,
-            segments=self.segments,
-            regions=regions,
-        )
+        return Written(tuple(paths.values()), tuple(notes))
 
 
 def writing_of(
@@ -144,7 +144,7 @@ def writing_of(
 
 
 def kinds_of(words: str | Sequence[str]) -> tuple[Objects, ...]:
-    """Objects by their names, "seg,rtstruct" or one after another, each once and in the order that they are made in.
+    """Objects by their names, "seg,rtstruct" or one after another, each once; an SR brings its SEG with it.
 
     Raises:
         ConfigError: There is no such object, or none is named.
@@ -154,4 +154,5 @@ def kinds_of(words: str | Sequence[str]) -> tuple[Objects, ...]:
     unknown = sorted(wanted - set(get_args(Objects)))
     if unknown or not wanted:
         raise ConfigError("write", ", ".join(unknown) or "nothing", "Name some of these.", ", ".join(DICOM_FILES))
+    wanted |= {"seg"} if "sr" in wanted else set()
     return tuple(one for one in DICOM_FILES if one in wanted)
