@@ -8,6 +8,7 @@
     │   │   └── UnknownSpacingError     millimetres asked of an image that has none
     │   ├── LabelError              values in a mask that nobody declared
     │   ├── DatasetError            a folder, manifest or table that does not hold together
+    │   ├── LeftOutError            a study that a rule of the user's leaves out: no failure
     │   ├── ConfigError             a key or value of a configuration
     │   └── ModelFolderError        a model folder that is incomplete or of another kind
     ├── OutputError             something could not be written
@@ -29,6 +30,7 @@ __all__ = [
     "GridMismatchError",
     "InputError",
     "LabelError",
+    "LeftOutError",
     "MedsegError",
     "MissingExtraError",
     "ModelFolderError",
@@ -93,6 +95,10 @@ class LabelError(InputError):
 
 class DatasetError(InputError):
     """A folder, manifest or table that does not hold together."""
+
+
+class LeftOutError(InputError):
+    """A study that a rule of the user's leaves out, which is no failure."""
 
 
 class ConfigError(InputError):

@@ -6,9 +6,9 @@ from typing import Any
 
 from medseg.batch.veil import Veil
 from medseg.case import Case
-from medseg.errors import OutputError
+from medseg.errors import LeftOutError, OutputError
 from medseg.ledger import Entry, Ledger, Planned
-from medseg.ledger.entries import DONE, FAILED
+from medseg.ledger.entries import DONE, FAILED, SKIPPED
 from medseg.line.outcomes import Outcome, advice, reason
 from medseg.line.place import Place, is_pause
 from medseg.line.tasks import discard
@@ -109,7 +109,8 @@ class LedgerBook:
 def _entry(plan: Planned, outcome: Outcome) -> Entry:
     common: dict[str, Any] = {"seconds": outcome.seconds, "peak_mib": outcome.peak_mib, "facts": dict(outcome.facts)}
     if outcome.error is not None:
-        told: dict[str, Any] = {"state": FAILED, "error": reason(outcome.error), "advice": advice(outcome.error)}
+        state = SKIPPED if isinstance(outcome.error, LeftOutError) else FAILED
+        told: dict[str, Any] = {"state": state, "error": reason(outcome.error), "advice": advice(outcome.error)}
         return Entry(**vars(plan), **common, **told)
     left: dict[str, Any] = {"count": outcome.count, "regions": outcome.regions, "outputs": outcome.outputs}
     return Entry(**vars(plan), **common, state=DONE, warnings=tuple(outcome.notes), **left)

@@ -9,7 +9,7 @@ import pandas as pd
 from medseg.atomic import write_csv
 from medseg.batch.predictions import Predictions
 from medseg.ledger import Entry, Ledger
-from medseg.ledger.entries import DONE, FAILED
+from medseg.ledger.entries import DONE, ENDED
 from medseg.line.outcomes import CASE_COLUMNS, described
 from medseg.line.packing import unpacked
 from medseg.outputs.tables import write_table
@@ -36,7 +36,7 @@ def export(out: Path, ledger: Ledger) -> Predictions:
     run = ledger.last_run()
     told = {} if run is None else run.tables
     labels, masks_only = told.get("labels", []), bool(told.get("masks_only"))
-    entries = [entry for entry in ledger.entries() if entry.state in (DONE, FAILED)]
+    entries = [entry for entry in ledger.entries() if entry.state in ENDED]
     rows = [_row(entry) for entry in entries]
     columns = dict.fromkeys([*CASE_COLUMNS, *(name for row in rows for name in row)])
     cases = pd.DataFrame(rows, columns=list(columns)).astype({"regions": "Int64"})
@@ -63,8 +63,8 @@ def export(out: Path, ledger: Ledger) -> Predictions:
 def _row(entry: Entry) -> dict[str, Any]:
     row: dict[str, Any] = {"case": entry.case, "patient": entry.patient, "images": " ".join(entry.images)}
     row = described(described(row, entry.columns), entry.facts)
-    if entry.state == FAILED:
-        return {**row, "status": FAILED, "error": entry.error}
+    if entry.state != DONE:
+        return {**row, "status": entry.state, "error": entry.error}
     return {**row, "status": DONE, "regions": entry.count, "warnings": "; ".join(entry.warnings)}
 
 

@@ -18,8 +18,8 @@ class Predictions:
         folder: `<case>/mask.nii.gz|png` (of labels that overlap `mask_LABEL.nii.gz|png`), `<case>/preview.png`,
             `regions.csv`, `totals.csv`, `patients.csv`, `cases.csv`, `timings.csv`, and `ledger.sqlite`, of which the
             tables are exports.
-        cases: A row a case: status "done" or "failed", warnings, error; then what its data set and its header say of it
-            (scanner, kvp, patient_age_y, view ...).
+        cases: A row a case: status "done", "failed" or "skipped" (left out by `series`), warnings, error; then what its
+            data set and its header say of it (scanner, kvp, patient_age_y, view ...).
         regions: A row a region; `medseg.regions.schema` says what the columns mean.
         totals: A row a case and label; `medseg.regions.case_columns` says what the columns mean.
         patients: A row a patient, study date and label; `medseg.regions.patient_columns` says what the columns mean.
@@ -35,8 +35,13 @@ class Predictions:
 
     @property
     def failed(self) -> pd.DataFrame:
-        """The cases that have no mask, with their reasons."""
+        """The cases that have no mask though they should, with their reasons."""
         return self.cases[self.cases["status"] == "failed"]
+
+    @property
+    def skipped(self) -> pd.DataFrame:
+        """The cases that a rule of the user's left out, with its reason."""
+        return self.cases[self.cases["status"] == "skipped"]
 
     def _repr_html_(self) -> str:
         return f"<p>{self.folder}</p>{self.cases.to_html(index=False)}{self.regions.head(20).to_html(index=False)}"

@@ -10,7 +10,7 @@ from medseg.batch.veil import Veil
 from medseg.case import Case
 from medseg.errors import MedsegError
 from medseg.ledger import Entry, Ledger, Listing, Planned, Rules, Run, Work, digest, fingerprint, sort_out
-from medseg.ledger.entries import DONE, FAILED
+from medseg.ledger.entries import DONE, ENDED, FAILED, SKIPPED
 from medseg.line.groups import Job
 from medseg.line.network import Facts
 from medseg.line.outcomes import advice, reason
@@ -99,7 +99,7 @@ def planned(
     """A case of a run; `entry` is what an earlier run left of it."""
     images = tuple(str(path) for path in case.images) if veil is None else veil.images(case)
     columns = {name: str(value) for name, value in case.columns.items()}
-    gone = entry is not None and entry.state in (DONE, FAILED) and not any(address.exists(path) for path in case.images)
+    gone = entry is not None and entry.state in ENDED and not any(address.exists(path) for path in case.images)
     # A study that was taken away afterwards has not changed.
     if entry is not None and gone:
         sign = entry.fingerprint
@@ -149,8 +149,10 @@ def _groups(cases: Sequence[Case], work: Work, known: dict[str, Entry], group: i
 
 def _tell(work: Work, total: int, others: int, reporter: Reporter) -> None:
     done, failed = len(work.kept[DONE]), len(work.kept[FAILED]) + len(work.lost)
-    if done or failed:
+    skipped = len(work.kept[SKIPPED])
+    if done or failed or skipped:
         more = f", {failed} have failed (--retry-failed tries them again)" if failed else ""
+        more += f", {skipped} are left out" if skipped else ""
         reporter.say(f"Resuming: {done} of {total} cases were done before{more}")
     for why, count in work.again.items():
         reporter.say(f"{count} cases are done again: {why}")

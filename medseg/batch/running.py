@@ -1,6 +1,6 @@
 """Run a batch: what is to be done goes through the line, and its ledger becomes tables."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,7 +67,7 @@ def predict_cases(
     probabilities: bool = False,
     max_memory: int | None = None,
     masks_only: bool = False,
-    redo: bool = False,
+    redo: bool | Collection[str] = False,
     retry_failed: bool = False,
     limits: Limits | None = None,
     run: Run | None = None,
@@ -93,7 +93,7 @@ def predict_cases(
         max_memory: Bytes that all processes together may hold: then one case after another is read, segmented and
             written, and arrays above an eighth of it lie in files without a name in `out`.
         masks_only: Neither measure nor draw: there are no tables of regions, nor previews.
-        redo: Also do again what is done with the same input, model and settings.
+        redo: Also do again what is done with the same input, model and settings: all of it, or the cases of these ids.
         retry_failed: Also do again what has failed.
         limits: What a case may take before it is given up.
         run: Command, versions and settings for the ledger.
@@ -118,7 +118,7 @@ def predict_cases(
     if max_memory is not None:
         pace, shared = Pace(1, 0), Shared(out, max_memory // _SPILLED)
     how = _How(finishing, pace, limits, shared, jobs, look, veil)
-    rules = Rules(redo or look is not None, retry_failed, limits.attempts)
+    rules = Rules(look is not None or redo, retry_failed, limits.attempts)
     with open_ledger(out) as ledger:
         sweep(out, model.lease if isinstance(model, Fleet) else None)
         if record is not None:

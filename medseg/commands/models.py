@@ -134,6 +134,12 @@ def predict(
     ] = None,
     redo: Annotated[bool, typer.Option("--redo", help="Also do again what is done.")] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Also do again what has failed.")] = False,
+    redo_case: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--redo-case", metavar="ID", help="Do this case again, or those of a pattern (ward3_*); repeat it."
+        ),
+    ] = None,
     attempts: Annotated[
         int, typer.Option(min=1, help="How often a case may take its process down with it before it fails.")
     ] = 2,
@@ -178,7 +184,7 @@ def predict(
         probabilities=probabilities,
         masks_only=masks_only,
         jobs=jobs,
-        redo=redo,
+        redo=redo or tuple(redo_case or ()),
         retry_failed=retry_failed,
         attempts=attempts,
         timeout=timeout,
@@ -204,7 +210,9 @@ def predict(
         show_forecast(model, inputs, out, series, options, as_json=as_json)
         return
     if watch:
-        refuse_together("--watch", {"--cluster": cluster, "--part": part, "--redo": redo, "--json": as_json})
+        refuse_together(
+            "--watch", {"--cluster": cluster, "--part": part, "--redo": redo or redo_case, "--json": as_json}
+        )
         follow(model, inputs, out, series, options, quiet=quiet, once=once)
         return
     with bars() as reporter:
@@ -216,7 +224,9 @@ def predict(
     else:
         if not masks_only:
             show(frame_table(done.regions, f"Regions ({out / 'regions.csv'})", columns=SHOWN_REGIONS))
-        typer.echo(f"{len(done.cases) - len(done.failed)} of {len(done.cases)} cases done: {out / 'cases.csv'}")
+        left_out = f", {len(done.skipped)} left out" if len(done.skipped) else ""
+        many = len(done.cases) - len(done.failed) - len(done.skipped)
+        typer.echo(f"{many} of {len(done.cases)} cases done{left_out}: {out / 'cases.csv'}")
         show_failures(done.failed[["case", "error"]].itertuples(index=False, name=None))
     if len(done.failed):
         raise typer.Exit(1)

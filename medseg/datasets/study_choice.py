@@ -12,7 +12,7 @@ from medseg.datasets.listing import Listed, images_at
 from medseg.datasets.naming import safe_name
 from medseg.datasets.series_facts import SeriesFacts
 from medseg.datasets.series_rules import SeriesRule
-from medseg.errors import InputError
+from medseg.errors import InputError, LeftOutError
 from medseg.io.archive import is_archive
 from medseg.reporting import Silent
 
@@ -123,21 +123,20 @@ def _none(study: Sequence[Listed], known: Sequence[SeriesFacts], rule: SeriesRul
         value = one.values.get(failed.field)
         is_known = f"{failed.field} is {value}" if value is not None else f"{failed.field} is not said"
         why.append(f"{one.name}: {is_known}, not {failed}")
-    return _refused(
-        study,
-        f"none of its {len(known)} series fits {rule.text!r} ({_listed(why)})",
-        "Change --series, or take the study out.",
-        alone=alone,
-    )
+    found = f"none of its {len(known)} series fits {rule.text!r} ({_listed(why)})"
+    mend = "Change --series, where it should be segmented."
+    return _refused(study, found, mend, alone=alone, kind=LeftOutError)
 
 
-def _refused(study: Sequence[Listed], found: str, mend: str, *, alone: bool) -> Case:
-    """The study as a case that fails; its images are all that could have been chosen."""
+def _refused(
+    study: Sequence[Listed], found: str, mend: str, *, alone: bool, kind: type[InputError] = InputError
+) -> Case:
+    """The study as a case that fails, or is left out; its images are all that could have been chosen."""
     first = study[0].case
     name = _name(study, alone=alone) or first.id
     patient = name if first.patient == first.id else first.patient
     images = tuple(one.case.images[0] for one in study)
-    return Case(name, patient, images, refusal=InputError(_home(study), found, mend))
+    return Case(name, patient, images, refusal=kind(_home(study), found, mend))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -3,9 +3,10 @@
 from medseg.ledger.entries import STATES, Entry, Planned, Run
 from medseg.ledger.fingerprints import Listing, digest, fingerprint, outputs_of
 from medseg.ledger.lock import Lock
+from medseg.ledger.opening import NAME, open_ledger, read_ledger
 from medseg.ledger.presence import Holder, holder
 from medseg.ledger.resuming import Rules, Todo, Work, sort_out
-from medseg.ledger.store import NAME, Ledger, open_ledger, read_ledger
+from medseg.ledger.store import Ledger
 
 __all__ = [
     "NAME",

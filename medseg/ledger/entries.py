@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["DONE", "FAILED", "QUEUED", "RUNNING", "SKIPPED", "STATES", "Entry", "Planned", "Run"]
+__all__ = ["DONE", "ENDED", "FAILED", "QUEUED", "RUNNING", "SKIPPED", "STATES", "Entry", "Planned", "Run"]
 
+# skipped: left out by a rule of the user's
 QUEUED, RUNNING, DONE, FAILED, SKIPPED = STATES = ("queued", "running", "done", "failed", "skipped")
+ENDED = (DONE, FAILED, SKIPPED)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Entry(Planned):
         seconds: Of work by stage: "reading", "network", "writing".
         peak_mib: The most resident memory that a process held while it was at the case, MiB; None where unknown.
         warnings: What the user should know of the result.
-        error: Why it failed, and `advice` what mends it.
+        error: Why it failed or was left out, and `advice` what mends it.
         advice: A sentence.
         facts: What its header says of it.
         count: Regions; None where they were not measured.

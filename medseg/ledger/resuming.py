@@ -1,9 +1,9 @@
 """What of a batch is still to be done: what is missing, has changed, or was lost with an earlier run."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from medseg.ledger.entries import DONE, FAILED, QUEUED, RUNNING, Entry, Planned
+from medseg.ledger.entries import DONE, FAILED, QUEUED, RUNNING, SKIPPED, Entry, Planned
 
 __all__ = ["Rules", "Todo", "Work", "sort_out"]
 
@@ -15,14 +15,18 @@ class Rules:
     """What a user may say of resuming.
 
     Args:
-        redo: Do everything again.
+        redo: Do everything again, or the cases of these ids.
         retry_failed: Do again what failed.
         attempts: How often a case may take its process down with it before it fails; with the run, 3 times more.
     """
 
-    redo: bool = False
+    redo: bool | Collection[str] = False
     retry_failed: bool = False
     attempts: int = 2
+
+    def redone(self, case: str) -> bool:
+        """Whether the user wants a case done again, whatever came of it."""
+        return self.redo if isinstance(self.redo, bool) else case in self.redo
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,13 @@ class Work:
     Args:
         todo: To be done, in the order of their numbers.
         lost: Cases that have no attempt left, with the number that they had.
-        kept: Done earlier, and failed earlier: their numbers by the state.
+        kept: Done, failed and left out earlier: their numbers by the state.
         again: How many are done again because something changed, by what.
     """
 
     todo: list[Todo] = field(default_factory=list)
     lost: list[Todo] = field(default_factory=list)
-    kept: dict[str, list[int]] = field(default_factory=lambda: {DONE: [], FAILED: []})
+    kept: dict[str, list[int]] = field(default_factory=lambda: {DONE: [], FAILED: [], SKIPPED: []})
     again: dict[str, int] = field(default_factory=dict)
 
 
@@ -70,8 +74,9 @@ def sort_out(
     for plan in plans:
         entry = known.get(plan.case)
         changed = "" if entry is None else _changed(plan, entry)
-        if entry is None or rules.redo or changed:
-            if changed and not rules.redo:
+        redone = rules.redone(plan.case)
+        if entry is None or redone or changed:
+            if changed and not redone:
                 work.again[changed] = work.again.get(changed, 0) + 1
             work.todo.append(Todo(plan))
         elif entry.state in (QUEUED, RUNNING):
@@ -83,7 +88,7 @@ def sort_out(
         elif entry.state == FAILED and rules.retry_failed:
             work.todo.append(Todo(plan))
         else:
-            work.kept.setdefault(entry.state, []).append(plan.number)
+            work.kept[entry.state].append(plan.number)
     return work
 
 

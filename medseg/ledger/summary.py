@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from medseg.errors import InputError
-from medseg.ledger.entries import DONE, FAILED, RUNNING
+from medseg.ledger.entries import DONE, ENDED, FAILED, RUNNING
 from medseg.ledger.store import Ledger
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "work",
 ]
 
-_ENDED = f"number IS NOT NULL AND state IN ('{DONE}', '{FAILED}')"
+_ENDED = f"number IS NOT NULL AND state IN ({', '.join(repr(state) for state in ENDED)})"
 
 
 @dataclass(frozen=True)

@@ -96,10 +96,12 @@ def card_page(record: Mapping[str, Any], ledger: Ledger) -> str:
 def _head(record: Mapping[str, Any], runs: list[dict[str, Any]]) -> Iterator[str]:
     counts = record.get("counts", {})
     total, done = sum(counts.values()), counts.get("done", 0)
-    failed = counts.get("failed", 0)
-    rest = total - done - failed
-    said = "Every case is done." if done == total else f"{failed:,} failed" + f", {rest:,} not done" * bool(rest)
-    yield f'<h1>Run card</h1><p class="verdict {"good" if done == total else "bad"}">{said}</p>'
+    failed, skipped = counts.get("failed", 0), counts.get("skipped", 0)
+    rest = total - done - failed - skipped
+    said = f"{failed:,} failed" + f", {rest:,} not done" * bool(rest)
+    if not failed and not rest:
+        said = "Every case is done." if not skipped else "Every case is done, but for those that were left out."
+    yield f'<h1>Run card</h1><p class="verdict {"bad" if failed or rest else "good"}">{said}</p>'
     yield '<ul class="counts">'
     yield f"<li><b>{total:,}</b>cases</li>"
     yield "".join(f"<li><b>{n:,}</b>{text(state)}</li>" for state, n in _in_order(counts))

@@ -39,8 +39,9 @@ def patient_table(
 
     Args:
         regions: The region table.
-        cases: A row a case: `case`, `patient`, `status` ("done" or "failed") and whatever else is known. What is the
-            same in all cases of a patient and date goes into further columns; where they differ the cell is empty.
+        cases: A row a case: `case`, `patient`, `status` ("done", "failed" or "skipped") and whatever else is known.
+            What is the same in all cases of a patient and date goes into further columns; where they differ the cell
+            is empty.
         labels: Their names in order.
         exclusive: Whether no voxel has two labels; else there is no row of all labels, which would count voxels twice.
         date: Column of `cases` with the date; a table without it has one date, which is unknown.
@@ -52,6 +53,7 @@ def patient_table(
     """
     import pandas as pd
 
+    cases = cases[cases["status"] != "skipped"]  # by a rule of the user's: nobody's case
     done = [str(case) for case in cases.loc[cases["status"] == "done", "case"]]
     names = _rows_of(labels, exclusive) or [""]
     of_case = {(row["case"], row["label"]): row for row in _per_case(regions, done, labels, exclusive)}

@@ -1,10 +1,12 @@
 """How a batch is to be run, as the user said it."""
 
-from collections.abc import Mapping
+import fnmatch
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from medseg.case import Case
 from medseg.errors import ConfigError
 from medseg.line.limits import Limits, seconds_of
 from medseg.line.network import Facts
@@ -27,7 +29,7 @@ class BatchOptions:
     probabilities: bool = False
     masks_only: bool = False
     jobs: int | None = None
-    redo: bool = False
+    redo: bool | Sequence[str] = False
     retry_failed: bool = False
     attempts: int = 2
     timeout: str | float | None = None
@@ -55,6 +57,21 @@ class BatchOptions:
 
     def require_fit(self, facts: Facts) -> None:
         """Refuse what a model cannot do.
+
+    def redone(self, cases: Sequence[Case]) -> bool | frozenset[str]:
+        """Which of the cases are to be done again: all, or those whose ids were given, or patterns of ids.
+
+        Raises:
+            ConfigError: There is no such case.
+        """
+        if isinstance(self.redo, bool):
+            return self.redo
+        ids = [case.id for case in cases]
+        found = {word: fnmatch.filter(ids, word) for word in self.redo}
+        absent = [word for word, those in found.items() if not those]
+        if absent:
+            raise ConfigError("redo", f"{', '.join(absent)} is no case of this run", "Name cases as cases.csv does.")
+        return frozenset(case for those in found.values() for case in those)
 
         Raises:
             ConfigError: It cannot be held to a memory, or has no probabilities.

@@ -14,10 +14,10 @@ from medseg.batch.veil import Veil, require_same_names
 from medseg.case import Case
 from medseg.config import check
 from medseg.datasets.study_choice import COLUMN
-from medseg.errors import InputError, MedsegError
+from medseg.errors import InputError, LeftOutError, MedsegError
 from medseg.geometry import Geometry
 from medseg.ledger import Entry, Listing, Rules, Work, read_ledger, sort_out
-from medseg.ledger.entries import DONE, FAILED
+from medseg.ledger.entries import DONE, FAILED, SKIPPED
 from medseg.line.limits import Limits
 from medseg.line.network import Facts
 from medseg.line.tasks import Finishing
@@ -43,9 +43,9 @@ class Forecast:
     """What a batch would do.
 
     Args:
-        cases: A row a case: case, patient, state ("to do", "done", "failed before", "refused"), files, mib, voxels,
-            series_chosen, seconds, peak_mib, note, images. Seconds are of work on it, all stages together; they are
-            empty where no earlier case tells how long a voxel takes.
+        cases: A row a case: case, patient, state ("to do", "done", "failed before", "refused", "skipped"), files, mib,
+            voxels, series_chosen, seconds, peak_mib, note, images. Seconds are of work on it, all stages together;
+            they are empty where no earlier case tells how long a voxel takes.
         learnt_from: Earlier cases that the seconds come from.
         memory_known: Whether memory can be estimated for this kind of model.
     """
@@ -99,7 +99,7 @@ def forecast(model: str | Path, listing: Cases, out: Path, options: BatchOptions
     if veil is not None:
         cases = veil.cases(cases)
     plans = [planned(number, case, run, files, known.get(case.id), veil) for number, case in enumerate(cases)]
-    work = sort_out(plans, known, Rules(asked.redo, asked.retry_failed, asked.attempts), intact_in(out))
+    work = sort_out(plans, known, Rules(asked.redone(cases), asked.retry_failed, asked.attempts), intact_in(out))
     rate, learnt_from = _seconds_a_voxel(known.values(), facts, reading)
     plan = _plan(facts)
     rows = [_row(case, _state(number, work), files, reading, rate, plan) for number, case in enumerate(cases)]
@@ -132,6 +132,8 @@ def _state(number: int, work: Work) -> str:
         return "done"
     lost = any(one.plan.number == number for one in work.lost)
     return "failed before" if lost or number in work.kept[FAILED] else "to do"
+    if number in work.kept[SKIPPED]:
+        return "skipped"
 
 
 def _row(
@@ -152,7 +154,7 @@ def _row(
     try:
         grid = _grid(case, options)
     except MedsegError as error:
-        return {**row, "state": "refused", "note": str(error)}
+        return {**row, "state": "skipped" if isinstance(error, LeftOutError) else "refused", "note": str(error)}
     voxels = _voxels(grid)
     return {
         **row,

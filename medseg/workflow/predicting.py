@@ -38,7 +38,7 @@ def predict(
     probabilities: bool = False,
     masks_only: bool = False,
     jobs: int | None = None,
-    redo: bool = False,
+    redo: bool | Sequence[str] = False,
     retry_failed: bool = False,
     attempts: int = 2,
     timeout: str | float | None = None,
@@ -69,7 +69,7 @@ def predict(
         masks_only: Write masks and `cases.csv` alone: no previews, nothing is measured.
         jobs: Processes that read the next cases, and as many that write the last ones, while the network works; 0 for
             none, as is chosen for a few small cases. A script needs no `__main__` guard for it.
-        redo: Also do again what is done.
+        redo: Also do again what is done: all of it, or cases by their ids (or patterns of them, such as "ward3_*").
         retry_failed: Also do again what has failed.
         attempts: How often a case may take its process down with it, or be lost with the run, before it fails.
         timeout: Most time for a case, such as "30min" or seconds; then its process is killed, which costs an attempt.

@@ -74,7 +74,7 @@ def predict_with(
         probabilities=options.probabilities,
         masks_only=options.masks_only,
         max_memory=facts.settings.get("max_memory"),
-        redo=options.redo,
+        redo=options.redone(cases),
         retry_failed=options.retry_failed,
         limits=options.limits,
         run=run,

@@ -15,7 +15,7 @@ from medseg.datasets.series_rules import SeriesRule
 from medseg.errors import ConfigError, InputError, MedsegError
 from medseg.io import formats
 from medseg.ledger import read_ledger
-from medseg.ledger.entries import DONE, FAILED
+from medseg.ledger.entries import ENDED, FAILED
 from medseg.reporting import Reporter, Silent
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _taken_away(out: Path) -> list[Case]:
         return [
             Case(entry.case, entry.patient, tuple(map(Path, entry.images)), columns=entry.columns)
             for entry in ledger.entries()
-            if entry.state in (DONE, FAILED) and not any(address.exists(path) for path in entry.images)
+            if entry.state in ENDED and not any(address.exists(path) for path in entry.images)
         ]
     return []
 

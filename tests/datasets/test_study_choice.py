@@ -12,7 +12,7 @@ from pydicom.uid import generate_uid
 
 from medseg.case import Case
 from medseg.datasets import cases_from_inputs
-from medseg.errors import InputError
+from medseg.errors import InputError, LeftOutError
 from medseg.io import read_case_image
 
 Writer = Callable[..., Path]
@@ -80,10 +80,10 @@ def test_series_named_one_by_one_are_still_one_study(studies: Path) -> None:
     assert (case.id, case.images) == ("a", (studies / "a" / "late",))
 
 
-def test_a_study_of_which_nothing_fits_fails_with_its_reason(studies: Path) -> None:
+def test_a_study_of_which_nothing_fits_is_left_out_with_its_reason(studies: Path) -> None:
     found = _by_id(cases_from_inputs([studies], series="slices>20"))
     assert found["a"].refusal is None
-    with pytest.raises(InputError, match=r"none of its 1 series fits 'slices>20' .*slices is 9, not slices>20"):
+    with pytest.raises(LeftOutError, match=r"none of its 1 series fits 'slices>20' .*slices is 9, not slices>20"):
         read_case_image(found["b_only"])
 
 

@@ -28,7 +28,8 @@ from medseg.ledger import (
     read_ledger,
     sort_out,
 )
-from medseg.ledger.entries import DONE, FAILED, QUEUED, RUNNING
+from medseg.ledger.entries import DONE, FAILED, QUEUED, RUNNING, SKIPPED
+from medseg.ledger.summary import running
 
 RUN = Run(model="m", settings_hash="s", asked={"backend": "auto"}, settings={"backend": "torch", "overlap": 0.1})
 
@@ -192,6 +193,40 @@ def test_what_is_no_ledger_is_refused(tmp_path):
         pass
 
 
+def test_a_ledger_of_the_first_medseg_is_brought_to_ours_by_who_writes(tmp_path):
+    entered(tmp_path, [planned(0)])
+    with open_ledger(tmp_path) as ledger:
+        ledger.end(finished(planned(0)))
+    connection = sqlite3.connect(tmp_path / NAME)
+    connection.execute("DROP INDEX cases_by_state")
+    connection.execute("ALTER TABLE cases DROP COLUMN changed")
+    connection.execute("ALTER TABLE runs DROP COLUMN machine")
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()
+    connection.close()
+    before = (tmp_path / NAME).read_bytes()
+    with pytest.raises(InputError, match=r"older format.*--export"), read_ledger(tmp_path):
+        pass
+    assert (tmp_path / NAME).read_bytes() == before
+    with open_ledger(tmp_path) as ledger:
+        assert list(ledger.entries()) == [finished(planned(0))]
+        ledger.begin(["case0"])
+    with read_ledger(tmp_path) as ledger:
+        assert ledger.last_run() == RUN
+        assert [case for case, _attempt, _since in running(ledger)] == ["case0"]
+
+
+def test_another_programs_file_is_refused_and_stays_as_it_was(tmp_path):
+    connection = sqlite3.connect(tmp_path / NAME)
+    connection.execute("CREATE TABLE messages (text TEXT)")
+    connection.close()
+    before = (tmp_path / NAME).read_bytes()
+    for opened in (open_ledger, read_ledger):
+        with pytest.raises(InputError, match="is no ledger"), opened(tmp_path):
+            pass
+    assert (tmp_path / NAME).read_bytes() == before
+
+
 def test_a_full_disk_is_told_from_other_failures(tmp_path):
     with open_ledger(tmp_path) as ledger:
         ledger._connection.execute("PRAGMA max_page_count = 12")
@@ -258,10 +293,13 @@ def test_what_is_missing_or_changed_is_done_again_and_nothing_else():
     work, todo = sorted_out(Rules())
     assert todo == [(1, 0), (2, 0), (4, 1), (6, 0), (7, 0)]
     assert [lost.plan.number for lost in work.lost] == [5]
-    assert work.kept == {DONE: [0], FAILED: [3]}
+    assert work.kept == {DONE: [0], FAILED: [3], SKIPPED: []}
     assert work.again == {"changed input": 1, "outputs missing": 1, "other settings": 1}
     assert (3, 0) in sorted_out(Rules(retry_failed=True))[1]
     assert (5, 5) in sorted_out(Rules(attempts=3))[1]
     assert sorted_out(Rules(redo=True))[1] == [(n, 0) for n in range(8)]
+    work, todo = sorted_out(Rules(redo=frozenset({"case0", "case3", "case5"})))
+    assert [number for number, _attempts in todo] == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert work.again == {"changed input": 1, "outputs missing": 1, "other settings": 1}
     nameless = [replace(plan, model="") for plan in plans]
     assert len(sort_out(nameless, {"case0": finished(nameless[0])}, Rules(), lambda _: True).todo) == 8

@@ -145,7 +145,8 @@ def _html(case: ReportCase, source: Source, pdf: bool) -> str:
         for name, value in known.items()
         if value
     )
-    failed = f'<section class="card problem"><h2>Failed</h2><p>{html.escape(case.error)}</p></section>'
+    title = "Failed" if case.status == "failed" else "Left out"
+    failed = f'<section class="card problem"><h2>{title}</h2><p>{html.escape(case.error)}</p></section>'
     told = [failed] if case.error else []
     if case.warnings:
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in case.warnings.split("; "))
