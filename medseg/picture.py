@@ -16,7 +16,7 @@ import numpy as np
 from medseg.geometry import Geometry
 from medseg.labels import IGNORE_INDEX, Labels
 
-__all__ = ["Panel", "display_range", "html_figure", "montage", "panels", "png_bytes"]
+__all__ = ["Panel", "display_range", "html_figure", "montage", "overlaid", "panels", "png_bytes"]
 
 _FILL = 0.25  # opacity of a label; its outline is drawn opaque
 _GAP = 4
@@ -179,7 +179,7 @@ def _drawn(
         shown = np.take(blocks, np.arange(wanted) * blocks.shape[axis] // wanted, axis=axis)
     picture = np.zeros((height, width, 3), np.uint8)
     top = (height - rows) // 2
-    picture[top : top + rows] = _overlaid(scaled, shown, labels)
+    picture[top : top + rows] = overlaid(scaled, shown, labels)
     return picture
 
 
@@ -205,8 +205,17 @@ def _smooth(plane: np.ndarray, wanted: int, axis: int) -> np.ndarray:
     return (1 - share) * np.take(plane, below, axis=axis) + share * np.take(plane, above, axis=axis)
 
 
-def _overlaid(scaled: np.ndarray, shown: np.ndarray, labels: Labels | None) -> np.ndarray:
-    """Grey values (0 to 1) in colour, with each label filled faintly and outlined."""
+def overlaid(scaled: np.ndarray, shown: np.ndarray, labels: Labels | None) -> np.ndarray:
+    """Grey values (0 to 1) in colour, with each label filled faintly and outlined.
+
+    Args:
+        scaled: Shape (rows, columns).
+        shown: Class indices of the same shape.
+        labels: Give the colours.
+
+    Returns:
+        RGB, uint8, shape (rows, columns, 3).
+    """
     rgb = np.repeat(scaled[..., np.newaxis] * 255, 3, axis=2)
     for index, label in enumerate(labels.labels if labels else (), start=1):
         inside = shown == index
