@@ -55,9 +55,6 @@ class BatchOptions:
             None if self.memory_limit is None else bytes_of(str(self.memory_limit)),
         )
 
-    def require_fit(self, facts: Facts) -> None:
-        """Refuse what a model cannot do.
-
     def redone(self, cases: Sequence[Case]) -> bool | frozenset[str]:
         """Which of the cases are to be done again: all, or those whose ids were given, or patterns of ids.
 
@@ -72,6 +69,9 @@ class BatchOptions:
         if absent:
             raise ConfigError("redo", f"{', '.join(absent)} is no case of this run", "Name cases as cases.csv does.")
         return frozenset(case for those in found.values() for case in those)
+
+    def require_fit(self, facts: Facts) -> None:
+        """Refuse what a model cannot do.
 
         Raises:
             ConfigError: It cannot be held to a memory, or has no probabilities.
