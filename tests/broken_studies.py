@@ -216,7 +216,7 @@ BROKEN = (
     Broken("a DICOM file cut off", "ends after .* bytes of pixels", _cut_slice),
     Broken("a slice missing", "1 slice is missing", _gap),
     Broken("two slices at one place", "several slices lie at one position", _twice),
-    Broken("a slice of another size", "1 slice is missing", _sizes),  # it is a volume of its own
+    Broken("a slice of another size", "1 of 12 slices is of another size", _sizes),
     Broken("unknown transfer syntax", "1.2.826.0.1.3680043.99.* cannot be decoded", _syntax),
     Broken("zip with a password", "is encrypted", _locked_zip),
     Broken("no permission", "Permission denied", _forbidden),

@@ -1,9 +1,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pydicom
 import pytest
+from broken_studies import write_good
 
-from medseg.datasets import open_dataset, survey_dataset
+from medseg.datasets import cases_from_inputs, open_dataset, survey_dataset
 from medseg.errors import DatasetError
 
 Writer = Callable[..., Path]
@@ -61,3 +64,28 @@ def test_a_mask_beside_masks_of_structures_is_a_problem(tmp_path: Path, volume: 
     for path in ("images/x", "labels/x", "labels/x/liver"):
         volume(tmp_path / f"{path}.nii.gz", 1)
     assert "beside masks of single structures" in str(survey_dataset(tmp_path).problems[0])
+
+
+def test_loose_slices_of_a_series_are_refused_and_no_cases_of_their_own(tmp_path: Path, volume: Writer) -> None:
+    for name in ("image", "mask"):
+        write_good(tmp_path / "study" / name, np.random.default_rng(0), dicom=True)
+    told = "12 files are slices of one DICOM series .*folder of their own, image/NAME/"
+    with pytest.raises(DatasetError, match=told):
+        open_dataset(tmp_path / "study")
+    with pytest.raises(DatasetError, match="slices of one DICOM series"):
+        cases_from_inputs([tmp_path / "study"])
+    volume(tmp_path / "study" / "image" / "whole.nii.gz")
+    survey = survey_dataset(tmp_path / "study")
+    assert [case.id for case in survey.cases] == ["whole"]
+    assert [problem.where for problem in survey.problems] == [str(tmp_path / "study" / "image")]
+
+
+def test_a_folder_of_slices_is_a_case_and_so_is_each_radiograph(tmp_path: Path, volume: Writer) -> None:
+    write_good(tmp_path / "images" / "a", np.random.default_rng(0), dicom=True)
+    one = next(write_good(tmp_path / "other", np.random.default_rng(1), dicom=True).iterdir())
+    for number in (1, 2):
+        radiograph = pydicom.dcmread(one)
+        radiograph.Modality, radiograph.SOPInstanceUID = "DX", f"1.2.{number}"
+        radiograph.save_as(tmp_path / "images" / f"chest{number}.dcm")
+    volume(tmp_path / "labels" / "a.nii.gz", 1)
+    assert [case.id for case in open_dataset(tmp_path, layout="paired").cases] == ["a", "chest1", "chest2"]

@@ -11,6 +11,7 @@ from medseg.datasets.dataset import Dataset, counted
 from medseg.datasets.layouts.mask_names import annotated_where_drawn, find_masks, named_files
 from medseg.datasets.naming import named_by_part
 from medseg.errors import DatasetError
+from medseg.io import formats
 from medseg.labels import Labels
 
 __all__ = ["read", "recognises"]
@@ -38,7 +39,8 @@ def read(root: Path, labels: Labels | None) -> Dataset:
     the part's.
 
     Raises:
-        DatasetError: There is no image, or there are two folders of masks. Files of one name are in `problems`.
+        DatasetError: There is no image, or there are two folders of masks. Files of one name, and slices of DICOM
+            volumes that lie loose among the images, are in `problems`.
     """
     problems: list[DatasetError] = []
     warnings: list[str] = []
@@ -79,10 +81,27 @@ def _one(root: Path, folders: list[Path], what: str) -> Path:
     raise DatasetError(root, found, "Keep one of them here." if folders else "Add it: labels/ or masks/.")
 
 
+def _whole(folder: Path, images: dict[str, Path], problems: list[DatasetError]) -> dict[str, Path]:
+    """The images without those that are one slice of a volume: what lies loose in the folder would be a case each."""
+    from medseg.io.dicom.scan import scan_dicom
+
+    loose = [path for path in images.values() if path.is_file() and formats.may_be_dicom(path)]
+    if len(loose) < 2:
+        return images
+    slices: set[Path] = set()
+    for _where, volume in scan_dicom(loose).volumes:
+        if len(volume.files) > 1:
+            slices.update(volume.files)
+            found = f"{len(volume.files)} files are slices of one DICOM series ({volume.described()})"
+            mend = f"Put the slices of each series into a folder of their own, {folder.name}/NAME/."
+            problems.append(DatasetError(folder, found, mend))
+    return {name: path for name, path in images.items() if path not in slices}
+
+
 def _read_pair(
     part: str, folder: Path, mask_folder: Path, problems: list[DatasetError], warnings: list[str]
 ) -> list[Case]:
-    images = named_files(folder, problems, with_folders=True)
+    images = _whole(folder, named_files(folder, problems, with_folders=True), problems)
     found = find_masks(mask_folder, images, problems)
     cases = []
     for name, path in images.items():

@@ -4,7 +4,8 @@ The policy, in the order in which it is applied:
 
 * Frames of a multi-frame object, and tiles of a mosaic, are slices like any other.
 * Radiographs, and pictures without a place in the patient, are 2D images: one a file.
-* Slices of another size, spacing, direction or frame of reference are another volume; so are localisers.
+* Slices of another size, spacing, direction or frame of reference are another volume; so are localisers. Where they
+  are slices of one stack, of which some have another size, it is refused as a whole; so is one such slice beside it.
 * The same object stored twice counts once, with a note; with other pixels, each folder is a volume of its own.
 * Where several slices lie at one position, the series is several volumes: they are told apart by the first of
   echo, image type, time, b-value, ... that does so without a remainder.
@@ -27,6 +28,7 @@ from medseg.io.dicom.grouping import by_place, is_localizer, told_apart, without
 from medseg.io.dicom.headers import RADIOGRAPHS, Slice
 from medseg.io.dicom.mosaic import is_mosaic, tiles_of
 from medseg.io.dicom.multiframe import frames_of
+from medseg.io.dicom.odd_slices import odd_slices
 
 __all__ = ["Kind", "Volume", "is_sequence", "volumes_of"]
 
@@ -119,8 +121,16 @@ def volumes_of(slices: Sequence[Slice]) -> list[Volume]:
             else:
                 placed.append(frame)
     groups = by_place(placed)
-    for group, key in sorted(groups, key=lambda pair: (is_localizer(pair[0][0]), pair[1])):
+    regular = [pair for pair in groups if not is_localizer(pair[0][0])]
+    odd = odd_slices([group for group, _key in regular])
+    refused = {index for one in odd for index in one.groups}
+    stacks = [pair for pair in groups if is_localizer(pair[0][0])]
+    stacks += [pair for index, pair in enumerate(regular) if index not in refused]
+    for group, key in sorted(stacks, key=lambda pair: (is_localizer(pair[0][0]), pair[1])):
         volumes += _at_one_place(group, key if len(groups) > 1 else "")
+    for one in odd:
+        slices = tuple(each for index in one.groups for each in regular[index][0])
+        volumes.append(Volume(slices, "volume", regular[one.groups[0]][1], refusal=one.error))
     return volumes
 
 

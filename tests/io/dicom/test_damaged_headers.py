@@ -10,7 +10,7 @@ import pydicom
 import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from medseg.errors import GeometryError, InputError, UnreadableFileError
+from medseg.errors import GeometryError, UnreadableFileError
 from medseg.io import read_geometry, read_image
 from medseg.io.dicom.scan import scan_dicom
 
@@ -66,11 +66,11 @@ def test_a_description_with_a_backslash_stays_one_text(write_series: Series) -> 
     assert series.description == "axial\\late"
 
 
-def test_directions_with_an_empty_value_make_a_group_of_their_own(write_series: Series) -> None:
+def test_a_slice_with_an_empty_spacing_takes_its_stack_with_it(write_series: Series) -> None:
     folder = write_series(VOLUME)
     path = folder / "001.dcm"
     path.write_bytes(path.read_bytes().replace(b"2.0\\0.5 ", b"2.0\\    "))
-    with pytest.raises(InputError, match="holds 2 images"):
+    with pytest.raises(GeometryError, match=r"1 of 3 slices is of another size: 5×4 pixels of 2×\? mm \(001.dcm\)"):
         read_image(folder)
 
 

@@ -75,10 +75,32 @@ def test_two_directions_in_one_series_are_two_volumes(write_series: Series) -> N
     np.testing.assert_array_equal(second.voxels[0].T, VOLUME[:1:-1])  # from front to back
 
 
-def test_slices_of_another_size_are_another_volume(write_series: Series) -> None:
+@pytest.mark.parametrize("turned", [[0], [1], [3], [0, 1], [0, 2, 3]])
+def test_slices_of_another_size_in_a_stack_refuse_all_of_it(write_series: Series, turned: list[int]) -> None:
     folder = write_series(VOLUME)
-    edited(folder, Rows=[3, 3, 5, 5], Columns=[5, 5, 3, 3])
-    assert [volume.geometry.shape for volume in volumes(folder)] == [(3, 5, 2), (5, 3, 2)]
+    rows = [5 if at in turned else 3 for at in range(4)]
+    edited(folder, Rows=rows, Columns=[15 // n for n in rows])
+    (volume,) = volumes(folder)
+    assert len(volume.slices) == 4
+    count = min(len(turned), 4 - len(turned))
+    found = rf"{count} of 4 slices (is|are) of another size: [35]×[35] pixels of 2×0.5 mm \(00\d.dcm\)"
+    with pytest.raises(GeometryError, match=found):
+        read_image(folder)
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.5])
+def test_two_whole_stacks_of_other_sizes_are_two_volumes(write_series: Series, shift: float) -> None:
+    folder = write_series(np.repeat(VOLUME, 2, axis=0), positions=PLACES + [[0, 0, z + shift] for _x, _y, z in PLACES])
+    edited(folder, Rows=[3] * 4 + [5] * 4, Columns=[5] * 4 + [3] * 4)
+    assert [volume.geometry.shape for volume in volumes(folder)] == [(3, 5, 4), (5, 3, 4)]
+
+
+def test_a_slice_of_another_size_beside_a_whole_stack_is_no_image(write_series: Series) -> None:
+    folder = write_series(np.concatenate([VOLUME, VOLUME[:1]]), positions=[*PLACES, PLACES[2]])
+    edited(folder, PixelSpacing=[[2.0, 0.5]] * 4 + [[1.0, 0.25]])
+    whole, odd = volumes(folder)
+    assert whole.geometry.shape == (5, 3, 4)
+    assert "1 of 5 slices is of another size: 5×3 pixels of 1×0.25 mm (001.dcm)" in str(odd.refusal)
 
 
 def test_localizers_are_told_from_the_volume_and_left_out(write_series: Series) -> None:
