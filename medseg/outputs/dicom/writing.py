@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DICOM_FILES", "Objects", "Writing", "Written", "kinds_of", "writing_of"]
 
-Objects = Literal["seg", "sr", "rtstruct"]
-# Below the folder of a case, in the order that they are made in: an SR refers to the segments of its SEG.
-DICOM_FILES: dict[Objects, str] = {"seg": "seg.dcm", "sr": "sr.dcm", "rtstruct": "rtstruct.dcm"}
+Objects = Literal["seg", "sr", "rtstruct", "capture"]
+# Below the folder of a case, in the order that they are made in: an SR refers to the segments of its SEG. Captures are
+# a folder of pictures.
+DICOM_FILES: dict[Objects, str] = {"seg": "seg.dcm", "sr": "sr.dcm", "rtstruct": "rtstruct.dcm", "capture": "capture"}
 _CODED: tuple[Objects, ...] = ("seg", "sr")  # these cannot be written of labels without codes
 
 
@@ -116,9 +117,15 @@ class Writing:
             from medseg.outputs.dicom.rtstruct import write_rtstruct
 
             write_rtstruct(paths["rtstruct"], source, coded, self.author)
+        written = list(paths.values())
+        if "capture" in paths:
+            from medseg.outputs.dicom.capture import write_capture
+
+            written.remove(paths["capture"])
+            written += write_capture(paths["capture"], source, image, coded, self.author)
         if not source.frames:
             notes.append("DICOM objects lie by position: the image's slices are not those of its files")
-        return Written(tuple(paths.values()), tuple(notes))
+        return Written(tuple(written), tuple(notes))
 
 
 def writing_of(
