@@ -45,14 +45,15 @@ def predict_from(
     model: Path,
     out: Path,
     options: "BatchOptions",
-    *,
     nodes: Path | None,
+    *,
     series: str | None,
     store: bool,
     cache: str,
     other: dict[str, bool],
 ) -> None:
     """Run it, and print what came of it; exit code 1 where a case failed, or the archive was gone."""
+    from medseg.errors import ConfigError
     from medseg.pacs.opening import open_archive
     from medseg.training.memory import bytes_of
     from medseg.workflow.pacs import node_of, require_condition
@@ -61,6 +62,8 @@ def predict_from(
     refuse_together("an archive", other)
     word, asked = source
     require_condition(asked)
+    if store and options.writing is None:
+        raise ConfigError("--store", "nothing is written that could be stored", "Say what, such as --write seg,sr.")
     node = node_of(word, nodes)
     with bars() as reporter:
         done = predict_archive(

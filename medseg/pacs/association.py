@@ -28,7 +28,7 @@ from pynetdicom.association import Association
 from medseg.errors import ArchiveError, UnreadableFileError
 from medseg.pacs.nodes import Dimse
 
-__all__ = ["SYNTAXES", "Handlers", "associated", "client_tls", "require_success"]
+__all__ = ["SYNTAXES", "Handlers", "NothingAgreedError", "associated", "client_tls", "require_success"]
 
 # Those in which we can read pixels; the plain ones first, as an acceptor takes the first that it likes.
 SYNTAXES = (
@@ -41,6 +41,10 @@ _OPENSSL = re.compile(r"\[(?:SSL|X509)[^\]]*\]\s*([^()]+)")
 _MOST_CONTEXTS = 128  # PS3.8: their ids are odd and below 256
 _FIND_OUT = "Look whether it runs and can be reached from here."
 _TITLES = "Give the AE titles by which both know each other, and have ours allowed there."
+
+
+class NothingAgreedError(ArchiveError):
+    """The other side takes none of the kinds of objects, or none of their transfer syntaxes."""
 
 
 @contextmanager
@@ -127,11 +131,10 @@ def _refusal(name: str, dimse: Dimse, found: Association, tls: ssl.SSLContext | 
         reason = getattr(answer, "reason_str", "no reason given").rstrip(".")
         passing = getattr(answer, "result", 1) == 2
         return ArchiveError(where, f"rejects us as {dimse.our_ae} ({reason})", _TITLES, passing=passing)
+    if found.rejected_contexts:
+        return NothingAgreedError(where, "takes no such kind of object, or transfer syntax", "Look at its log.")
     if (told := _unreachable(dimse, tls)) is not None:
         return ArchiveError(where, told[0], told[1], passing=told[2])
-    if found.rejected_contexts or found.is_aborted:
-        told_none = "agrees upon no kind of object or transfer syntax, or broke off"
-        return ArchiveError(where, told_none, "Look at its log.", passing=not found.rejected_contexts)
     return ArchiveError(where, "broke off", "Look at its log.", passing=True)
 
 

@@ -14,7 +14,7 @@ from pynetdicom import AE, evt
 from medseg.errors import ArchiveError, MedsegError, OutputError
 from medseg.pacs.archive import Place, Stored, Wait, checked_uid, patiently
 from medseg.pacs.arriving import arrive, put_aside, unfinished_name
-from medseg.pacs.association import SYNTAXES, Handlers, associated, require_success
+from medseg.pacs.association import SYNTAXES, Handlers, NothingAgreedError, associated, require_success
 from medseg.pacs.instances import look_at
 from medseg.pacs.nodes import Node
 from medseg.pacs.query import Found, Query
@@ -91,8 +91,11 @@ class DimseArchive:
         return {uid: error for uid, error in arrivals.broken.items() if uid in set(wanted)}
 
     def holds(self, study: str, series: str, uids: Sequence[str]) -> set[str]:
-        """C-FIND."""
-        return set(self.instances(study, series)) & set(uids)
+        """C-FIND; of an archive that cannot be asked nothing: it knows itself what it gets once more."""
+        try:
+            return set(self.instances(study, series)) & set(uids)
+        except NothingAgreedError:
+            return set()
 
     def store(self, study: str, files: Sequence[Path]) -> Stored:
         """C-STORE, in the transfer syntax of each file."""
@@ -110,8 +113,11 @@ class DimseArchive:
                         continue
                     self._stored(open_one, path, one.uid, told)
 
-        if found:
-            self._patiently(once)
+        try:
+            if found:
+                self._patiently(once)
+        except NothingAgreedError as error:
+            told.refused |= {one.uid: f"{error} Transfer syntax: {_name(one.syntax)}" for one in found.values()}
         return told
 
     def _stored(self, open_one: Any, path: Path, uid: str, told: Stored) -> None:

@@ -4,7 +4,7 @@ import shutil
 import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from medseg.case import Case
 from medseg.datasets import cases_below, parse_series_rule
 from medseg.errors import ArchiveError, ConfigError, InputError, MedsegError
 from medseg.ledger import Entry, digest, read_ledger
-from medseg.ledger.entries import DONE, FAILED
+from medseg.ledger.entries import DONE, ENDED, FAILED
 from medseg.ledger.fingerprints import Listing as Signs
 from medseg.pacs.archive import Archive
 from medseg.pacs.fetching import fetch_study
@@ -135,9 +135,9 @@ def predict_archive(
 
 def purpose_of(model: Path, options: BatchOptions, more: Any) -> str:
     """By what it is known that a study is done: the model's files, and everything that can change a result."""
-    how = {key: value for key, value in vars(options).items() if key not in _HARMLESS}
+    how = {key: value for key, value in asdict(options).items() if key not in _HARMLESS}
     files = Signs()(model) if model.exists() else str(model)
-    return digest({"model": files, "how": {**how, "settings": dict(options.settings)}, "more": more})
+    return digest({"model": files, "how": how, "more": more})
 
 
 def _require_meaning(options: BatchOptions, series: str | None) -> None:
@@ -161,13 +161,15 @@ def _left(work: _Work, studies: Sequence[str]) -> list[str]:
     done = work.book.done(work.purpose)
     entries, intact = _entries(work.out), intact_in(work.out)
 
+    def stays(case: str) -> bool:
+        entry = entries.get(case)
+        if entry is None or (entry.state == DONE and not intact(entry)):
+            return False
+        return entry.state != FAILED or not work.options.retry_failed
+
     def is_done(study: str) -> bool:
         cases = done.get(work.key(study))
-        return cases is not None and all(
-            (entry := entries.get(case)) is not None
-            and ((entry.state == DONE and intact(entry)) or (entry.state == FAILED and not work.options.retry_failed))
-            for case in cases
-        )
+        return cases is not None and all(map(stays, cases))
 
     left = [study for study in studies if not is_done(study)]
     fetched = work.out / FOLDER / "fetched"
@@ -249,7 +251,7 @@ def _as_it_was(entry: Entry) -> MedsegError:
 
 def _entries(out: Path) -> dict[str, Entry]:
     with suppress(InputError), read_ledger(out) as ledger:
-        return {name: entry for name, entry in ledger.known().items() if entry.state in (DONE, FAILED)}
+        return {name: entry for name, entry in ledger.known().items() if entry.state in ENDED}
     return {}
 
 
