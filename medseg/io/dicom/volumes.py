@@ -120,17 +120,23 @@ def volumes_of(slices: Sequence[Slice]) -> list[Volume]:
                 volumes.append(Volume((frame,), flat, refusal=_packed(frame)))
             else:
                 placed.append(frame)
+    return volumes + _stacks(placed)
+
+
+def _stacks(placed: Sequence[Slice]) -> list[Volume]:
+    """Volumes of slices that have a place, localizers last but for what is refused for its size."""
     groups = by_place(placed)
-    regular = [pair for pair in groups if not is_localizer(pair[0][0])]
-    odd = odd_slices([group for group, _key in regular])
-    refused = {index for one in odd for index in one.groups}
-    stacks = [pair for pair in groups if is_localizer(pair[0][0])]
-    stacks += [pair for index, pair in enumerate(regular) if index not in refused]
-    for group, key in sorted(stacks, key=lambda pair: (is_localizer(pair[0][0]), pair[1])):
+    scouts = [pair for pair in groups if is_localizer(pair[0][0])]
+    others = [pair for pair in groups if not is_localizer(pair[0][0])]
+    refused = odd_slices([group for group, _key in others])
+    left_out = {index for odd in refused for index in odd.groups}
+    whole = [pair for index, pair in enumerate(others) if index not in left_out]
+    volumes: list[Volume] = []
+    for group, key in (*sorted(whole, key=lambda pair: pair[1]), *sorted(scouts, key=lambda pair: pair[1])):
         volumes += _at_one_place(group, key if len(groups) > 1 else "")
-    for one in odd:
-        slices = tuple(each for index in one.groups for each in regular[index][0])
-        volumes.append(Volume(slices, "volume", regular[one.groups[0]][1], refusal=one.error))
+    for odd in refused:
+        slices = tuple(one for index in odd.groups for one in others[index][0])
+        volumes.append(Volume(slices, "volume", others[odd.groups[0]][1], refusal=odd.error))
     return volumes
 
 
