@@ -133,13 +133,13 @@ def predict(
         ),
     ] = None,
     redo: Annotated[bool, typer.Option("--redo", help="Also do again what is done.")] = False,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Also do again what has failed.")] = False,
     redo_case: Annotated[
         list[str] | None,
         typer.Option(
             "--redo-case", metavar="ID", help="Do this case again, or those of a pattern (ward3_*); repeat it."
         ),
     ] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Also do again what has failed.")] = False,
     attempts: Annotated[
         int, typer.Option(min=1, help="How often a case may take its process down with it before it fails.")
     ] = 2,

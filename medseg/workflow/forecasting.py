@@ -130,10 +130,10 @@ def _known(out: Path) -> dict[str, Entry]:
 def _state(number: int, work: Work) -> str:
     if number in work.kept[DONE]:
         return "done"
-    lost = any(one.plan.number == number for one in work.lost)
-    return "failed before" if lost or number in work.kept[FAILED] else "to do"
     if number in work.kept[SKIPPED]:
         return "skipped"
+    lost = any(one.plan.number == number for one in work.lost)
+    return "failed before" if lost or number in work.kept[FAILED] else "to do"
 
 
 def _row(
