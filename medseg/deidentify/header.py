@@ -21,10 +21,11 @@ _PATIENT_NAME, _PATIENT_ID, _ACCESSION, _STUDY_ID = 0x00100010, 0x00100020, 0x00
 _KINDS: Final = {_ACCESSION: "accession", _STUDY_ID: "study id"}
 _IDENTIFIERS: Final = (
     "PatientID", "OtherPatientIDs", "AccessionNumber", "StudyID", "PatientBirthDate", "PatientAddress",
-    "PatientTelephoneNumbers", "InstitutionName", "InstitutionAddress", "StationName", "DeviceSerialNumber",
-    "IssuerOfPatientID", "AdmissionID", "MedicalRecordLocator", "MilitaryRank", "ClinicalTrialSubjectID",
-    "RequestedProcedureID", "PlacerOrderNumberImagingServiceRequest", "FillerOrderNumberImagingServiceRequest",
+    "PatientTelephoneNumbers", "IssuerOfPatientID", "AdmissionID", "MedicalRecordLocator", "MilitaryRank",
+    "ClinicalTrialSubjectID", "RequestedProcedureID", "PlacerOrderNumberImagingServiceRequest",
+    "FillerOrderNumberImagingServiceRequest",
 )  # fmt: skip
+_INSTITUTION: Final = ("InstitutionName", "InstitutionAddress")
 _TEXTS = ("LO", "LT", "SH", "ST", "UC", "UT")
 _CODES = (0x00080100, 0x00080102, 0x00080103, 0x00080104, 0x00080119, 0x00080120)
 # Code lists that anybody can read; codes of any other (often "99..." or "L") are a hospital's own words.
@@ -56,13 +57,20 @@ class Patient:
     names: frozenset[str]
 
     @classmethod
-    def of(cls, dataset: Dataset, pseudonyms: Pseudonyms) -> "Patient":
-        """The patient of an object: by its id, else by name and date of birth, else by study."""
+    def of(cls, dataset: Dataset, pseudonyms: Pseudonyms, *, named: bool = False) -> "Patient":
+        """The patient of an object: by its id, else by name and date of birth, else by study.
+
+        Args:
+            dataset: Unchanged yet.
+            pseudonyms: What takes the place of ids.
+            named: Whether the institution may still be named.
+        """
+        identifiers = _IDENTIFIERS if named else _IDENTIFIERS + _INSTITUTION
         name, number = _said(dataset, "PatientName"), _said(dataset, "PatientID")
         known = number or "|".join((name, _said(dataset, "PatientBirthDate"))).strip("|")
         people = [str(one) for element in _elements(dataset) if element.VR == "PN" for one in _values(element)]
         numbers = [
-            str(one) for element in _elements(dataset) if element.keyword in _IDENTIFIERS for one in _values(element)
+            str(one) for element in _elements(dataset) if element.keyword in identifiers for one in _values(element)
         ]
         days = pseudonyms.days(known or _said(dataset, "StudyInstanceUID"))
         return cls(pseudonyms.of("patient", known), days, known_names(people, numbers))
@@ -104,7 +112,7 @@ class Header:
 
     def _element(self, dataset: Dataset, element: DataElement, strict: bool) -> None:
         action = self._resolved(element, self.profile.action(element.tag, element.VR))
-        if strict and action is Action.KEEP and element.VR in (*_TEXTS, "PN") and element.tag not in _CODES:
+        if strict and action in (Action.KEEP, Action.CLEAN) and element.VR in _TEXTS and element.tag not in _CODES:
             action = Action.DUMMY
         if action is Action.CLEAN and element.VR != "SQ" and not element.is_empty:
             action = self._words(element)
@@ -149,7 +157,7 @@ class Header:
                 action = Action.EMPTY if self.sop_class in _CLASSIC else Action.DUMMY
             else:
                 element.value = values if len(values) > 1 else values[0]
-        if action is Action.UID:
+        if action is Action.UID or (action is Action.DUMMY and element.VR == "UI"):
             element.value = _each(element, self._uid)
         elif action is Action.AE:
             element.value = _each(element, lambda title: self.pseudonyms.of("AE", title))

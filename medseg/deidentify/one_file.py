@@ -20,7 +20,7 @@ from medseg import __version__
 from medseg.deidentify.burnt_in import burnt_in, may_show_text
 from medseg.deidentify.header import Header, Patient
 from medseg.deidentify.nifti import without_texts
-from medseg.deidentify.pixels import blank, check_length, first_frame
+from medseg.deidentify.pixels import blank, check_length, clear_overlay_bits, first_frame
 from medseg.deidentify.profile import Profile
 from medseg.deidentify.refusal import RefusedError
 from medseg.deidentify.table import EDITION
@@ -111,8 +111,8 @@ def _any_file(path: Path, names: tuple[str, str], target: Path, profile: Profile
 
 def _object(path: Path, names: tuple[str, str], target: Path, profile: Profile, pseudonyms: Pseudonyms) -> Outcome:
     dataset = _read(path)
-    seen = _seen(dataset)
-    patient = Patient.of(dataset, pseudonyms)
+    seen = "likely" if clear_overlay_bits(dataset) else _seen(dataset)
+    patient = Patient.of(dataset, pseudonyms, named="institution" in profile.keep)
     study, series = (
         pseudonyms.of(kind, str(dataset.get(f"{kind.title()}InstanceUID") or "")) for kind in ("study", "series")
     )

@@ -14,7 +14,7 @@ from medseg.deidentify.refusal import RefusedError
 from medseg.errors import MedsegError
 from medseg.io.dicom.decoding import DECODED, DESCRIBED_BY, decoded
 
-__all__ = ["blank", "check_length", "first_frame"]
+__all__ = ["blank", "check_length", "clear_overlay_bits", "first_frame"]
 
 _NATIVE = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL")
 Box = tuple[int, int, int, int]
@@ -36,6 +36,26 @@ def check_length(dataset: Dataset) -> None:
         bits = bits * 2 // 3
     if len(dataset.PixelData) < -(-bits // 8):
         raise RefusedError("its pixels end before its header says")
+
+
+def clear_overlay_bits(dataset: Dataset) -> bool:
+    """Clear the bits beside the pixels in which old objects keep graphics and text (retired, PS3.3 C.9.2).
+
+    Returns:
+        Whether such bits may be left, as the pixels are compressed.
+    """
+    places = [dataset.get((group, 0x0102)) for group in range(0x6000, 0x6020, 2)]
+    if not any(place is not None and place.value for place in places) or "PixelData" not in dataset:
+        return False
+    if _compressed(dataset) or dataset.get("BitsAllocated") not in (8, 16):
+        return True
+    frames, above = _native(dataset), int(dataset.BitsAllocated) - int(dataset.HighBit) - 1
+    # Shifted up and down again: what lies above goes, and the sign of signed values is carried into its place.
+    kind = "i" if dataset.get("PixelRepresentation") == 1 else "u"
+    cells = frames.astype(frames.dtype.newbyteorder("=")).view(f"{kind}{dataset.BitsAllocated // 8}") << above
+    below = int(dataset.HighBit) + 1 - int(dataset.BitsStored)
+    dataset.PixelData = _bytes(dataset, (cells >> (above + below)) << below)
+    return False
 
 
 def first_frame(dataset: Dataset) -> np.ndarray | None:

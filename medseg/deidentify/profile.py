@@ -166,7 +166,9 @@ def _dated(tag: int, vr: str) -> bool:
 
 
 def _shifted(tag: int) -> Action:
-    if tag in _VERSIONS or tag == _TIMEZONE:
+    if tag in _VERSIONS:
         return Action.KEEP
+    if tag == _TIMEZONE:  # stays where it has its form, so that times with and without it can still be compared
+        return Action.SHIFT
     # One device was calibrated on one day: its dates, moved with each patient's, would tell the patients' shifts apart.
     return _basic(tag) if tag in table.DEVICE | table.DATED_OTHERWISE else Action.SHIFT

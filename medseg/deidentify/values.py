@@ -23,6 +23,7 @@ _DUMMIES: Final[dict[str, Any]] = {
 }
 _DATE = re.compile(r"(\d{4})(\.?)(\d{2})\2(\d{2})")
 _TIME = re.compile(r"\d{2}(:?\d{2}(:?\d{2}(\.\d{1,6})?)?)?")
+_ZONE = re.compile(r"[+-]\d{4}")
 _DATETIME = re.compile(r"(\d{4})(\d{2})?(\d{2})?(\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?)?([+-]\d{4})?")
 
 
@@ -34,16 +35,17 @@ def dummy(vr: str) -> Any:
 def moved(vr: str, text: str, days: int) -> str | None:
     """A date, time or both, moved by whole days; times of day stay as they are.
 
-    A date and time that gives only a year or a month is moved from its middle. `None` if it has no date's form.
+    A date and time that gives only a year or a month is moved from its middle; the older form with dots is written as
+    the newer one. `None` if it has no date's form.
 
     Args:
-        vr: DA, TM or DT.
+        vr: DA, TM or DT; SH for an offset from UTC, which stays, too.
         text: One value, as DICOM writes it (PS3.5, 6.2), or in the older form with dots (DA) or colons (TM).
         days: By how many days.
     """
     plain = text.strip(" \0")
-    if vr == "TM":
-        return plain if _TIME.fullmatch(plain) else None
+    if vr not in ("DA", "DT"):
+        return plain if (_TIME if vr == "TM" else _ZONE).fullmatch(plain) else None
     found = (_DATE if vr == "DA" else _DATETIME).fullmatch(plain)
     if found is None:
         return None
@@ -54,9 +56,9 @@ def moved(vr: str, text: str, days: int) -> str | None:
 
 
 def _moved_date(found: re.Match[str], days: int) -> str:
-    year, dot, month, day = found.groups()
+    year, _, month, day = found.groups()
     there = date(int(year), int(month), int(day)) + timedelta(days)
-    return f"{there.year:04}{dot}{there.month:02}{dot}{there.day:02}"
+    return f"{there.year:04}{there.month:02}{there.day:02}"
 
 
 def _moved_datetime(found: re.Match[str], days: int) -> str:
