@@ -10,6 +10,7 @@ from medseg.case import Case
 from medseg.errors import ConfigError
 from medseg.line.limits import Limits, seconds_of
 from medseg.line.network import Facts
+from medseg.outputs.dicom.writing import Writing
 from medseg.training.memory import bytes_of
 
 __all__ = ["BatchOptions"]
@@ -20,6 +21,7 @@ class BatchOptions:
     """How a batch is to be run: the arguments of `medseg.predict`, which says what they mean, under their names.
 
     Args:
+        writing: DICOM objects that are written of each case.
         settings: How the model is to run, as in `medseg.load_model`.
     """
 
@@ -38,6 +40,7 @@ class BatchOptions:
     cluster: str | Path | None = None
     pseudonyms: str | Path | None = None
     parquet: bool = False
+    writing: Writing | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -81,3 +84,10 @@ class BatchOptions:
         if self.probabilities and not facts.gives_probabilities:
             told = f"{facts.settings.get('method', 'this model')} has none"
             raise ConfigError("probabilities", told, "Leave them away, or use random_walker or gmm.")
+        if self.writing is not None:
+            self.writing.coded(facts.labels)
+            if self.masks_only and "sr" in self.writing.objects:
+                raise ConfigError("write", "an SR of what is not measured", "Leave away --masks-only, or sr.")
+            if self.writing.kind == "FRACTIONAL" and not self.probabilities:
+                mend = "Add --probabilities, or write it BINARY."
+                raise ConfigError("seg", "a FRACTIONAL SEG is written of probabilities, and none are kept", mend)

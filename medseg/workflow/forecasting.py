@@ -93,7 +93,9 @@ def forecast(model: str | Path, listing: Cases, out: Path, options: BatchOptions
         facts, cases = found.facts, found.cases
     reading = check(ReadOptions, facts.reading.model_dump() | dict(asked.reading or {}), "reading")
     channels = facts.channels if len(facts.channels) > 1 else None
-    finishing = Finishing(out, asked.min_voxels, channels, reading, asked.probabilities, asked.masks_only)
+    finishing = Finishing(
+        out, asked.min_voxels, channels, reading, asked.probabilities, asked.masks_only, writing=asked.writing
+    )
     run, files = described_run(None, facts, finishing), Listing()
     known = _known(out)
     if veil is not None:

@@ -2,18 +2,22 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from medseg.batch.veil import Veil, require_same_names
 from medseg.case import Case
 from medseg.datasets import Split, cases_from_inputs, require_no_leak
 from medseg.errors import ConfigError
 from medseg.line.network import Facts
+from medseg.outputs.dicom.identity import Author
+from medseg.outputs.dicom.writing import writing_of
 from medseg.outputs.learnt_record import with_learnt_patients
 from medseg.outputs.record import model_card
 from medseg.outputs.tables import require_parquet
+from medseg.plan import model_root
 from medseg.reporting import Reporter, Silent
 from medseg.workflow.batch_options import BatchOptions
 from medseg.workflow.cluster_opening import open_on_cluster
@@ -49,6 +53,10 @@ def predict(
     cluster: str | Path | None = None,
     pseudonyms: str | Path | None = None,
     parquet: bool = False,
+    write: str | Sequence[str] = (),
+    codes: str | Path | Mapping[str, Any] | None = None,
+    seg: Literal["BINARY", "FRACTIONAL", "LABELMAP"] = "BINARY",
+    segments: Literal["label", "region"] | None = None,
     **settings: Any,
 ) -> "Predictions":
     """Segment and measure files, folders of files, study folders of DICOM series, or a data set.
@@ -84,6 +92,12 @@ def predict(
         pseudonyms: File of a key, made where there is none, outside `out`. Cases and patients are then called by a
             keyed hash in all that is written and said; whose they are is in `pseudonyms.csv` beside the key.
         parquet: Also write `regions.parquet`, which keeps types and every digit; needs the extra `parquet`.
+        write: DICOM objects of each case that was read from DICOM, such as "seg,sr": seg, sr, rtstruct, capture. They
+            carry the patient's identity, whatever else is under pseudonyms.
+        codes: What labels mean in DICOM's codes, by their names, where neither the model nor medseg's table says it;
+            a mapping or a YAML file. See `medseg.codes.Coding.from_config`.
+        seg: The kind of SEG; FRACTIONAL is of `probabilities`.
+        segments: A segment for each label, or for each region, as where an SR is written too, which measures regions.
         settings: How the model is to run, as in `load_model`; an opened one runs as it was opened. What was chosen for
             "auto" is chosen again when a run goes on.
 
@@ -110,6 +124,7 @@ def predict(
         cluster=cluster,
         pseudonyms=pseudonyms,
         parquet=parquet,
+        writing=writing_of(write, codes, seg, segments),
         settings=settings,
     )
 
@@ -137,6 +152,9 @@ def predict_listed(
         options.require_fit(found.facts)
         cases = found.cases if options.part is None else _of_part(found.cases, options.part, model)
         card = model_card(model) if isinstance(model, (str, Path)) else None
+        if options.writing is not None:
+            name = str((card or {}).get("name") or _named(model))
+            options = replace(options, writing=options.writing.of(Author(name)))
         if veil is not None:
             cases = veil.cases(cases)
             veil.keep()
@@ -165,6 +183,13 @@ def _opened(
         raise ConfigError("cluster", "given for a model that is open", "Give predict the model's folder.")
     facts = Facts.of(model)
     return OpenModel(model, facts, listing(len(facts.channels)))
+
+
+def _named(model: "str | Path | Model") -> str:
+    """What a model without a name of its own is called: by its folder, or as it was asked for."""
+    if not isinstance(model, (str, Path)):
+        return str(model.description.get("method") or "opened model") if hasattr(model, "description") else "model"
+    return str(model) if str(model).startswith("classical:") else model_root(Path(model)).resolve().name
 
 
 def _of_part(cases: Sequence[Case], part: str, model: Any) -> list[Case]:

@@ -201,6 +201,8 @@ def _refer(ds: "Dataset", source: Source) -> None:
         item.SeriesInstanceUID, item.ReferencedInstanceSequence = uid, instances
         listed.append(item)
     ds.ReferencedSeriesSequence = listed
+    if not source.frames:  # frames that are no image's own name none
+        ds.SourceImageSequence = [reference(one) for one in source.datasets]
 
 
 def _place(ds: "Dataset", source: Source, geometry: Geometry) -> None:
