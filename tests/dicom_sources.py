@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import (
     CTImageStorage,
     DigitalXRayImageStorageForPresentation,
+    EnhancedCTImageStorage,
     ExplicitVRLittleEndian,
     generate_uid,
 )
@@ -60,6 +61,34 @@ def ct_series(folder: Path, geometry: Geometry, voxels: np.ndarray | None = None
     return folder
 
 
+def enhanced_ct(path: Path, geometry: Geometry) -> Path:
+    """An enhanced CT: the slices of a grid as frames of one file, stored from the last to the first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns, rows, slices = geometry.shape
+    ds = _instance(EnhancedCTImageStorage, np.full((rows * slices, columns), 1024))
+    _fill(ds, PATIENT | STUDY | EQUIPMENT)
+    ds.Rows, ds.NumberOfFrames, ds.Modality = rows, slices, "CT"
+    ds.ImageType = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
+    ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.FrameOfReferenceUID = (generate_uid() for _ in range(3))
+    ds.SeriesNumber, ds.InstanceNumber, ds.ContentDate, ds.ContentTime = 3, 1, "20200304", "101600"
+    directions = (geometry.affine[:3, :2] / np.array(geometry.step[:2])).T * LPS
+    measures = {"PixelSpacing": _texts([geometry.step[1], geometry.step[0]]), "SliceThickness": geometry.step[2]}
+    values = {"RescaleIntercept": -1024, "RescaleSlope": 1, "RescaleType": "HU"}
+    ds.SharedFunctionalGroupsSequence = [
+        _item(
+            PixelMeasuresSequence=[_item(**measures)],
+            PlaneOrientationSequence=[_item(ImageOrientationPatient=_texts(directions.ravel()))],
+            PixelValueTransformationSequence=[_item(**values)],
+        )
+    ]
+    ds.PerFrameFunctionalGroupsSequence = [
+        _item(PlanePositionSequence=[_item(ImagePositionPatient=_texts(geometry.to_world((0, 0, k)) * LPS))])
+        for k in reversed(range(slices))
+    ]
+    ds.save_as(path, enforce_file_format=True)
+    return path
+
+
 def radiograph(path: Path, pixels: np.ndarray, spacing: float | None = 0.2, **fields: Any) -> Path:
     """A digital radiograph; pixels of shape (x, y)."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +133,13 @@ def _instance(storage: str, pixels: np.ndarray) -> FileDataset:
     return ds
 
 
-def _fill(ds: FileDataset, fields: dict[str, Any]) -> None:
+def _item(**fields: Any) -> Dataset:
+    item = Dataset()
+    _fill(item, fields)
+    return item
+
+
+def _fill(ds: Dataset, fields: dict[str, Any]) -> None:
     for name, value in fields.items():
         setattr(ds, name, value)
 
