@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from medseg.commands.archive_input import Cache, Store, predict_from, source_of
+from medseg.commands.dicom_options import Codes, SegKind, SegSegments, Write
 from medseg.commands.input_options import (
     DryRun,
     Once,
@@ -31,6 +33,7 @@ from medseg.commands.options import (
     show,
     show_failures,
 )
+from medseg.commands.pacs import Nodes
 
 __all__ = ["demo", "predict", "train"]
 
@@ -159,6 +162,13 @@ def predict(
     ] = False,
     portable: Annotated[bool, typer.Option("--portable", help="As the bundle in MONAI: fp32, no crop.")] = False,
     trusted: Trusted = False,
+    write: Write = None,
+    codes: Codes = None,
+    seg: SegKind = "BINARY",
+    segments: SegSegments = None,
+    store: Store = False,
+    nodes: Nodes = None,
+    cache: Cache = "10GiB",
     min_voxels: Annotated[int, typer.Option(min=0, help="Leave smaller regions out of the table.")] = 0,
     frame: Frame = None,
     untilt: Untilt = False,
@@ -174,6 +184,7 @@ def predict(
     """
     from medseg.atomic import json_text
     from medseg.outputs.console import frame_table
+    from medseg.outputs.dicom.writing import writing_of
     from medseg.workflow.batch_options import BatchOptions
     from medseg.workflow.predicting import predict_listed
 
@@ -193,6 +204,7 @@ def predict(
         cluster=cluster,
         pseudonyms=pseudonyms,
         parquet=parquet,
+        writing=writing_of(write or "", codes, seg, segments),
         settings={
             "speed": speed,
             "backend": backend,
@@ -203,6 +215,10 @@ def predict(
             "trusted": trusted,
         },
     )
+    if (source := source_of(inputs, store=store)) is not None:
+        other = {"--dry-run": dry_run, "--watch": watch, "--json": as_json}
+        predict_from(source, model, out, options, nodes, series=series, store=store, cache=cache, other=other)
+        return
     if dry_run:
         refuse_together("--dry-run", {"--watch": watch, "--part": part})
         if cluster is not None:
