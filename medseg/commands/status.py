@@ -10,7 +10,7 @@ import typer
 from medseg.commands.options import Json, show
 
 if TYPE_CHECKING:
-    from medseg.workflow.batch_status import Status
+    from medseg.workflow.status_facts import Status
 
 __all__ = ["status"]
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from medseg.outputs.durations import duration
 
 if TYPE_CHECKING:
-    from medseg.workflow.batch_status import Status
+    from medseg.workflow.status_facts import Status
 
 __all__ = ["status_view"]
 

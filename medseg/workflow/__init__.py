@@ -1,7 +1,7 @@
 """The newcomer's way in: inspect, train, predict, evaluate and measure, each as the stages it consists of."""
 
 from medseg.workflow.augmenting import augment_preview
-from medseg.workflow.batch_status import Status, status
+from medseg.workflow.batch_status import status
 from medseg.workflow.comparing import FollowUp, compare
 from medseg.workflow.corrections import Corrections, read_corrections
 from medseg.workflow.cross_validation import CrossValidation, cross_validate
@@ -16,6 +16,7 @@ from medseg.workflow.predicting import predict
 from medseg.workflow.ranking import leaderboard
 from medseg.workflow.report_folder import Report, report
 from medseg.workflow.reviewing import Review, review
+from medseg.workflow.status_facts import Status
 from medseg.workflow.training import TrainedModel, train
 from medseg.workflow.verifying import Verification, verify
 

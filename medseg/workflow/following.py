@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medseg.errors import InputError
-from medseg.workflow.batch_status import Status, status
+from medseg.workflow.batch_status import status
+from medseg.workflow.status_facts import Status
 
 __all__ = ["follow"]
 
