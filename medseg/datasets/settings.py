@@ -23,6 +23,9 @@ class DatasetSettings(Settings):
     labels: dict[str, Any] | None = Field(
         None, description="`name: file value`, colour or names of structures, with `ignore`."
     )
+    codes: dict[str, Any] | None = Field(
+        None, description="What labels mean in DICOM's codes, by name: of medseg's table, or in full."
+    )
     cases: CaseTable | None = Field(
         None, description="CSV in the data set with patients, splits, spacings and columns."
     )
