@@ -139,6 +139,9 @@ def _read(path: Path) -> Dataset:
         raise RefusedError(f"cannot be read ({type(error).__name__})") from error
     if dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
         raise RefusedError("is a directory of a medium (DICOMDIR), which would no longer fit", "skipped")
+    for keyword in ("SOPClassUID", "SOPInstanceUID"):  # some programs empty these and leave them in the file's head
+        if not dataset.get(keyword):
+            setattr(dataset, keyword, dataset.file_meta.get(f"MediaStorage{keyword}") or "")
     if not dataset.get("SOPClassUID") or not dataset.get("SOPInstanceUID"):
         raise RefusedError("has no SOP class or instance UID: not an object of DICOM")
     if "TransferSyntaxUID" not in dataset.file_meta:

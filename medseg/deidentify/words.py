@@ -16,6 +16,7 @@ _MEASURE = re.compile(rf"\d{{1,3}}([.,]\d{{1,2}})?({_UNIT})", re.IGNORECASE)
 _NUMBER = re.compile(r"\d{1,3}([.,]\d{1,2})?")
 # T1, L5, C2, B30f: weightings, vertebrae, kernels. More digits could be a number of a patient.
 _NUMBERED = re.compile(r"(t|c|l|s|th|b|br|h|hr|bl|fc|q|i|j|u)\d{1,2}[a-z]?|[23]d", re.IGNORECASE)
+_TITLES = ("Mr", "Dr")  # and not MR or DR, which are modalities
 _SPLIT = re.compile(r"[\s^=,;\\/_.\-()]+")
 _SHORTEST: Final = 3  # letters of a name that is struck out: "de" and "Li" would take half of all words with them
 
@@ -30,20 +31,19 @@ def cleaned(text: str, names: Iterable[str] = ()) -> str:
     unwanted = frozenset(names)
     pieces = _PIECE.findall(_DATE.sub(" ", text))
     words = [piece for piece in pieces if piece[0].isalnum()]
-    following = dict(zip(range(len(words)), [*words[1:], ""], strict=True))
-    kept = [word for at, word in enumerate(words) if _harmless(word, following[at], unwanted)]
-    return " ".join(kept)
+    around = zip(["", *words], words, [*words[1:], ""], strict=False)
+    return " ".join(word for before, word, after in around if _harmless(before, word, after, unwanted))
 
 
-def _harmless(word: str, following: str, unwanted: frozenset[str]) -> bool:
+def _harmless(before: str, word: str, after: str, unwanted: frozenset[str]) -> bool:
     low = word.lower()
-    if low in unwanted:
+    if low in unwanted or word in _TITLES:
         return False
     if low in WORDS or _MEASURE.fullmatch(low) or _NUMBERED.fullmatch(low):
         return True
     if low in UNITS:
-        return len(low) > 1
-    return _NUMBER.fullmatch(low) is not None and following.lower() in UNITS
+        return len(low) > 1 or _NUMBER.fullmatch(before) is not None
+    return _NUMBER.fullmatch(low) is not None and after.lower() in UNITS - unwanted
 
 
 def known_names(names: Iterable[str], numbers: Iterable[str]) -> frozenset[str]:
