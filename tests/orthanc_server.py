@@ -96,6 +96,19 @@ class Orthanc:
         root = self.url.removesuffix("/dicom-web")
         requests.post(f"{root}/instances", data=content, auth=(USER, PASSWORD), timeout=30).raise_for_status()
 
+    def file(self, own: str) -> bytes:
+        """An instance by the server's own id."""
+        root = self.url.removesuffix("/dicom-web")
+        answer = requests.get(f"{root}/instances/{own}/file", auth=(USER, PASSWORD), timeout=30)
+        answer.raise_for_status()
+        return answer.content
+
+    def remove(self, uid: str) -> None:
+        """Forget an instance."""
+        root = self.url.removesuffix("/dicom-web")
+        (own,) = self.ask("tools/find", Level="Instance", Query={"SOPInstanceUID": uid})
+        requests.delete(f"{root}/instances/{own}", auth=(USER, PASSWORD), timeout=30).raise_for_status()
+
     def found(self, **tags: str) -> list[dict[str, str]]:
         """The main tags of its instances that match."""
         return [one["MainDicomTags"] for one in self.ask("tools/find", Level="Instance", Query=tags, Expand=True)]
