@@ -167,6 +167,7 @@ def test_it_goes_on_and_its_dry_run_knows_what_is_done(studies, done, tmp_path):
     ahead = predict(studies, out, key, "--dry-run", "--json")
     assert [row["state"] for row in json.loads(ahead.stdout)["rows"]].count("done") == 2
     assert not [word for word in TELLING if word in ahead.output.lower()]
+    assert json.loads(ahead.stdout)["learnt_from_cases"] == 2
     before = {name: text for name, text in texts(out).items() if name.endswith((".csv", ".gz"))}
     again = predict(studies, out, key)
     assert "2 of 4 cases were done before, 2 have failed" in again.output

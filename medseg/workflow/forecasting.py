@@ -1,7 +1,5 @@
 """What a batch would do: its cases, what is done already, and what they will take. Nothing is written."""
 
-import statistics
-from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +13,13 @@ from medseg.case import Case
 from medseg.config import check
 from medseg.datasets.study_choice import COLUMN
 from medseg.errors import InputError, LeftOutError, MedsegError
-from medseg.geometry import Geometry
 from medseg.ledger import Entry, Listing, Rules, Work, read_ledger, sort_out
 from medseg.ledger.entries import DONE, FAILED, SKIPPED
 from medseg.line.limits import Limits
-from medseg.line.network import Facts
 from medseg.line.tasks import Finishing
 from medseg.options import ReadOptions
 from medseg.workflow.batch_options import BatchOptions
+from medseg.workflow.estimating import grid_of, peak_of, plan_of, seconds_a_voxel, voxels_of
 from medseg.workflow.model_opening import open_for_batch
 from medseg.workflow.watching import Listing as Cases
 
@@ -33,8 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Forecast", "forecast"]
 
-_LEARNT_FROM = 50  # earlier cases whose seconds a voxel are looked up
-_VOXEL = 4  # bytes at most, of what CT, MR and PET are read as
 _MIB = 1 << 20
 
 
@@ -102,9 +97,9 @@ def forecast(model: str | Path, listing: Cases, out: Path, options: BatchOptions
         cases = veil.cases(cases)
     plans = [planned(number, case, run, files, known.get(case.id), veil) for number, case in enumerate(cases)]
     work = sort_out(plans, known, Rules(asked.redone(cases), asked.retry_failed, asked.attempts), intact_in(out))
-    rate, learnt_from = _seconds_a_voxel(known.values(), facts, reading)
-    plan = _plan(facts)
-    rows = [_row(case, _state(number, work), files, reading, rate, plan) for number, case in enumerate(cases)]
+    rate, learnt_from = seconds_a_voxel(known.values(), {case.id: case for case in cases}, facts, reading)
+    plan, states = plan_of(facts), _states(work)
+    rows = [_row(case, states.get(number, "to do"), files, reading, rate, plan) for number, case in enumerate(cases)]
     if veil is not None:
         rows = [_under(veil, row, case) for row, case in zip(rows, cases, strict=True)]
     import pandas as pd
@@ -129,13 +124,11 @@ def _known(out: Path) -> dict[str, Entry]:
     return {}
 
 
-def _state(number: int, work: Work) -> str:
-    if number in work.kept[DONE]:
-        return "done"
-    if number in work.kept[SKIPPED]:
-        return "skipped"
-    lost = any(one.plan.number == number for one in work.lost)
-    return "failed before" if lost or number in work.kept[FAILED] else "to do"
+def _states(work: Work) -> dict[int, str]:
+    """Of the cases that are not to be done, by their numbers."""
+    told = {DONE: "done", FAILED: "failed before", SKIPPED: "skipped"}
+    kept = {number: told[state] for state, numbers in work.kept.items() for number in numbers}
+    return kept | {one.plan.number: told[FAILED] for one in work.lost}
 
 
 def _row(
@@ -154,75 +147,13 @@ def _row(
     if state != "to do":
         return row
     try:
-        grid = _grid(case, options)
+        grid = grid_of(case, options)
     except MedsegError as error:
         return {**row, "state": "skipped" if isinstance(error, LeftOutError) else "refused", "note": str(error)}
-    voxels = _voxels(grid)
+    voxels = voxels_of(grid)
     return {
         **row,
         "voxels": voxels,
         "seconds": None if rate is None else rate * voxels,
-        "peak_mib": None if plan is None else _peak(plan, grid),
+        "peak_mib": None if plan is None else peak_of(plan, grid),
     }
-
-
-def _grid(case: Case, options: ReadOptions) -> Geometry:
-    """The grid of a case, by its headers; whatever these refuse is raised."""
-    from medseg.io.reading import read_geometry
-
-    if case.refusal is not None:
-        raise case.refusal
-    return [read_geometry(image, options=options) for image in case.images][
-        min(options.reference, len(case.images) - 1)
-    ]
-
-
-def _voxels(grid: Geometry) -> int:
-    voxels = 1
-    for length in grid.shape:
-        voxels *= length
-    return voxels
-
-
-def _seconds_a_voxel(entries: Iterable[Entry], facts: Facts, options: ReadOptions) -> tuple[float | None, int]:
-    """The median of earlier cases by the same model, and of how many."""
-    rates: list[float] = []
-    for entry in entries:
-        if len(rates) == _LEARNT_FROM:
-            break
-        if entry.state == DONE and facts.hash and entry.model == facts.hash and entry.seconds:
-            with suppress(MedsegError):
-                grid = _grid(Case(entry.case, entry.patient, tuple(map(Path, entry.images))), options)
-                rates.append(sum(entry.seconds.values()) / _voxels(grid))
-    return (statistics.median(rates), len(rates)) if rates else (None, 0)
-
-
-def _plan(facts: Facts) -> "Plan | None":
-    """The plan, where the model is one of ours."""
-    from pydantic import ValidationError
-
-    from medseg.plan import Plan
-
-    try:
-        return Plan.model_validate(dict(facts.description))
-    except ValidationError:
-        return None
-
-
-def _peak(plan: "Plan", grid: Geometry) -> float | None:
-    """MiB that a process holds at most; None where the image is no one for this model."""
-    import numpy as np
-
-    from medseg.image import Image
-    from medseg.inference.memory import footprint_of, need
-    from medseg.inference.windows import monai_tiling
-
-    if grid.ndim != plan.dims or (plan.spacing_mm is not None and not grid.spacing_known):
-        return None
-    # Views of one number: of the voxels only how many there are is asked.
-    voxels = np.broadcast_to(np.zeros((), f"f{_VOXEL}"), (len(plan.channels), *grid.shape))
-    shape: Sequence[int] = plan.working_shape(grid)
-    tiling = monai_tiling(shape, plan.patch_size, plan.overlap, plan.batch_size)
-    slabs = plan.dims == 3 and not plan.preparation
-    wanted = need(Image(voxels, grid), footprint_of(plan), tiling, shape, plan.batch_size, slabs=slabs)
-    return wanted.total / _MIB
