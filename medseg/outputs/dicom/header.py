@@ -74,7 +74,9 @@ def begun(
 
     ds = _copied(source.first)
     ds.Modality = modality
-    ds.SeriesInstanceUID = uid_of("series", storage, *source.uids, *author.parts, *parts)
+    # A patient who is corrected in the archive keeps the UIDs of the images, but results must not keep theirs.
+    whose = hashlib.sha256(str(ds).encode()).hexdigest()
+    ds.SeriesInstanceUID = uid_of("series", storage, *source.uids, whose, *author.parts, *parts)
     ds.SOPClassUID, ds.SOPInstanceUID = UID(storage), UID(uid_of("instance", ds.SeriesInstanceUID, 1))
     ds.InstanceNumber = 1
     ds.SeriesDescription = short_text(f"{name} by {author.model}", 64)

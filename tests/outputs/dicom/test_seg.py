@@ -197,3 +197,14 @@ def test_a_mask_drawn_by_hand_names_no_algorithm(image, tmp_path):
     item = pydicom.dcmread(path).SegmentSequence[0]
     assert item.SegmentAlgorithmType == "MANUAL"
     assert "SegmentAlgorithmName" not in item
+
+
+def test_a_patient_who_was_corrected_gets_other_uids(tmp_path):
+    made = []
+    for name in ("Doe^Jane", "Roe^Jane"):
+        image = read_image(ct_series(tmp_path / "ct", oblique(), PatientName=name))
+        source = source_of(image)
+        for one, uid in zip(source.datasets, range(6), strict=True):
+            one.SOPInstanceUID, one.SeriesInstanceUID, one.StudyInstanceUID = f"1.2.{uid}", "1.3", "1.4"
+        made.append(segmentation_object(source, Segmentation(spots(), image.geometry, LABELS), AUTHOR, case="c"))
+    assert made[0].uid != made[1].uid
