@@ -20,9 +20,11 @@ from medseg.line.building import here, in_processes
 from medseg.line.interrupts import Interrupts
 from medseg.line.jobs import jobs_for
 from medseg.line.limits import Limits, Watch
-from medseg.line.network import Facts, Local, Remote
+from medseg.line.network import Facts
 from medseg.line.pace import Pace
 from medseg.line.place import Place, is_pause
+from medseg.line.remote import Remote
+from medseg.line.segmenting import Local
 from medseg.line.stages import Stages
 from medseg.line.tasks import Finishing
 from medseg.options import ReadOptions
@@ -146,8 +148,7 @@ def _by(writing: Writing | None, run: Run, facts: Facts) -> Writing | None:
     if writing is None:
         return None
     writing.coded(facts.labels)
-    author = Author(writing.author.model, run.model, __version__, run.settings_hash)
-    return replace(writing, author=author)
+    return writing.of(Author(writing.author.model, run.model, __version__, run.settings_hash))
 
 
 def described_run(run: Run | None, facts: Facts, finishing: Finishing) -> Run:
@@ -198,7 +199,8 @@ def _work(
         shared = how.shared or (Shared() if jobs else None)
         if jobs:
             assert shared is not None
-            line = in_processes(model, how.finishing, jobs, shared, watch, look=how.look)
+            most = _most(todo, how)
+            line = in_processes(model, how.finishing, jobs, shared, watch, cases=most, say=reporter.say, look=how.look)
         else:
             assert not isinstance(model, Remote)
             line = here(Local(model, how.look), how.finishing, interrupts)
@@ -214,13 +216,18 @@ def _jobs(model: Segmenter | Remote | Fleet, todo: Sequence[Case], how: _How) ->
         return 0
     wanted = jobs_for(todo, how.jobs)
     if isinstance(model, Remote):
-        return max(1, wanted)
+        return max(1, wanted, model.count(_most(todo, how)) if how.jobs is None else 0)
     if not wanted and how.limits.kill:
         wanted = jobs_for(todo, how.jobs or 1) if how.jobs != 0 else 0
         if not wanted and todo:
             found = "given where one process does everything, which nothing could end"
             raise ConfigError("timeout, memory_limit", found, "Leave them out, or take jobs=1.")
     return wanted
+
+
+def _most(todo: Sequence[Case], how: _How) -> int:
+    """Cases that may be under way at once."""
+    return len(todo) if how.pace.ahead else 1
 
 
 def _interrupted(out: Path, ledger: Ledger) -> str:

@@ -1,5 +1,6 @@
 """A trained network as a `Segmenter`."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
@@ -12,6 +13,9 @@ import torch
 from medseg.errors import ConfigError
 from medseg.image import Image, Segmentation
 from medseg.inference.backends.backend import Backend
+from medseg.inference.backends.cost import gigaflops
+from medseg.inference.backends.original import Original
+from medseg.inference.backends.torch_eager import TorchEager
 from medseg.inference.doubts import doubts, is_constant
 from medseg.inference.engine import segment_planes
 from medseg.inference.halving import Halving
@@ -33,6 +37,7 @@ __all__ = ["NetworkSegmenter"]
 
 _FAST_OVERLAP = 0.25
 _TOGETHER = {True: 8, False: 32}  # images at once on a CPU, and elsewhere
+_LIGHT = 10_000  # operations a voxel of the window: below, resampling and measuring take longer than the network
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +143,14 @@ class NetworkSegmenter:
         if plan.dims == 3 or (plan.longest_side is not None and min(plan.patch_size) < plan.longest_side):
             return 1
         return _TOGETHER[self.device.type == "cpu"]
+
+    @property
+    def is_light(self) -> bool:
+        """Whether its network is so small that reading, resampling and measuring an image are most of the work."""
+        if not isinstance(self.backend, TorchEager) or self.device.type != "cpu":
+            return False  # which is chosen for others
+        original = Original(self.backend.network, (len(self.channels), *self.plan.patch_size))
+        return gigaflops(original) * 1e9 / math.prod(self.plan.patch_size) < _LIGHT
 
     def segment_several(self, images: Sequence[Image]) -> list[Segmentation | Exception]:
         """Segment images; those that fit into one window share a call of the network.

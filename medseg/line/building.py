@@ -9,7 +9,8 @@ from medseg.line import tasks
 from medseg.line.child import Start
 from medseg.line.interrupts import Interrupts
 from medseg.line.limits import Watch
-from medseg.line.network import Local, Remote, segment
+from medseg.line.remote import Remote
+from medseg.line.segmenting import Local, segment
 from medseg.line.stage import Here, Pool, Stage
 from medseg.line.stages import Line
 from medseg.line.tasks import Finishing, finish, read, ready_to_finish, ready_to_read
@@ -39,6 +40,8 @@ def in_processes(
     shared: Shared,
     watch: Watch,
     *,
+    cases: int = 1,
+    say: Callable[[str], None] | None = None,
     look: Callable[[Case, Segmentation], None] | None = None,
     reading: tuple[str, str] = READ,
     writing: tuple[str, str] = FINISH,
@@ -51,13 +54,15 @@ def in_processes(
         jobs: Processes that read, and as many that write.
         shared: Where large arrays lie.
         watch: Keeps them to their limits.
+        cases: That may be with networks at once.
+        say: Is told where a network cannot begin, and others go on.
         look: See `Local`.
         reading: Module and name of what a reader does.
         writing: Of a writer.
     """
     network: Stage
     if isinstance(model, Remote):
-        network = Pool([model.worker(watch, shared)])
+        network = Pool(model.workers(watch, shared, cases), say)
     else:
         network = Here(segment, Local(model, look), nullcontext)
     return Line(

@@ -34,12 +34,14 @@ class Start:
         shared: Where large arrays lie.
         prepare: Module and name of what is called once, of `given`, before the first message: it gives the first
             argument of every call instead, and something to tell the parent (`Prepared`).
+        name: What it is called in an error.
     """
 
     function: tuple[str, str]
     given: Any = None
     shared: room.Shared = field(default_factory=room.Shared)
     prepare: tuple[str, str] | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)

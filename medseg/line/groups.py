@@ -35,7 +35,7 @@ class Taken:
         job: The case.
         outcome: What is known of it so far.
         image: Its image, once it is read.
-        among: As in `medseg.line.network.Ask`.
+        among: As in `medseg.line.segmenting.Ask`.
     """
 
     job: Job
@@ -58,7 +58,7 @@ class Group:
 
     Args:
         jobs: The cases.
-        among: As in `medseg.line.network.Ask`.
+        among: As in `medseg.line.segmenting.Ask`.
         taken: What is read, by number.
         left: Cases that can still come to the network, by number.
     """

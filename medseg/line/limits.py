@@ -14,6 +14,7 @@ from medseg.errors import ConfigError
 __all__ = ["Limits", "Watch", "seconds_of"]
 
 _PERIOD = 0.2  # seconds between two looks
+_OPENING = 300.0  # seconds that a model may take to open, where less is given for a case
 _UNITS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
@@ -30,6 +31,11 @@ class Limits:
     attempts: int = 2
     timeout: float | None = None
     memory: int | None = None
+
+    @property
+    def opening(self) -> float | None:
+        """Seconds that opening a model may take."""
+        return None if self.timeout is None else max(self.timeout, _OPENING)
 
     @property
     def kill(self) -> bool:
@@ -72,8 +78,9 @@ class Watch:
         if limits.kill:
             threading.Thread(target=self._look_on, daemon=True).start()
 
-    def begin(self, pid: int, task: int, until: float | None, answered: Callable[[], bool]) -> None:
-        """A worker is at a task from now on, until `until` by `time.monotonic`; `answered` tells that it was done."""
+    def begin(self, pid: int, task: int, seconds: float | None, answered: Callable[[], bool]) -> None:
+        """A worker is at a task from now on, which may take so long; `answered` tells that it was done."""
+        until = None if seconds is None else time.monotonic() + seconds
         with self._lock:
             self._watched[pid] = _Watched(task, until, answered)
 

@@ -1,22 +1,21 @@
-"""What the network's process does, or this one in its place: open a model, and segment images by it."""
+"""Open a model for a batch, with its share of the processors, and tell what a batch needs to know of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from medseg.case import Case
-from medseg.errors import OutputError
-from medseg.image import Image, Segmentation
+from medseg.errors import ModelFolderError
 from medseg.labels import Labels
-from medseg.line.child import Start, portable
-from medseg.line.limits import Watch
-from medseg.line.worker import Worker
+from medseg.line.segmenting import Local
 from medseg.options import ReadOptions
-from medseg.room import Shared
 from medseg.segmenter import Segmenter
 
-__all__ = ["Ask", "Facts", "Local", "Opening", "Remote", "answers_of", "opened", "segment"]
+__all__ = ["Facts", "Opening", "opened", "pinned"]
+
+_CHOSEN = ("backend", "precision")  # by "auto"
 
 
 @dataclass(frozen=True)
@@ -26,12 +25,18 @@ class Opening:
     Args:
         path: What `load_model` takes.
         settings: As in `load_model`.
-        threads: Of torch on a CPU; None for its own choice.
+        threads: Of torch on a CPU; None for a share of those that there are.
+        cores: How many there are; None for torch's own choice.
+        workers: Processes that share them; None for as many as are worth it, see `Facts.fit`.
+        hash: That its weights have to have; "" for any.
     """
 
     path: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
     threads: int | None = None
+    cores: int | None = None
+    workers: int | None = None
+    hash: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,9 @@ class Facts:
         together: Images that share a call of the network.
         threads: Of torch.
         gives_probabilities: Whether it has any.
+        fit: Processes with this model open that the machine is worth: one for each GPU; on a CPU one for each
+            processor where its network is light, else one.
+        devices: GPUs that they can be spread over.
     """
 
     labels: Labels
@@ -59,12 +67,12 @@ class Facts:
     together: int = 1
     threads: int | None = None
     gives_probabilities: bool = True
+    fit: int = 1
+    devices: int = 0
 
     @classmethod
     def of(cls, model: Segmenter) -> "Facts":
         """Of a model, or of anything that segments."""
-        import sys
-
         torch = sys.modules.get("torch")
         return cls(
             model.labels,
@@ -79,126 +87,54 @@ class Facts:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Ask:
-    """Images to segment together.
-
-    Args:
-        cases: Whose they are.
-        images: As many.
-        shares: For each the file for its probabilities, if any.
-        among: As many as these share the call of the network: where fewer are asked for, since others of their group
-            were done before or took the process down, copies fill it up, so that a mask is the same to the last bit.
-    """
-
-    cases: tuple[Case, ...]
-    images: tuple[Image, ...]
-    shares: tuple[Path | None, ...]
-    among: int = 1
-
-
-@dataclass(frozen=True, eq=False)
-class Local:
-    """A model in this process.
-
-    Args:
-        model: What segments.
-        look: Each segmentation has its probabilities and is shown to it.
-    """
-
-    model: Segmenter
-    look: Callable[[Case, Segmentation], None] | None = None
-
-
-class Remote:
-    """A model that is open in a process of its own; this one loads no torch for it.
-
-    Args:
-        opening: How it is opened; that goes on while other things are done.
-    """
-
-    def __init__(self, opening: Opening) -> None:
-        self._start = Start((__name__, segment.__name__), opening, Shared(), (__name__, opened.__name__))
-        self._worker: Worker | None = Worker(self._start)
-
-    @property
-    def facts(self) -> Facts:
-        """What it is; waits until it is open.
-
-        Raises:
-            MedsegError: It cannot be opened.
-        """
-        assert self._worker is not None
-        facts: Facts = self._worker.prepare()
-        return facts
-
-    def worker(self, watch: Watch, shared: Shared) -> Worker:
-        """The process, kept to limits from now on; where large arrays lie elsewhere a fresh one."""
-        assert self._worker is not None
-        if shared == self._start.shared:
-            return self._worker.kept_to(watch)
-        self.close()
-        return Worker(replace(self._start, shared=shared), watch)
-
-    def close(self) -> None:
-        """End its process."""
-        if self._worker is not None:
-            self._worker.kill()
-            self._worker = None
+def pinned(settings: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings in which what was chosen for "auto" stands in its place."""
+    found = {name: chosen[name] for name in _CHOSEN if settings.get(name) == "auto" and chosen.get(name)}
+    return {**settings, **found}
 
 
 def opened(opening: Opening) -> tuple[Local, Facts]:
-    """Open a model; what segments, and what is told of it."""
+    """Open a model; what segments, and what is told of it.
+
+    Raises:
+        MedsegError: It cannot be opened, or is not the one that it was.
+    """
     from medseg.inference.settings import InferenceSettings
     from medseg.workflow.classical_models import is_classical_model, open_classical_model
 
     settings = InferenceSettings(**opening.settings)
     if is_classical_model(opening.path):
         classical = open_classical_model(opening.path, settings.model_dump(exclude_defaults=True))
-        return Local(classical), Facts.of(classical)
+        local, facts = Local(classical), replace(Facts.of(classical), fit=opening.cores or _processors())
+    else:
+        local, facts = _opened_network(opening, settings)
+    if opening.hash and facts.hash != opening.hash:
+        found = "is not the model that it was when the run began"
+        raise ModelFolderError(opening.path, found, "Give the command again when nobody writes to it any more.")
+    return local, facts
+
+
+def _opened_network(opening: Opening, settings: Any) -> tuple[Local, Facts]:
+    import torch
+
     from medseg.inference.model_folder import load_model
 
-    if opening.threads is not None:
-        import torch
-
-        torch.set_num_threads(opening.threads)
+    cores = opening.cores or torch.get_num_threads()
+    threads = opening.threads or max(1, cores // (opening.workers or 1))
+    torch.set_num_threads(threads)
     model = load_model(opening.path, settings)
-    return Local(model), Facts.of(model)
+    fit, devices = 1, 0
+    if str(model.settings.get("device", "cpu")).startswith("cuda"):
+        devices = torch.cuda.device_count() if settings.device in ("auto", "cuda") else 0
+        fit = max(1, devices)
+    elif getattr(model, "is_light", False):
+        if opening.threads is None and opening.workers is None:
+            threads = 1
+            torch.set_num_threads(1)
+        fit = max(1, cores // threads)
+    return Local(model), replace(Facts.of(model), fit=fit, devices=devices)
 
 
-def segment(local: Local, ask: Ask) -> list[Segmentation | Exception]:
-    """For each image its segmentation (without the image, which the asker has), or the error that it ended with.
-
-    Raises:
-        OutputError: Probabilities cannot be written.
-    """
-    several = getattr(local.model, "segment_several", None)
-    if several is None or ask.among < 2:
-        return [_one(local, *each) for each in zip(ask.cases, ask.images, ask.shares, strict=True)]
-    filled = [*ask.images, *[ask.images[-1]] * (ask.among - len(ask.images))]
-    return [_bare(found) for found in several(filled)[: len(ask.images)]]
-
-
-def _one(local: Local, case: Case, image: Image, share: Path | None) -> Segmentation | Exception:
-    try:
-        wanted = share if share is not None else local.look is not None
-        found = local.model.segment(image, probabilities=wanted)
-        if local.look is not None:
-            local.look(case, found)
-    except OutputError:
-        raise
-    except Exception as error:  # the night's run goes on whatever one study does to it
-        return portable(error)
-    return _bare(found)
-
-
-def _bare(found: Segmentation | Exception) -> Segmentation | Exception:
-    if isinstance(found, Exception):
-        return portable(found)
-    return replace(found, probabilities=None, image=None)
-
-
-def answers_of(found: Sequence[Segmentation | Exception], images: Sequence[Image]) -> list[Segmentation | Exception]:
-    """The answers with their images again."""
-    pairs = zip(found, images, strict=True)
-    return [one if isinstance(one, Exception) else replace(one, image=image) for one, image in pairs]
+def _processors() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -108,10 +108,12 @@ class Pool:
 
     Args:
         workers: They.
+        say: Is told where one of several cannot begin; the others do its work.
     """
 
-    def __init__(self, workers: Sequence[Worker]) -> None:
+    def __init__(self, workers: Sequence[Worker], say: Callable[[str], None] | None = None) -> None:
         self._queues = [_Queue(worker, deque()) for worker in workers]
+        self._say = say
 
     @property
     def width(self) -> int:
@@ -137,8 +139,8 @@ class Pool:
     def come(self) -> list[Came]:
         """What the processes answered."""
         found = []
-        for queue in self._queues:
-            while queue.items and queue.worker.ready():
+        for queue in list(self._queues):
+            while queue.items and self._ready(queue):
                 outcome = queue.worker.outcome()
                 item, message, seconds = queue.items.popleft()
                 if isinstance(outcome, Crashed) and not outcome.to_blame:
@@ -147,6 +149,19 @@ class Pool:
                 answer = outcome.error if isinstance(outcome, Raised) else outcome
                 found.append(Came(item, message, answer, queue.worker.spent))
         return found
+
+    def _ready(self, queue: "_Queue") -> bool:
+        try:
+            return queue.worker.ready()
+        except Exception as error:
+            if len(self._queues) == 1 or self._say is None:
+                raise
+            self._queues.remove(queue)
+            queue.worker.kill()
+            self._say(f"Goes on with {len(self._queues)} processes, as another cannot begin: {error}")
+            while queue.items:
+                self.put(*queue.items.popleft())
+            return False
 
     def close(self) -> None:
         """Kill them."""

@@ -57,7 +57,7 @@ class Stages:
         self._reading = Reading(line.readers, self._course)
 
     def run(self, groups: Iterable[Sequence[Job]], among: int = 1) -> None:
-        """Work through the cases, group by group; `among` as in `medseg.line.network.Ask`.
+        """Work through the cases, group by group; `among` as in `medseg.line.segmenting.Ask`.
 
         On Ctrl-C what is in the network, or was there, is still written; a second one waits for nothing.
 

@@ -7,8 +7,8 @@ from medseg.errors import OutputError
 from medseg.image import Segmentation
 from medseg.line.course import Course
 from medseg.line.groups import Group, Job, Taken
-from medseg.line.network import Ask, answers_of
 from medseg.line.outcomes import Outcome
+from medseg.line.segmenting import Ask, answers_of
 from medseg.line.stage import Came, Stage
 from medseg.line.tasks import discard
 from medseg.line.worker import Crashed

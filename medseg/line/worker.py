@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +24,7 @@ __all__ = ["Crashed", "Worker"]
 _CODE = "import sys; sys.path[:] = {path!r}; from medseg.line.child import serve; serve({fd}, {parent})"
 _SILENT: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}  # what is printed may be JSON
 _FAREWELL = 10.0  # seconds that a process gets to end by itself
+_PREPARING = -1  # in place of a message's number
 _OPENINGS = 3  # times that a process may end while it prepares
 
 
@@ -61,6 +61,7 @@ class Worker:
         self.spent = Spent()
         self._process, self._pipe = _started(start)
         self._prepared = start.prepare is None
+        self._watch_next()
 
     @property
     def outstanding(self) -> int:
@@ -79,7 +80,9 @@ class Worker:
 
     def kept_to(self, watch: Watch) -> Self:
         """Itself, with a watch from now on."""
+        self._watch.forget(self.pid)
         self._watch = watch
+        self._watch_next()
         return self
 
     def prepare(self) -> Any:
@@ -87,7 +90,7 @@ class Worker:
 
         Raises:
             Exception: What preparing ended with.
-            MedsegError: The process ended while it prepared, several times.
+            MedsegError: The process ended while it prepared, several times; or it took too much of what is limited.
         """
         while not self._prepared:
             self._take_prepared()
@@ -97,7 +100,7 @@ class Worker:
         """Hand over a message, which may take so long."""
         self._waiting.append(_Task(next(self._serial), message, seconds))
         self._hand_over(message)
-        if len(self._waiting) == 1:
+        if self._prepared and len(self._waiting) == 1:
             self._watch_next()
 
     def ready(self, seconds: float = 0.0) -> bool:
@@ -145,11 +148,16 @@ class Worker:
         try:
             found = receive(self._pipe)
         except (EOFError, OSError):
-            self._watch.forget(self.pid)
+            _, why = self._watch.forget(self.pid)
             ended, self._openings = self._ended(), self._openings + 1
+            name = self._start.name or self._start.function[0]
+            if why:
+                raise MedsegError(
+                    name, f"could not begin: {why}", "Give it more, or look at what it waits for."
+                ) from None
             if self._openings >= _OPENINGS:
                 found = f"ended before it could begin, {_OPENINGS} times: {ended}"
-                raise MedsegError(self._start.function[0], found, "Is there memory enough for the model?") from None
+                raise MedsegError(name, found, "Is there memory enough for the model?") from None
             self._begin_anew()
             return
         if isinstance(found, Raised):
@@ -165,12 +173,14 @@ class Worker:
         self._watch_next()
 
     def _watch_next(self) -> None:
-        """The time of the oldest message begins, unless the process is not prepared yet."""
+        """The time of the oldest message begins, or first that of preparing."""
         self._watch.rest(self.pid)
-        if self._waiting and self._prepared:
-            task, pipe = self._waiting[0], self._pipe
-            until = None if task.seconds is None else time.monotonic() + task.seconds
-            self._watch.begin(self.pid, task.serial, until, lambda: _answered(pipe))
+        pipe = self._pipe
+        if not self._prepared:
+            self._watch.begin(self.pid, _PREPARING, self._watch.limits.opening, lambda: _answered(pipe))
+        elif self._waiting:
+            task = self._waiting[0]
+            self._watch.begin(self.pid, task.serial, task.seconds, lambda: _answered(pipe))
 
     def _hand_over(self, message: Any) -> None:
         with suppress(BrokenPipeError, ConnectionResetError):  # it is gone, which `outcome` finds out
@@ -218,8 +228,8 @@ def _started(start: Start) -> tuple[subprocess.Popen[bytes], Connection]:
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    """Processes started within never hear Ctrl-C, which reaches all of a terminal: their parent ends them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Processes started within never hear Ctrl-C, nor SIGTERM, which reach all of a group: their parent ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:

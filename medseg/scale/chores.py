@@ -13,10 +13,11 @@ from medseg.errors import OutputError
 from medseg.line.child import portable
 from medseg.line.interrupts import Interrupts
 from medseg.line.limits import Limits
-from medseg.line.network import Ask, Facts, Local, Opening, opened, segment
+from medseg.line.network import Facts, Opening, opened
 from medseg.line.outcomes import Outcome
 from medseg.line.pace import Pace
 from medseg.line.place import Place
+from medseg.line.segmenting import Ask, Local, segment
 from medseg.line.stage import Here
 from medseg.line.stages import Line, Stages
 from medseg.line.tasks import Finishing, finish, read, ready_to_finish, ready_to_read

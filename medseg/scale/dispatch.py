@@ -245,7 +245,7 @@ class _Load:
 
     Args:
         jobs: The cases.
-        among: As in `medseg.line.network.Ask`.
+        among: As in `medseg.line.segmenting.Ask`.
         returns: How often it came back with no fault of its own.
     """
 

@@ -29,7 +29,7 @@ class Noted:
     Args:
         doing: "" before the first stage, then as in `medseg.line.outcomes.crash`, or "ended".
         numbers: The cases that it is doing it to.
-        among: As in `medseg.line.network.Ask`.
+        among: As in `medseg.line.segmenting.Ask`.
         facts: What the headers of the cases say, by number, as far as they were read.
     """
 

@@ -82,7 +82,7 @@ class Chore:
     Args:
         serial: Of the task; one that is tried again is another one.
         jobs: The cases.
-        among: As in `medseg.line.network.Ask`.
+        among: As in `medseg.line.segmenting.Ask`.
         finishing: What is done with masks.
     """
 

@@ -1,5 +1,6 @@
 """Open a model for a batch: in this process for a few small cases, else in one of its own; as it ran before."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -12,16 +13,16 @@ from medseg.errors import ConfigError, InputError, MissingExtraError, ModelFolde
 from medseg.ledger import Run, read_ledger
 from medseg.line.jobs import jobs_for
 from medseg.line.limits import Limits
-from medseg.line.network import Facts, Opening, Remote, opened
+from medseg.line.network import Facts, Opening, opened, pinned
+from medseg.line.remote import Remote
 from medseg.plan import model_root, read_plan
+from medseg.workflow.classical_models import is_classical_model
 
 if TYPE_CHECKING:
     from medseg.scale import Fleet
     from medseg.segmenter import Segmenter
 
 __all__ = ["OpenModel", "as_before", "last_run", "open_for_batch"]
-
-_CHOSEN = ("backend", "precision")  # by "auto", which chooses again what it chose when a run goes on
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,7 @@ def open_for_batch(
     out: Path,
     *,
     jobs: int | None,
+    workers: int | None = None,
     limits: Limits,
     stack: ExitStack,
 ) -> OpenModel:
@@ -60,6 +62,7 @@ def open_for_batch(
         listing: The cases for a model of so many channels.
         out: Where an earlier run may have left its ledger.
         jobs: As in `medseg.predict`.
+        workers: Likewise.
         limits: That only a process of its own can be kept to.
         stack: Closes the process.
 
@@ -70,13 +73,14 @@ def open_for_batch(
     from medseg.inference.settings import InferenceSettings
 
     asked = check(InferenceSettings, settings, "load_model").model_dump()
-    wanted = (jobs or 1) if limits.kill and jobs != 0 else jobs
+    _require_processes(workers, jobs, asked)
+    wanted = (jobs or 1) if (limits.kill or workers) and jobs != 0 else jobs
     channels = _planned_channels(path)
     cases = None if channels is None else listing(channels)
     remote = jobs_for([], 1 if jobs is None else jobs) if cases is None else jobs_for(cases, wanted)
-    opening = Opening(path, asked, _threads())
+    opening = Opening(path, asked, cores=_own_threads(), workers=workers)
     last = last_run(out, settings)
-    model, facts = as_before(_in_process(stack) if remote else _here, opening, last)
+    model, facts = as_before(_in_process(stack, limits) if remote else _here(stack), opening, last)
     if cases is None:
         cases = listing(len(facts.channels))
     return OpenModel(model, facts, cases)
@@ -84,7 +88,6 @@ def open_for_batch(
 
 def _planned_channels(path: Path) -> int | None:
     """How many its images have, where that is known without loading torch."""
-    from medseg.workflow.classical_models import is_classical_model
     from medseg.workflow.loading import load_model
 
     if is_classical_model(path):
@@ -95,22 +98,42 @@ def _planned_channels(path: Path) -> int | None:
         return None
 
 
-def _threads() -> int | None:
-    """Those of torch, where this process has set them; a process of the line takes as many."""
-    import sys
+def _require_processes(workers: int | None, jobs: int | None, asked: Mapping[str, Any]) -> None:
+    if workers is None:
+        return
+    if workers < 1:
+        raise ConfigError("workers", f"{workers}", "Leave it out for as many as are worth it.", "1 or more")
+    if jobs == 0:
+        raise ConfigError("workers", "given with jobs=0, which does all in this process", "Leave one of them out.")
+    if workers > 1 and asked["max_memory"]:
+        raise ConfigError("workers", "given with max_memory, which does one case at a time", "Leave one of them out.")
 
+
+def _own_threads() -> int | None:
+    """Those of torch, where this process has loaded it and so may have set them; else it is torch's own choice."""
     torch = sys.modules.get("torch")
     return torch.get_num_threads() if torch else None
 
 
-def _here(opening: Opening) -> "tuple[Segmenter | Remote | Fleet, Facts]":
-    local, facts = opened(replace(opening, threads=None))
-    return local.model, facts
+def _here(stack: ExitStack) -> "Callable[[Opening], tuple[Segmenter | Remote | Fleet, Facts]]":
+    """Open it in this process, which has its threads again afterwards."""
 
-
-def _in_process(stack: ExitStack) -> "Callable[[Opening], tuple[Segmenter | Remote | Fleet, Facts]]":
     def start(opening: Opening) -> "tuple[Segmenter | Remote | Fleet, Facts]":
-        remote = Remote(opening)
+        if not is_classical_model(opening.path):
+            import torch
+
+            threads = torch.get_num_threads()
+            stack.callback(torch.set_num_threads, threads)
+            opening = replace(opening, cores=threads)
+        local, facts = opened(opening)
+        return local.model, facts
+
+    return start
+
+
+def _in_process(stack: ExitStack, limits: Limits) -> "Callable[[Opening], tuple[Segmenter | Remote | Fleet, Facts]]":
+    def start(opening: Opening) -> "tuple[Segmenter | Remote | Fleet, Facts]":
+        remote = Remote(opening, limits)
         stack.callback(remote.close)
         return remote, remote.facts
 
@@ -130,11 +153,8 @@ def as_before(
 ) -> "tuple[Segmenter | Remote | Fleet, Facts]":
     """The model as it ran before, where that is possible here and it is the same one; else as asked."""
     if last is not None and last.model:
-        settings = dict(opening.settings)
-        for name in _CHOSEN:
-            if settings.get(name) == "auto" and last.settings.get(name):
-                settings[name] = last.settings[name]
-        threads = opening.threads or last.settings.get("threads")
+        settings = pinned(opening.settings, last.settings)
+        threads = last.settings.get("threads") or opening.threads
         with suppress(ConfigError, MissingExtraError):
             model, facts = start(replace(opening, settings=settings, threads=threads))
             if facts.hash == last.model:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from medseg.case import Case
 from medseg.config import check
 from medseg.ledger import Run
-from medseg.line.network import Facts, Remote
+from medseg.line.network import Facts
+from medseg.line.remote import Remote
 from medseg.options import ReadOptions
 from medseg.reporting import Reporter
 from medseg.workflow.batch_options import BatchOptions
@@ -80,6 +81,7 @@ def predict_with(
         run=run,
         record=lambda: write_run(out / "run.json", description, facts.hash, options.command, settings, card),
         veil=veil,
+        writing=options.writing,
     )
     return replace(done, settings=settings)
 

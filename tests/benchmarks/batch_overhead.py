@@ -6,7 +6,9 @@
 tiny: generated volumes of 32×28×12 by Otsu's method, in this process: `medseg.predict` (ledger, hashes, flushes and
 tables) less the work itself (read, segment, measure, draw, write), turn about, for each case. cores: generated CTs as
 DICOM series, read, resampled to 3 mm for a network of a few weights, and their masks brought back, measured and drawn;
-one process on one core against `--jobs` on two, by `taskset`. peers: `medseg predict`, `nnUNetv2_predict` and a shell
+one process on one core against `--workers` and `--jobs` on two, by `taskset`; of the processors' seconds `cpu` tells, too,
+and `steady` is the gain once all processes have loaded their libraries and the model: from the tenth case done to the
+last but ten. peers: `medseg predict`, `nnUNetv2_predict` and a shell
 loop with a process of nnU-Net's a case, as TotalSegmentator is mostly called, with the same weights, no mirrored views,
 start-up included; the loop is run on `--loop-cases` and scaled. Memory is the process tree's PSS. Times are medians of
 `--rounds`; the load of the machine is beside them.
@@ -66,7 +68,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=("tiny", "cores", "peers"), default=["tiny", "cores", "peers"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tiny", type=int, default=200, help="tiny cases")
-    parser.add_argument("--cts", type=int, default=16)
+    parser.add_argument("--cts", type=int, default=128)
     parser.add_argument("--nnunet-python", type=Path, help="Python with nnunetv2 2.8")
     parser.add_argument("--model", type=Path, help="trainer folder of a hippocampus model of nnU-Net")
     parser.add_argument("--images", type=Path, help="the hippocampus data set")
