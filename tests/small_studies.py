@@ -25,7 +25,7 @@ def voxels_of(number: int) -> np.ndarray:
     centre, radius = rng.uniform((10, 10, 1), (20, 18, 2)), rng.uniform(4, 7)
     grid = np.stack(np.meshgrid(*map(np.arange, SHAPE), indexing="ij"), -1)
     inside = (((grid - centre) * (1, 1, 1.5)) ** 2).sum(-1) < radius**2
-    return np.where(inside, 300, -900).astype(np.int16) + rng.integers(-50, 50, SHAPE, dtype=np.int16)
+    return np.where(inside, 300 + rng.integers(-50, 50, SHAPE), -900).astype(np.int16)
 
 
 def write_studies(root: Path, count: int, first: int = 0) -> Path:
