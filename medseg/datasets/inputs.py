@@ -9,7 +9,8 @@ from medseg.case import Case
 from medseg.datasets.globs import expanded
 from medseg.datasets.listing import Listed, images_at
 from medseg.datasets.naming import distinct, safe_name, without_ending
-from medseg.datasets.series_rules import SeriesRule, parse_series_rule
+from medseg.datasets.series_rule_text import parse_series_rule
+from medseg.datasets.series_rules import SeriesRule
 from medseg.datasets.study_choice import one_of_each_study
 from medseg.errors import InputError
 from medseg.reporting import Reporter, Silent

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medseg.datasets.series_rules import FIELDS, ORDERS, parse_series_rule
+from medseg.datasets.series_rule_text import parse_series_rule
+from medseg.datasets.series_rules import FIELDS, ORDERS
 from medseg.errors import ConfigError
 
 THIN = {"modality": "CT", "slices": 300.0, "thickness": 1.25, "kernel": "B70f", "time": "20240102101500", "number": 4.0}
