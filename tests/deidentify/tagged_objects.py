@@ -63,9 +63,9 @@ def tags() -> list[int]:
     return [tag for tag in sorted(table.ACTIONS) if tag >> 16 not in (0x0000, 0x0002, 0x0004)]
 
 
-def full_object(sop_class: str = EnhancedCTImageStorage) -> FileDataset:
+def full_object(sop_class: str = EnhancedCTImageStorage, number: int = 1) -> FileDataset:
     """An object with every attribute of the table, once by itself and once inside a sequence."""
-    ds = plain_object(sop_class)
+    ds = plain_object(sop_class, number)
     inner = Dataset()
     for tag in tags():
         if tag not in (0x00080018, 0x0020000D, 0x0020000E):
