@@ -116,6 +116,14 @@ def predict(
             "before processes have started (1 to 3 s); else one, or more on more than 8 processors.",
         ),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes in which the network is; they share the processors, or are spread over the GPUs. Left out: "
+            "one for each GPU; on a CPU one, or for a light network one for each processor.",
+        ),
+    ] = None,
     cluster: Annotated[
         str | None,
         typer.Option(
@@ -179,8 +187,8 @@ def predict(
 
     The same command again goes on with a run that was killed, and does what is missing or has changed. With --watch it
     follows a folder until Ctrl-C, which then is no interruption: 0 or 1. Exit code 0:
-    all done; 1: a case failed, its reason is in cases.csv; 2: it could not run; 130: Ctrl-C, which finishes what is in
-    the network (twice: stops at once), and finished cases keep files and rows.
+    all done; 1: a case failed, its reason is in cases.csv; 2: it could not run; 130: Ctrl-C (143: SIGTERM), which
+    finishes what is in the network (twice: stops at once), and finished cases keep files and rows.
     """
     from medseg.atomic import json_text
     from medseg.outputs.console import frame_table
@@ -195,6 +203,7 @@ def predict(
         probabilities=probabilities,
         masks_only=masks_only,
         jobs=jobs,
+        workers=workers,
         redo=redo or tuple(redo_case or ()),
         retry_failed=retry_failed,
         attempts=attempts,

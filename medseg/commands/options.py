@@ -1,7 +1,9 @@
 """Options that several commands share, what becomes of their words, and how results are shown."""
 
+import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -86,11 +88,17 @@ SHOWN_REGIONS = [
 ]  # fmt: skip
 
 
-def bars() -> "RichReporter":
-    """A reporter that draws progress bars in the terminal."""
+@contextmanager
+def bars() -> "Iterator[RichReporter]":
+    """A reporter that draws progress bars in the terminal; what SIGTERM ends has exit code 143."""
+    from medseg.line.interrupts import Terminated
     from medseg.outputs.progress import RichReporter
 
-    return RichReporter()
+    with RichReporter() as reporter:
+        try:
+            yield reporter
+        except Terminated:
+            raise typer.Exit(128 + signal.SIGTERM) from None
 
 
 def reading_changes(words: list[str] | None, frame: int | None, untilt: bool) -> dict[str, Any]:

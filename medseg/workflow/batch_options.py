@@ -31,6 +31,7 @@ class BatchOptions:
     probabilities: bool = False
     masks_only: bool = False
     jobs: int | None = None
+    workers: int | None = None
     redo: bool | Sequence[str] = False
     retry_failed: bool = False
     attempts: int = 2

@@ -42,6 +42,7 @@ def predict(
     probabilities: bool = False,
     masks_only: bool = False,
     jobs: int | None = None,
+    workers: int | None = None,
     redo: bool | Sequence[str] = False,
     retry_failed: bool = False,
     attempts: int = 2,
@@ -77,6 +78,8 @@ def predict(
         masks_only: Write masks and `cases.csv` alone: no previews, nothing is measured.
         jobs: Processes that read the next cases, and as many that write the last ones, while the network works; 0 for
             none, as is chosen for a few small cases. A script needs no `__main__` guard for it.
+        workers: Processes in which the network is, each with its share of the processors; on several GPUs, which they
+            are spread over. Left out: one for each GPU; on a CPU one, or for a light network one for each processor.
         redo: Also do again what is done: all of it, or cases by their ids (or patterns of them, such as "ward3_*").
         retry_failed: Also do again what has failed.
         attempts: How often a case may take its process down with it, or be lost with the run, before it fails.
@@ -115,6 +118,7 @@ def predict(
         probabilities=probabilities,
         masks_only=masks_only,
         jobs=jobs,
+        workers=workers,
         redo=redo,
         retry_failed=retry_failed,
         attempts=attempts,
@@ -172,15 +176,18 @@ def _opened(
     """The model, opened where it is best, and its cases."""
     settings, limits = options.settings, options.limits
     if isinstance(model, (str, Path)):
-        opening = open_for_batch
+        opening = partial(open_for_batch, workers=options.workers)
         if options.cluster is not None:
+            if options.workers is not None:
+                raise ConfigError("workers", "given for a cluster", "Give --jobs for local, or say it in its file.")
             opening = partial(open_on_cluster, options.cluster, reporter=reporter)
         return opening(Path(model), settings, listing, out, jobs=options.jobs, limits=limits, stack=stack)
     if settings:
         mend = "Give them to load_model, or give predict the model's folder."
         raise ConfigError("predict", f"{', '.join(settings)} given for a model that is open", mend)
-    if options.cluster is not None:
-        raise ConfigError("cluster", "given for a model that is open", "Give predict the model's folder.")
+    for name in ("cluster", "workers"):
+        if getattr(options, name) is not None:
+            raise ConfigError(name, "given for a model that is open", "Give predict the model's folder.")
     facts = Facts.of(model)
     return OpenModel(model, facts, listing(len(facts.channels)))
 
