@@ -12,7 +12,7 @@ from medseg.outputs.dicom.source import LPS, Source
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["per_frame", "shared"]
+__all__ = ["decimal", "per_frame", "shared"]
 
 
 def shared(source: Source, geometry: Geometry) -> "Dataset":
