@@ -15,8 +15,9 @@ from typing import Self
 
 from medseg.errors import ConfigError, InputError, OutputError, UnreadableFileError
 
-__all__ = ["Pseudonyms"]
+__all__ = ["MARK", "Pseudonyms"]
 
+MARK = "pseudonym:"  # before what stands for a path
 _FIRST_LINE = "medseg pseudonyms 1"
 _KEY_BYTES = 32
 _SHIFTS = 3650  # days: within ten years, so that no date comes to lie in the future

@@ -1,8 +1,10 @@
 """With pseudonyms nothing in OUT, and nothing that is said, tells whose a case is; runs resume, and whose they are is
 beside the key alone."""
 
+import base64
 import gzip
 import json
+import re
 import shutil
 import sqlite3
 import stat
@@ -173,6 +175,36 @@ def test_it_goes_on_and_its_dry_run_knows_what_is_done(studies, done, tmp_path):
     assert "2 of 4 cases were done before, 2 have failed" in again.output
     assert {name: text for name, text in texts(out).items() if name in before} == before
     assert medseg.verify(out).clean
+
+
+def test_a_report_has_its_pictures_by_the_key_and_names_nobody(done, tmp_path):
+    out = shutil.copytree(done[0], tmp_path / "out")
+    plain = CliRunner().invoke(app, ["report", str(out), "--jobs", "1"])
+    assert plain.output.count("no picture") == 2
+    case = pd.read_csv(out / "cases.csv")["case"][0]
+    assert case in (out / "report" / "cases" / "000001.html").read_text()  # a pseudonym need not be hidden
+    said = CliRunner().invoke(app, ["report", str(out), "--jobs", "1", "--pseudonyms", str(done[1])])
+    assert "no picture" not in said.output
+    written = {path.name: path.read_bytes() for path in (out / "report").rglob("*.js") if "static" not in path.parts}
+    assert sum(name.endswith("image0.js") for name in written) == 2
+    packed = {name: b"".join(map(_opened, re.findall(b"[A-Za-z0-9+/=]{80,}", text))) for name, text in written.items()}
+    assert all(len(packed[name]) > 1000 for name in packed if name.endswith("image0.js"))
+    told = {**texts(out), "plain": plain.output.lower(), "said": said.output.lower()}
+    told |= {f"in {name}": content.decode("latin-1").lower() for name, content in packed.items()}
+    for name, text in told.items():
+        assert [word for word in TELLING if word in text] == [], name
+    (tmp_path / "key").touch()
+    refused = CliRunner().invoke(app, ["report", str(out), "--pseudonyms", str(tmp_path / "key")])
+    assert "is not there" in str(refused.exception)
+
+
+def _opened(word: bytes) -> bytes:
+    """What a word in base64 holds, inflated where it is packed."""
+    try:
+        content = base64.b64decode(word)
+        return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    except (ValueError, OSError):
+        return b""
 
 
 @pytest.mark.parametrize("other", [[], ["--pseudonyms", "other"]], ids=["none", "another"])

@@ -1,6 +1,7 @@
 """`pseudonyms.csv` beside the key: which case and patient a pseudonym stands for, for who may know it."""
 
 import csv
+import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -10,7 +11,7 @@ from medseg.atomic import atomic_path
 from medseg.errors import OutputError, UnreadableFileError
 from medseg.ledger import Lock
 
-__all__ = ["FIRST", "NAME", "keep", "known"]
+__all__ = ["FIRST", "NAME", "images_of", "keep", "known"]
 
 NAME = "pseudonyms.csv"
 FIRST = ("case", "patient", "original_case", "original_patient", "days", "images")
@@ -32,6 +33,24 @@ def known(folder: Path) -> dict[str, dict[str, str]]:
     except (OSError, ValueError, KeyError, csv.Error) as error:
         mend = "Restore it from a copy; or move it away, and a new one is begun."
         raise UnreadableFileError(path, f"cannot be read ({error})", mend) from error
+
+
+def images_of(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """Where the images of a case are, by its pseudonym.
+
+    Raises:
+        UnreadableFileError: The table is missing, or is none.
+    """
+    path = folder / NAME
+    rows = known(folder)
+    if not rows:
+        raise UnreadableFileError(path, "is not there, or empty", "It lies beside the key that the run was given.")
+    try:
+        return {case: tuple(map(Path, json.loads(row["images"]))) for case, row in rows.items()}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnreadableFileError(
+            path, f"does not say where images are ({error})", "Restore it from a copy."
+        ) from error
 
 
 def keep(folder: Path, rows: Iterable[Mapping[str, str]]) -> None:

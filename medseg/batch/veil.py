@@ -16,11 +16,10 @@ from medseg.case import Case
 from medseg.errors import ConfigError, InputError
 from medseg.ledger import Entry, read_ledger
 from medseg.outputs.report.names import SAFE_COLUMNS, without_identity
-from medseg.pseudonyms import Pseudonyms
+from medseg.pseudonyms import MARK, Pseudonyms
 
 __all__ = ["Veil", "require_same_names"]
 
-_MARK = "pseudonym:"  # of an image: no file has such a name
 _UID = re.compile(r"\b[0-2](?:\.\d+){4,}\b")
 _DATE = "study_date"
 _UIDS = ("series", "frame_of_reference")
@@ -87,7 +86,7 @@ class Veil:
         """What stands for the files of a case."""
         if _is_veiled(case):
             return tuple(map(str, case.images))
-        return tuple(_MARK + self._pseudonyms.of("image", str(image)) for image in case.images)
+        return tuple(MARK + self._pseudonyms.of("image", str(image)) for image in case.images)
 
     def sign(self, fingerprint: str) -> str:
         """What stands for a fingerprint: who guesses a file's name must not see that it is right."""
@@ -135,7 +134,7 @@ class Veil:
         return self._pseudonyms.days(self._own[case].patient)
 
     def _row(self, name: str, case: Case) -> dict[str, str]:
-        images = json.dumps([str(image) for image in case.images], ensure_ascii=False)
+        images = json.dumps([str(image.absolute()) for image in case.images], ensure_ascii=False)
         patient, days = self._pseudonyms.of("patient", case.patient), str(self._days(name))
         values = (name, patient, case.id, case.patient, days, images)
         return {**case.columns, **dict(zip(key_table.FIRST, values, strict=True))}
@@ -159,4 +158,4 @@ def require_same_names(out: Path, veil: Veil | None) -> None:
 
 
 def _is_veiled(case: Case) -> bool:
-    return any(str(image).startswith(_MARK) for image in case.images)
+    return any(str(image).startswith(MARK) for image in case.images)

@@ -27,6 +27,12 @@ def report(
         float, typer.Option(min=0.01, help="Voxels that a page keeps of an image, in Mi; a larger image is shrunk.")
     ] = 8,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; one a processor if left out.")] = None,
+    pseudonyms: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="KEYFILE", help="Of a run under pseudonyms: pseudonyms.csv beside it tells where the images are."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Pages to look at, in OUT/report: all cases in a table, and of each its picture with mask, lines and regions.
@@ -39,7 +45,15 @@ def report(
     names = None if cases is None else [name for words in cases for name in words.split(",") if name]
     with bars() as reporter:
         done = run(
-            out, cases=names, limit=limit, identifiers=identifiers, pdf=pdf, mib=mib, jobs=jobs, reporter=reporter
+            out,
+            cases=names,
+            limit=limit,
+            identifiers=identifiers,
+            pdf=pdf,
+            mib=mib,
+            jobs=jobs,
+            pseudonyms=pseudonyms,
+            reporter=reporter,
         )
     if as_json:
         typer.echo(done.to_json())

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from medseg.atomic import json_text
+from medseg.batch.key_table import images_of
 from medseg.errors import ConfigError
 from medseg.evaluation.in_turn import Failed, in_turn
 from medseg.outputs.report.case_page import PageSettings, make_page, stamp
@@ -57,6 +58,7 @@ def report(
     pdf: bool = False,
     mib: float = 8,
     jobs: int | None = None,
+    pseudonyms: str | Path | None = None,
     reporter: Reporter | None = None,
 ) -> Report:
     """Write `OUT/report/index.html` and a page for each case; they open from disk and need no network.
@@ -71,6 +73,8 @@ def report(
         pdf: Also `OUT/report/cases/NUMBER.pdf`, one page a case.
         mib: Voxels that a page keeps of an image, in Mi; a larger image is shrunk.
         jobs: Processes; one a processor where left out, none for a few cases.
+        pseudonyms: The key of a run under pseudonyms, beside which `pseudonyms.csv` tells where the images are; else
+            its pages have no pictures.
         reporter: Told of the progress.
 
     Raises:
@@ -83,6 +87,10 @@ def report(
         raise ConfigError("mib" if mib <= 0 else "limit", "is not positive", "Give a larger one.")
     reporter = reporter or Silent()
     source = read_source(out, identifiers=identifiers)
+    if pseudonyms is not None:
+        where = images_of(Path(pseudonyms).absolute().parent)
+        found = (replace(case, images=where.get(case.id, case.images)) for case in source.cases)
+        source = replace(source, cases=tuple(found))
     settings = PageSettings(max(1, int(mib * _MIB)), pdf)
     folder = out / "report" / "cases"
     if not copy_static(folder.parent):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from medseg import address
 from medseg.io import formats
+from medseg.pseudonyms import MARK
 
 __all__ = ["SAFE_COLUMNS", "images_of", "plain_words", "reveals", "shown_columns", "without_identity"]
 
@@ -92,6 +93,8 @@ def without_identity(text: str, case: str, shown: str, patients: Collection[str]
 
 
 def _maybe_dicom(image: Path) -> bool:
+    if str(image).startswith(MARK):
+        return False
     # of what is gone, nothing on disk tells where an address goes inside
     return formats.ending(Path(str(address.split(image)[0]).partition(":/")[0])) not in _NEVER_DICOM
 
