@@ -1,6 +1,7 @@
 """Opens a node in the way that it is reached; what that needs is loaded now."""
 
 import time
+from importlib.util import find_spec
 from typing import Literal
 
 from medseg.errors import ConfigError, MissingExtraError
@@ -8,9 +9,19 @@ from medseg.pacs.archive import Archive, Wait
 from medseg.pacs.credentials import MEND_EXTRA
 from medseg.pacs.nodes import Node
 
-__all__ = ["Way", "open_archive"]
+__all__ = ["Way", "open_archive", "require_extra"]
 
 Way = Literal["web", "dimse"]
+
+
+def require_extra(package: str, where: str) -> None:
+    """Refuse to begin where a package of the extra is not there.
+
+    Raises:
+        MissingExtraError: It is not.
+    """
+    if find_spec(package) is None:
+        raise MissingExtraError(where, f"{package} is not installed", MEND_EXTRA)
 
 
 def open_archive(node: Node, way: Way | None = None, wait: Wait = time.sleep) -> Archive:

@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS studies (
 CREATE TABLE IF NOT EXISTS sent (
     node TEXT NOT NULL, path TEXT NOT NULL, sha TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (node, path, sha));
 """
+_OLDER = "SELECT study, cases FROM studies WHERE done < ?"
 Result = tuple[str, str]  # path below OUT, SHA-256
 
 
@@ -49,6 +50,10 @@ class Book:
         """The instances that a study had when it was done; none where it was not."""
         rows = self._do("SELECT instances FROM studies WHERE study = ?", (study,))
         return set(json.loads(rows[0][0])) if rows else set()
+
+    def older(self, moment: float) -> dict[str, list[str]]:
+        """The cases of each study that was done before a moment, in seconds since 1970."""
+        return {study: json.loads(cases) for study, cases in self._do(_OLDER, (moment,))}
 
     def forget(self, study: str) -> None:
         """A study is to be done again."""
