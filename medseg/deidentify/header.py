@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydicom import DataElement, Dataset, Sequence
-from pydicom.datadict import keyword_for_tag
 from pydicom.uid import UID_dictionary
 
 from medseg.deidentify.private import safe_tags
 from medseg.deidentify.profile import Action, Profile
+from medseg.deidentify.table import ACTIONS
 from medseg.deidentify.values import ANONYMOUS, dummy, moved
 from medseg.deidentify.words import cleaned, known_names, without
 from medseg.pseudonyms import Pseudonyms
@@ -111,6 +111,9 @@ class Header:
                 self._element(dataset, dataset[tag], strict)
 
     def _element(self, dataset: Dataset, element: DataElement, strict: bool) -> None:
+        if not element.keyword and element.tag not in ACTIONS:  # newer than the dictionary: nobody knows what it says
+            del dataset[element.tag]
+            return self._count("unknown attributes", Action.REMOVE)
         action = self._resolved(element, self.profile.action(element.tag, element.VR))
         if strict and action in (Action.KEEP, Action.CLEAN) and element.VR in _TEXTS and element.tag not in _CODES:
             action = Action.DUMMY
@@ -123,7 +126,7 @@ class Header:
         elif not element.is_empty:
             action = self._value(element, action)
         if action is not Action.KEEP:
-            self._count(keyword_for_tag(element.tag) or "unknown attributes", action)
+            self._count(element.keyword or f"({element.tag.group:04X},{element.tag.elem:04X})", action)
 
     def _resolved(self, element: DataElement, action: Action) -> Action:
         """What depends on the kind of object: where an attribute may be required, it gets a dummy."""

@@ -24,7 +24,7 @@ from medseg.deidentify.pixels import blank, check_length, clear_overlay_bits, fi
 from medseg.deidentify.profile import Profile
 from medseg.deidentify.refusal import RefusedError
 from medseg.deidentify.table import EDITION
-from medseg.io.formats import NIFTI, begins_as_dicom, ending
+from medseg.io.formats import DICOM_ENDINGS, NIFTI, begins_as_dicom, ending
 from medseg.pseudonyms import Pseudonyms
 
 __all__ = ["IMPLEMENTATION", "Outcome", "deidentify_file"]
@@ -105,6 +105,8 @@ def _any_file(path: Path, names: tuple[str, str], target: Path, profile: Profile
         return Outcome(source, "done", file=f"nifti/{folder}/{source}.nii{packed}", modality="NIfTI")
     with path.open("rb") as file:
         if not begins_as_dicom(file.read(132)):
+            if ending(path) in DICOM_ENDINGS:
+                raise RefusedError("is not DICOM, as its name says")
             raise RefusedError("is neither DICOM nor NIfTI: not copied", "skipped")
     return _object(path, names, target, profile, pseudonyms)
 

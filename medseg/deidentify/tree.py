@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -179,21 +181,39 @@ class Tree:
             for one in files:
                 yield one, _work(one, self._partial(one), self.profile, self.pseudonyms)
             return
-        waiting = iter(files)
-        with ProcessPoolExecutor(self.workers, mp_context=get_context("spawn")) as pool:
-            under_way: list[tuple[Found, Future[Outcome]]] = []
+        waiting = deque(files)
+        while waiting:
             try:
-                while True:
-                    for one in islice(waiting, self.workers * _AHEAD - len(under_way)):
-                        given = (one, self._partial(one), self.profile, self.pseudonyms)
-                        under_way.append((one, pool.submit(_work, *given)))
-                    if not under_way:
-                        return
-                    first, future = under_way.pop(0)
-                    yield first, future.result()
+                yield from self._pooled(waiting)
+            except BrokenProcessPool:
+                yield waiting[0], self._alone(waiting[0])
+                waiting.popleft()
+
+    def _pooled(self, waiting: deque[Found]) -> Iterator[tuple[Found, Outcome]]:
+        """The same by several processes; what is done is taken from those that wait."""
+        under_way: deque[Future[Outcome]] = deque()
+        with ProcessPoolExecutor(self.workers, mp_context=get_context("spawn")) as pool:
+            try:
+                while waiting:
+                    for one in islice(waiting, len(under_way), self.workers * _AHEAD):
+                        under_way.append(pool.submit(_work, one, self._partial(one), self.profile, self.pseudonyms))
+                    row = under_way.popleft().result()
+                    yield waiting[0], row
+                    waiting.popleft()
             finally:
-                for _, future in under_way:
+                for future in under_way:
                     future.cancel()
+
+    def _alone(self, one: Found) -> Outcome:
+        """A file in a process of its own, after some process died: if this dies too, the file is why."""
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            try:
+                return pool.submit(_work, one, self._partial(one), self.profile, self.pseudonyms).result()
+            except BrokenProcessPool:
+                self._partial(one).unlink(missing_ok=True)
+                return Outcome(
+                    one.source, "failed", "its process died: too large for the memory, or its pixels are broken"
+                )
 
 
 def _work(one: Found, partial: Path, profile: Profile, pseudonyms: Pseudonyms) -> Outcome:

@@ -3,10 +3,6 @@
 import csv
 import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import nibabel
@@ -157,29 +153,6 @@ def test_a_line_that_was_cut_off_is_done_again(hospital, tmp_path):
     assert len(ledger.read_text().splitlines()) >= len(lines)
     ledger.write_text("".join(lines))
     assert bytes_of(out) == wanted
-
-
-def test_a_run_that_is_killed_is_finished_by_the_next(tmp_path):
-    root, out = tmp_path / "in", tmp_path / "out"
-    for number in range(150):
-        save(plain_object(number=number), root / f"{number}.dcm")
-    command = [sys.executable, "-m", "medseg", "deidentify", str(root), str(out), "--key", str(tmp_path / "key")]
-    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    ledger = out / "deidentified.jsonl"
-    until = time.monotonic() + 60
-    while time.monotonic() < until and not (ledger.exists() and len(ledger.read_bytes().splitlines()) > 20):
-        time.sleep(0.005)
-    run.send_signal(signal.SIGKILL)
-    assert run.wait() == -signal.SIGKILL
-    done = len(ledger.read_bytes().splitlines()) - 1
-    assert 20 <= done < 150
-    deidentify(root, out, key=tmp_path / "key")
-    assert len(list(out.rglob("*.dcm"))) == 150
-    assert not (out / ".partial").exists()
-    assert [row["outcome"] for row in rows_of(out)] == ["done"] * 150
-    deidentify(root, tmp_path / "whole", key=tmp_path / "key")
-    for path in out.rglob("*.dcm"):
-        assert path.read_bytes() == (tmp_path / "whole" / path.relative_to(out)).read_bytes()
 
 
 def test_two_processes_write_the_same(hospital, tmp_path):
