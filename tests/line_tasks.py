@@ -12,10 +12,13 @@ from medseg.line import tasks
 __all__ = [
     "finish_fatally",
     "finish_slowly",
+    "never_opens",
+    "never_ready",
     "read_fatally",
     "read_greedily",
     "read_never",
     "segment_fatally",
+    "segment_nothing",
     "unsendable",
 ]
 
@@ -72,3 +75,20 @@ def segment_fatally(labels, ask):
     found = Labels.from_config(labels)
     note = (f"{len(ask.images)} of {ask.among}",)
     return [Segmentation(np.zeros(i.geometry.shape, np.uint8), i.geometry, found, notes=note) for i in ask.images]
+
+
+def segment_nothing(labels, ask):
+    """A mask of nothing for each image."""
+    found = Labels.from_config(labels)
+    return [Segmentation(np.zeros(i.geometry.shape, np.uint8), i.geometry, found) for i in ask.images]
+
+
+def never_ready(given):
+    """What cannot be prepared."""
+    raise MemoryError("no room on this GPU")
+
+
+def never_opens(given):
+    """What is prepared in vain."""
+    while True:
+        time.sleep(1)
