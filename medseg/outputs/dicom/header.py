@@ -79,7 +79,7 @@ def begun(
     ds.SeriesInstanceUID = uid_of("series", storage, *source.uids, whose, *author.parts, *parts)
     ds.SOPClassUID, ds.SOPInstanceUID = UID(storage), UID(uid_of("instance", ds.SeriesInstanceUID, 1))
     ds.InstanceNumber = 1
-    ds.SeriesDescription = short_text(f"{name} by {author.model}", 64)
+    ds.SeriesDescription = short_text(f"{name} by {author.model}" if author.model else name, 64)
     ds.Manufacturer, ds.ManufacturerModelName = _MAKER, short_text(author.model, 64) or _MAKER
     if author.model_hash:
         ds.DeviceSerialNumber = author.model_hash[:64]
