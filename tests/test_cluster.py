@@ -25,11 +25,12 @@ import medseg
 from medseg.datasets import cases_from_inputs
 from medseg.errors import ConfigError, UnreadableFileError
 from medseg.ledger import Listing, fingerprint, read_ledger
+from medseg.line.network import Opening
 from medseg.outputs.record import versions
 from medseg.reporting import Silent
-from medseg.scale import job_script, read_cluster_file
+from medseg.scale import crew, job_script, read_cluster_file
 from medseg.scale.crew import greet
-from medseg.scale.fleet import Hand, threads_each
+from medseg.scale.hands import Hand, threads_each
 from medseg.scale.lease import Lease, Mark, Noted, sweep
 from medseg.scale.places import workers_here
 from medseg.scale.terms import Seen, Terms, Unfit
@@ -207,6 +208,24 @@ def test_a_model_that_is_not_there_is_told_with_the_worker(cluster, studies, tmp
         port = taken.getsockname()[1]
     with pytest.raises(ConfigError, match="no scheduler answers"):
         medseg.predict("classical:otsu", studies, tmp_path / "out", cluster=f"tcp://127.0.0.1:{port}")
+
+
+def test_a_worker_of_two_runs_keeps_the_model_open_for_each_until_it_is_over(tmp_path):
+    def kept(run: str) -> tuple[Terms, object]:
+        opening = Opening(Path("classical:otsu"))
+        terms = Terms(Lease.taken(tmp_path / run), Path.cwd(), versions(), opening=opening)
+        return terms, crew.crew_of(terms)
+
+    (first, its), (second, other) = kept("a"), kept("b")
+    assert crew.crew_of(first) is its
+    assert crew.crew_of(second) is other
+    assert crew.crew_of(replace(first, turn=1)) is not its  # the model was opened anew
+    second.lease.end()
+    assert crew.crew_of(first) is not its
+    assert crew.crew_of(second) is not other
+    for terms in (first, second):
+        terms.lease.end()
+        crew.dismiss(terms.lease.token)
 
 
 def test_marks_outlive_who_wrote_them(tmp_path):

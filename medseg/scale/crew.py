@@ -15,21 +15,21 @@ from medseg.line.limits import Watch
 from medseg.line.network import Facts
 from medseg.line.worker import Crashed, Worker
 from medseg.scale import chores
-from medseg.scale.terms import Answer, Chore, Declined, Died, Seen, Terms, Unfit
+from medseg.scale.terms import MOUNT, Answer, Chore, Declined, Died, Seen, Terms, Unfit
 
-__all__ = ["attend", "dismiss", "greet", "sign_of"]
+__all__ = ["Crew", "attend", "crew_of", "dismiss", "greet", "sign_of"]
 
 _LOOK = 1.0  # seconds between two looks whether the run is still there
-_MOUNT = "Mount the same folders on every machine, or take this worker out."
 _LOCK = threading.Lock()
-_CREWS: dict[str, "_Crew"] = {}
+_CREWS: dict[str, "Crew"] = {}
 
 
-class _Crew:
+class Crew:
     """Processes in which the model of one run is open, one for each task that this worker does at a time."""
 
     def __init__(self, terms: Terms) -> None:
         assert terms.opening is not None
+        self.lease = terms.lease
         self._start = Start(
             (chores.__name__, chores.do.__name__),
             chores.Bench(terms.opening, terms.cwd),
@@ -89,12 +89,12 @@ def greet(terms: Terms, address: str, name: str) -> Seen | Unfit:
         return Unfit(address, *unfit)
     facts = None
     if terms.opening is not None:
-        crew = _crew(terms)
+        crew = crew_of(terms)
         try:
             crew.put_back(crew.take())
         except Exception as error:  # whatever it is, the user has to know of which worker
             dismiss(terms.lease.token)
-            return Unfit(address, f"cannot open the model: {error}", _MOUNT)
+            return Unfit(address, f"cannot open the model: {error}", MOUNT)
         facts = crew.facts
         assert facts is not None
         if terms.sign and sign_of(facts) != terms.sign:
@@ -115,7 +115,7 @@ def attend(terms: Terms, chore: Chore) -> Answer:
         seen = greet(terms, address, f"late-{platform.node()}-{os.getpid()}")
         if isinstance(seen, Unfit):
             return seen
-    crew = _crew(terms)
+    crew = crew_of(terms)
     try:
         worker = crew.take()
     except Exception as error:
@@ -134,11 +134,16 @@ def attend(terms: Terms, chore: Chore) -> Answer:
 
 def dismiss(token: str) -> None:
     """End what was kept for a run."""
-    for key in [key for key in _CREWS if key.startswith(token)]:
-        with _LOCK:
-            crew = _CREWS.pop(key, None)
-        if crew is not None:
-            crew.close()
+    for key, crew in list(_CREWS.items()):
+        if crew.lease.token == token:
+            _end(key)
+
+
+def _end(key: str) -> None:
+    with _LOCK:
+        crew = _CREWS.pop(key, None)
+    if crew is not None:
+        crew.close()
 
 
 def _done(terms: Terms, chore: Chore, worker: Worker, address: str) -> Answer:
@@ -159,13 +164,14 @@ def _done(terms: Terms, chore: Chore, worker: Worker, address: str) -> Answer:
     return answer
 
 
-def _crew(terms: Terms) -> _Crew:
-    """That of this run; those of others, which are over, are ended."""
-    for key in [key for key in _CREWS if key != terms.key]:
-        dismiss(key)
+def crew_of(terms: Terms) -> Crew:
+    """That of this run; those of its earlier openings of the model, and of runs that are over, are ended."""
+    for key, crew in list(_CREWS.items()):
+        if key != terms.key and (crew.lease.token == terms.lease.token or not crew.lease.held):
+            _end(key)
     with _LOCK:
         if terms.key not in _CREWS:
-            _CREWS[terms.key] = _Crew(terms)
+            _CREWS[terms.key] = Crew(terms)
         return _CREWS[terms.key]
 
 
@@ -182,18 +188,18 @@ def _unlike(terms: Terms) -> tuple[str, str] | None:
 
 def _unseen(terms: Terms, name: str) -> tuple[str, str] | None:
     if not terms.lease.held:
-        return f"does not see {terms.lease.folder.parent}, the folder of the run", _MOUNT
+        return f"does not see {terms.lease.folder.parent}, the folder of the run", MOUNT
     try:
         terms.lease.answer(name)
     except OSError as error:
-        return f"cannot write to {terms.lease.folder.parent} ({error.strerror})", _MOUNT
+        return f"cannot write to {terms.lease.folder.parent} ({error.strerror})", MOUNT
     if not terms.cwd.is_dir():
-        return f"does not see {terms.cwd}, from which the run was started", _MOUNT
+        return f"does not see {terms.cwd}, from which the run was started", MOUNT
     listing = Listing()
     for case, wanted in terms.samples:
         images = tuple(terms.cwd / image for image in case.images)
         if fingerprint(replace(case, images=images), listing) != wanted:
-            return f"does not see {images[0]} as the run does", _MOUNT
+            return f"does not see {images[0]} as the run does", MOUNT
     return None
 
 

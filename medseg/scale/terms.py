@@ -12,7 +12,9 @@ from medseg.line.outcomes import Outcome
 from medseg.line.tasks import Finishing
 from medseg.scale.lease import Lease
 
-__all__ = ["Chore", "Declined", "Died", "Paused", "Seen", "Terms", "Unfit"]
+__all__ = ["MOUNT", "Chore", "Declined", "Died", "Paused", "Seen", "Terms", "Unfit"]
+
+MOUNT = "Mount the same folders on every machine, or take this worker out."  # mends most of what a worker refuses
 
 
 @dataclass(frozen=True)
