@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from medseg.batch.veil import Veil, require_same_names
 from medseg.case import Case
-from medseg.datasets import Split, cases_from_inputs, require_no_leak
+from medseg.datasets import cases_from_inputs
 from medseg.errors import ConfigError
 from medseg.line.network import Facts
 from medseg.outputs.dicom.identity import Author
 from medseg.outputs.dicom.writing import writing_of
-from medseg.outputs.learnt_record import with_learnt_patients
 from medseg.outputs.record import model_card
 from medseg.outputs.tables import require_parquet
 from medseg.plan import model_root
@@ -22,6 +21,7 @@ from medseg.reporting import Reporter, Silent
 from medseg.workflow.batch_options import BatchOptions
 from medseg.workflow.cluster_opening import open_on_cluster
 from medseg.workflow.model_opening import OpenModel, open_for_batch
+from medseg.workflow.parts import cases_of_part
 from medseg.workflow.predicting_cases import predict_with
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def predict_listed(
     with ExitStack() as stack:
         found = _opened(model, listing, out, options, reporter, stack)
         options.require_fit(found.facts)
-        cases = found.cases if options.part is None else _of_part(found.cases, options.part, model)
+        cases = found.cases if options.part is None else cases_of_part(found.cases, options.part, model)
         card = model_card(model) if isinstance(model, (str, Path)) else None
         if options.writing is not None:
             name = str((card or {}).get("name") or _named(model))
@@ -197,17 +197,3 @@ def _named(model: "str | Path | Model") -> str:
     if not isinstance(model, (str, Path)):
         return str(model.description.get("method") or "opened model") if hasattr(model, "description") else "model"
     return str(model) if str(model).startswith("classical:") else model_root(Path(model)).resolve().name
-
-
-def _of_part(cases: Sequence[Case], part: str, model: Any) -> list[Case]:
-    """The cases of one part of the split that lies beside the model folder."""
-    run = Path(model) if isinstance(model, (str, Path)) else Path()
-    path = next((p for p in (run / "split.json", run.parent / "split.json") if p.exists()), None)
-    parts = ("train", "validation", "test")
-    if path is None or part not in parts:
-        found = f"no split.json beside {run}" if path is None else "is not a part of a split"
-        raise ConfigError(f"part {part}", found, "Pass the run's folder, and one of train, validation, test.")
-    split = Split.load(path)
-    cases = with_learnt_patients(cases, path.with_name("cases.csv"))
-    require_no_leak(split, cases, path)
-    return split.part(part, cases)
