@@ -65,7 +65,7 @@ def require_codes(labels: Labels) -> None:
             ", ".join(missing),
             "no DICOM codes are known, and medseg invents none",
             "Give them in a YAML file (--codes FILE: `LABEL: {category: [SCT, ...], type: [SCT, CODE, MEANING]}`, or "
-            "`LABEL: liver tumor` where medseg's own table has it), or under labels.codes when the model is trained.",
+            "`LABEL: liver tumor` where medseg's own table has it), or as `codes` in a training's config.",
         )
 
 
