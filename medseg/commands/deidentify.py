@@ -17,7 +17,8 @@ def deidentify(
         Path,
         typer.Option(
             help="File of the key from which pseudonyms follow; made where there is none. Keep it: with another, "
-            "the same patient gets another pseudonym. It may lie neither in IN nor in OUT."
+            "the same patient gets another pseudonym. It may lie neither in IN nor in OUT; beside it deidentified.csv "
+            "tells whose each file is."
         ),
     ],
     dates: Annotated[

@@ -44,7 +44,8 @@ def deidentify(
     Args:
         source: A file, or a folder with all below it but what is hidden.
         out: Where the results go: one folder a patient, study and series, under pseudonyms.
-        key: The file of the key; it is made where there is none, and must lie in neither folder.
+        key: The file of the key; it is made where there is none, and must lie in neither folder. `deidentified.csv`
+            beside it tells what each file was.
         profile: What is wanted; the Basic Profile with safe private attributes otherwise.
         workers: How many processes work at once; with more than one, call this from under
             `if __name__ == "__main__"`.
@@ -60,7 +61,7 @@ def deidentify(
 
     folders: Iterable[Path] = (Path(out), Path(source))
     pseudonyms = Pseudonyms.from_file(key, apart_from=folders)
-    tree = Tree(Path(source), Path(out), profile or Profile(), pseudonyms, workers)
+    tree = Tree(Path(source), Path(out), profile or Profile(), pseudonyms, Path(key).parent, workers)
     tree.run(reporter or Silent())
     found = write_report(Path(out), tree.profile, tree.rows)
     return Deidentified(found, tuple((path, row.reason) for path, row in tree.failures))

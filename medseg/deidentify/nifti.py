@@ -18,12 +18,13 @@ _NIFTI_2: Final = (((240, 344), (508, 524), (525, 540)), 168, "q")
 _KNOWN: Final = {348: (_NIFTI_1, (344, b"n+1\0")), 540: (_NIFTI_2, (4, b"n+2\0"))}
 
 
-def without_texts(source: Path, target: Path) -> None:
+def without_texts(source: Path, target: Path, *, packed: bool) -> None:
     """Write a NIfTI-1 or -2 file without description, names of files and databases, intent name and extensions.
 
     Args:
         source: `.nii` or `.nii.gz`.
-        target: Where to write it, compressed if its name says so; gzip's own name and time are left out.
+        target: Where to write it.
+        packed: Whether with gzip, whose own name and time are left out.
 
     Raises:
         RefusedError: It is broken, or a pair of header and image.
@@ -33,7 +34,7 @@ def without_texts(source: Path, target: Path) -> None:
     except (OSError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise RefusedError(f"cannot be read ({type(error).__name__})") from error
     cleaned = _cleaned(content)
-    target.write_bytes(igzip.compress(cleaned, 1, mtime=0) if target.name.endswith(".gz") else cleaned)
+    target.write_bytes(igzip.compress(cleaned, 1, mtime=0) if packed else cleaned)
 
 
 def _cleaned(content: bytearray) -> bytes:

@@ -1,5 +1,6 @@
 """One file, de-identified: an object of DICOM, or a NIfTI volume; anything else is left out."""
 
+import errno
 import warnings
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from medseg import __version__
 from medseg.deidentify.burnt_in import burnt_in, may_show_text
 from medseg.deidentify.header import Header, Patient
 from medseg.deidentify.nifti import without_texts
+from medseg.deidentify.originals import Original
 from medseg.deidentify.pixels import blank, check_length, clear_overlay_bits, first_frame
 from medseg.deidentify.profile import Profile
 from medseg.deidentify.refusal import RefusedError
@@ -27,9 +29,10 @@ from medseg.deidentify.table import EDITION
 from medseg.io.formats import DICOM_ENDINGS, NIFTI, begins_as_dicom, ending
 from medseg.pseudonyms import Pseudonyms
 
-__all__ = ["IMPLEMENTATION", "Outcome", "deidentify_file"]
+__all__ = ["IMPLEMENTATION", "OneFile", "Outcome"]
 
 IMPLEMENTATION: Final = "2.25.171260434298424376049735637113471843047"  # a UID of this program, made once at random
+_DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _UNCHECKED: Final = ("CT", "MR", "PT", "SEG", "SR", "RTSTRUCT", "RTDOSE", "RTPLAN", "REG", "PR", "KO")
 _DATES: Final = {"keep": "UNMODIFIED", "shift": "MODIFIED", "remove": "REMOVED"}
 
@@ -69,69 +72,87 @@ class Outcome:
         return asdict(self)
 
 
-def deidentify_file(
-    path: Path, names: tuple[str, str], target: Path, profile: Profile, pseudonyms: Pseudonyms
-) -> Outcome:
-    """De-identify one file.
+@dataclass(frozen=True)
+class OneFile:
+    """What is done to any one file.
 
     Args:
-        path: The file; it stays as it is.
-        names: The pseudonyms of its path and of its folder.
-        target: Where to write it for now; the outcome says what its place is.
         profile: What is wanted.
         pseudonyms: What takes the place of ids and UIDs.
-
-    Returns:
-        What became of it; a file that cannot be used is an outcome, too.
     """
-    try:
-        with warnings.catch_warnings(), pydicom.config.disable_value_validation():
-            warnings.simplefilter(
-                "ignore"
-            )  # pydicom's, of values that break rules: they are replaced or stay as they are
-            return _any_file(path, names, target, profile, pseudonyms)
-    except RefusedError as error:
-        return Outcome(names[0], error.outcome, error.reason)
-    except Exception as error:  # a text of pydicom's may quote the very value that must not be seen
-        return Outcome(names[0], "failed", f"cannot be de-identified ({type(error).__name__})")
+
+    profile: Profile
+    pseudonyms: Pseudonyms
+
+    def deidentify(self, path: Path, names: tuple[str, str], target: Path) -> tuple[Outcome, Original]:
+        """De-identify one file.
+
+        Args:
+            path: The file; it stays as it is.
+            names: The pseudonyms of its path and of its folder.
+            target: Where to write it for now; the outcome says what its place is.
+
+        Returns:
+            What became of it (a file that cannot be used is an outcome, too), and what it was.
+
+        Raises:
+            OSError: The disk is full, or may not be written to.
+        """
+        try:
+            with warnings.catch_warnings(), pydicom.config.disable_value_validation():
+                warnings.simplefilter("ignore")  # pydicom's, of values that break rules: they go, or stay as they are
+                return self._any_kind(path, names, target)
+        except RefusedError as error:
+            return Outcome(names[0], error.outcome, error.reason), Original()
+        except Exception as error:  # a text of pydicom's may quote the very value that must not be seen
+            if isinstance(error, OSError) and error.errno in _DISK:
+                raise
+            return Outcome(names[0], "failed", f"cannot be de-identified ({type(error).__name__})"), Original()
+
+    def _any_kind(self, path: Path, names: tuple[str, str], target: Path) -> tuple[Outcome, Original]:
+        if ending(path) in NIFTI:
+            packed = path.name.lower().endswith(".gz")
+            without_texts(path, target, packed=packed)
+            place = f"nifti/{names[1]}/{names[0]}.nii{'.gz' if packed else ''}"
+            return Outcome(names[0], "done", file=place, modality="NIfTI"), Original()
+        with path.open("rb") as file:
+            if not begins_as_dicom(file.read(132)):
+                if ending(path) in DICOM_ENDINGS:
+                    raise RefusedError("is not DICOM, as its name says")
+                raise RefusedError("is neither DICOM nor NIfTI: not copied", "skipped")
+        return self._object(_read(path), names[0], target)
+
+    def _object(self, dataset: Dataset, source: str, target: Path) -> tuple[Outcome, Original]:
+        profile, pseudonyms = self.profile, self.pseudonyms
+        seen = "likely" if clear_overlay_bits(dataset) else _seen(dataset)
+        patient = Patient.of(dataset, pseudonyms, named="institution" in profile.keep)
+        original = _original(dataset, str(patient.days) if profile.dates == "shift" else "")
+        rules = [rule for rule in profile.blank if rule.fits(dataset)]
+        blanked = blank(dataset, rules) if rules else 0
+        if profile.burnt_in == "withhold" and seen in ("declared", "likely", "possible") and not blanked:
+            raise RefusedError(f"text in its picture is {seen} and no rule blanks it", "withheld")
+        header = Header(profile, pseudonyms, patient, str(dataset.SOPClassUID))
+        modality = str(dataset.get("Modality") or "")
+        header.clean(dataset)
+        _state(dataset, profile, bool(blanked))
+        _write(dataset, target)
+        study, series = (
+            pseudonyms.of("study", original.original_study),
+            pseudonyms.of("series", original.original_series),
+        )
+        name = pseudonyms.of("instance", original.original_instance)
+        place = "/".join((patient.pseudonym or "unknown", study or "unknown", series or "unknown", f"{name}.dcm"))
+        done: dict[str, dict[str, int]] = {}
+        for (keyword, action), count in sorted(header.done.items()):
+            done.setdefault(keyword, {})[action] = count
+        row = Outcome(source, "done", "", place, patient.pseudonym, study, series, modality, seen, blanked, done)
+        return row, original
 
 
-def _any_file(path: Path, names: tuple[str, str], target: Path, profile: Profile, pseudonyms: Pseudonyms) -> Outcome:
-    if ending(path) in NIFTI:
-        packed = ".gz" if path.name.lower().endswith(".gz") else ""
-        without_texts(path, target.with_suffix(f".nii{packed}"))
-        target.with_suffix(f".nii{packed}").replace(target)
-        source, folder = names
-        return Outcome(source, "done", file=f"nifti/{folder}/{source}.nii{packed}", modality="NIfTI")
-    with path.open("rb") as file:
-        if not begins_as_dicom(file.read(132)):
-            if ending(path) in DICOM_ENDINGS:
-                raise RefusedError("is not DICOM, as its name says")
-            raise RefusedError("is neither DICOM nor NIfTI: not copied", "skipped")
-    return _object(path, names, target, profile, pseudonyms)
-
-
-def _object(path: Path, names: tuple[str, str], target: Path, profile: Profile, pseudonyms: Pseudonyms) -> Outcome:
-    dataset = _read(path)
-    seen = "likely" if clear_overlay_bits(dataset) else _seen(dataset)
-    patient = Patient.of(dataset, pseudonyms, named="institution" in profile.keep)
-    study, series = (
-        pseudonyms.of(kind, str(dataset.get(f"{kind.title()}InstanceUID") or "")) for kind in ("study", "series")
-    )
-    blanked = _blanked(dataset, profile)
-    if profile.burnt_in == "withhold" and seen in ("declared", "likely", "possible") and not blanked:
-        raise RefusedError(f"text in its picture is {seen} and no rule blanks it", "withheld")
-    header = Header(profile, pseudonyms, patient, str(dataset.SOPClassUID))
-    modality = str(dataset.get("Modality") or "")
-    header.clean(dataset)
-    _state(dataset, profile, bool(blanked))
-    _write(dataset, target)
-    name = pseudonyms.of("instance", str(dataset.SOPInstanceUID))
-    place = "/".join((patient.pseudonym or "unknown", study or "unknown", series or "unknown", f"{name}.dcm"))
-    done: dict[str, dict[str, int]] = {}
-    for (keyword, action), count in sorted(header.done.items()):
-        done.setdefault(keyword, {})[action] = count
-    return Outcome(names[0], "done", "", place, patient.pseudonym, study, series, modality, seen, blanked, done)
+def _original(dataset: Dataset, days: str) -> Original:
+    keywords = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+    patient, name, *uids = (str(dataset.get(one) or "").strip(" \0") for one in ("PatientID", "PatientName", *keywords))
+    return Original(patient, name, days, *uids)
 
 
 def _read(path: Path) -> Dataset:
@@ -169,11 +190,6 @@ def _seen(dataset: Dataset) -> str:
         return said
     frame = first_frame(dataset)
     return "likely" if frame is not None and may_show_text(frame) else said
-
-
-def _blanked(dataset: Dataset, profile: Profile) -> int:
-    rules = [rule for rule in profile.blank if rule.fits(dataset)]
-    return blank(dataset, rules) if rules else 0
 
 
 def _state(dataset: Dataset, profile: Profile, blanked: bool) -> None:

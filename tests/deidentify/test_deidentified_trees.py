@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import nibabel
@@ -13,7 +14,8 @@ from pydicom.uid import CTImageStorage, EnhancedCTImageStorage
 from tagged_objects import BORN, SEEN, UID_ROOT, full_object, plain_object, save
 
 from medseg.deidentify import BlankRule, Profile, deidentify
-from medseg.errors import ConfigError, InputError
+from medseg.errors import ConfigError, InputError, OutputError, UnreadableFileError
+from medseg.ledger import Lock
 from medseg.pseudonyms import Pseudonyms
 
 NAMES = ("SECRET", "GIVEN", UID_ROOT, BORN, SEEN)
@@ -206,6 +208,35 @@ def test_results_of_other_options_or_another_key_are_not_mixed(hospital, tmp_pat
         deidentify(hospital, tmp_path / "out", key=tmp_path / "key", profile=Profile(dates="keep"))
     with pytest.raises(ConfigError, match="another key"):
         deidentify(hospital, tmp_path / "out", key=tmp_path / "key2")
+
+
+def test_a_damaged_ledger_is_refused_by_name(hospital, tmp_path):
+    deidentify(hospital, tmp_path / "out", key=tmp_path / "key")
+    ledger = tmp_path / "out" / "deidentified.jsonl"
+    ledger.write_text(ledger.read_text().replace('"state"', '"stat"'))
+    with pytest.raises(UnreadableFileError, match=r"deidentified\.jsonl: is damaged"):
+        deidentify(hospital, tmp_path / "out", key=tmp_path / "key")
+
+
+def test_a_second_process_is_refused(hospital, tmp_path):
+    (tmp_path / "out").mkdir()
+    with Lock(tmp_path / "out" / ".lock", tmp_path / "out"), pytest.raises(OutputError):
+        deidentify(hospital, tmp_path / "out", key=tmp_path / "key")
+
+
+def test_the_table_beside_the_key_tells_whose_each_file_was(hospital, tmp_path):
+    deidentify(hospital, tmp_path / "out", key=tmp_path / "keys" / "key", profile=Profile(dates="shift"))
+    table = tmp_path / "keys" / "deidentified.csv"
+    assert table.stat().st_mode & 0o777 == 0o600
+    with table.open(newline="") as file:
+        rows = {row["original"]: row for row in csv.DictReader(file)}
+    assert set(rows) == {str(path) for path in hospital.rglob("*") if path.is_file()}
+    row = rows[str(hospital / "SECRETONE" / "SECRETONE_2.dcm")]
+    before, after = pydicom.dcmread(row["original"]), pydicom.dcmread(tmp_path / "out" / row["file"])
+    assert (row["original_patient"], row["patient"]) == (before.PatientID, after.PatientID)
+    moved = datetime.strptime(after.StudyDate, "%Y%m%d") - datetime.strptime(before.StudyDate, "%Y%m%d")
+    assert moved.days == int(row["days"])
+    assert before.PixelData == after.PixelData
 
 
 @pytest.mark.parametrize("out", ["hospital/out", ".", "hospital"])
