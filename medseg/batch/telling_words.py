@@ -1,18 +1,24 @@
 """The words by which a case could be told: of its id, its paths, the names of its files, and its header."""
 
+import json
 import os
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from medseg import address
 from medseg.case import Case
+from medseg.io import formats
 from medseg.outputs.report.names import plain_words
 
 __all__ = ["telling_words"]
 
 _SHORTEST = 3  # letters: less stands in any sentence
 _FILES = 2000  # of a folder whose names are looked up
+_TRIED = 5  # of them whose header is asked
 # Names of folders that are everybody's, and words that reasons of failures are made of.
 _ANYBODYS = frozenset(
     (
@@ -28,6 +34,13 @@ _HEADER = (
     *("StudyID", "ReferringPhysicianName", "PerformingPhysicianName", "NameOfPhysiciansReadingStudy", "OperatorsName"),
     *("RequestingPhysician", "InstitutionName", "InstitutionAddress", "StudyInstanceUID", "SeriesInstanceUID"),
 )
+_TEXTS = (
+    "StudyDescription",
+    "SeriesDescription",
+    "ProtocolName",
+    "PatientComments",
+    "ImageComments",
+)  # in which anything is
 
 
 def telling_words(case: Case) -> frozenset[str]:
@@ -46,7 +59,7 @@ def _texts(case: Case) -> Iterator[str]:
         path, inside = address.split(image)
         for part in (*path.parts, *path.resolve().parts, *Path(inside).parts):
             yield from (part, part.split(".")[0])
-        for file in _files(path):
+        for file in (*_files(path), *_members(path)):
             yield from (file.name, file.name.split(".")[0])
         yield from _said(path)
 
@@ -62,15 +75,39 @@ def _files(path: Path) -> Iterator[Path]:
             return
 
 
+def _members(path: Path) -> Iterator[Path]:
+    """The files and folders in a zip; nothing of what is none."""
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return
+    with suppress(OSError, ValueError, RuntimeError, zipfile.BadZipFile), zipfile.ZipFile(path) as whole:
+        for name in whole.namelist()[:_FILES]:
+            yield from (Path(part) for part in name.split("/") if part)
+
+
 def _said(path: Path) -> Iterator[str]:
-    """What the header of a file, or of the first file of a folder, says of whose it is; nothing where it has none."""
+    """What a header says of whose it is, or the JSON of dcm2niix beside a file; nothing where neither does."""
+    header = _header(path) or _sidecar(path)
+    yield from (str(header.get(name) or "") for name in _TEXTS)
+    for name in _HEADER:
+        text = str(header.get(name) or "")
+        yield from (text, *text.replace("=", "^").split("^"))
+
+
+def _header(path: Path) -> Mapping[str, Any]:
+    """Of a file, or of the first one in a folder that can be read."""
     import pydicom
 
     from medseg.io.dicom.headers import BROKEN
 
-    first = next((file for file in _files(path) if file.is_file()), path)
-    with suppress(*BROKEN):
-        header = pydicom.dcmread(first, stop_before_pixels=True, specific_tags=list(_HEADER))
-        for name in _HEADER:
-            text = str(header.get(name) or "")
-            yield from (text, *text.replace("=", "^").split("^"))
+    for file in islice((file for file in (path, *_files(path)) if file.is_file()), _TRIED):
+        with suppress(*BROKEN):
+            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[*_HEADER, *_TEXTS])
+            return {name: header.get(name) for name in (*_HEADER, *_TEXTS)}
+    return {}
+
+
+def _sidecar(path: Path) -> Mapping[str, Any]:
+    with suppress(OSError, ValueError):
+        said = json.loads(path.with_name(f"{formats.stem(path)}.json").read_text(encoding="utf-8"))
+        return said if isinstance(said, dict) else {}
+    return {}

@@ -144,7 +144,7 @@ def _nameless(segmentation: Segmentation) -> Segmentation:
     if image is None or not hasattr(image.header, "binaryblock"):
         return segmentation
     header = image.header.copy()
-    for name in ("descrip", "aux_file", "db_name", "data_type"):
+    for name in {"descrip", "aux_file", "db_name", "data_type", "unused_str"} & set(header.keys()):
         header[name] = b""
     return replace(segmentation, image=replace(image, header=header))
 
