@@ -18,7 +18,7 @@ from medseg.outputs.report.source import ReportCase, Source
 
 __all__ = ["PAGE_VERSION", "PageSettings", "current", "head", "make_page", "stamp"]
 
-PAGE_VERSION = 5  # counted up whenever pages of older versions are to be made again
+PAGE_VERSION = 6  # counted up whenever pages of older versions are to be made again
 _FIRST = "// medseg report "
 
 
@@ -104,7 +104,7 @@ def make_page(folder: Path, case: ReportCase, source: Source, settings: PageSett
         except Exception as error:  # a page without its picture is better than none
             reason = _said(error, case, source)
     else:
-        reason = f"the case {'failed' if case.status == 'failed' else f'is {case.status}'}, so there is no mask"
+        reason = f"the case {'failed' if case.status == 'failed' else f'was {case.status}'}, so there is no mask"
     data["reason"] = reason
     if settings.pdf:
         _write_pdf(folder / f"{case.key}.pdf", case, source, opened)
@@ -146,7 +146,8 @@ def _html(case: ReportCase, source: Source, pdf: bool) -> str:
         if value
     )
     title = "Failed" if case.status == "failed" else "Left out"
-    failed = f'<section class="card problem"><h2>{title}</h2><p>{html.escape(case.error)}</p></section>'
+    kind = "problem" if case.status == "failed" else "note"
+    failed = f'<section class="card {kind}"><h2>{title}</h2><p>{html.escape(case.error)}</p></section>'
     told = [failed] if case.error else []
     if case.warnings:
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in case.warnings.split("; "))

@@ -8,7 +8,7 @@ const medsegCase = async about => {
   let choose = () => {};
   const rows = medsegRegions(home, about, (number, slice) => choose(number, slice));
   if (!about.picture) {
-    view.append(medsegMake("p", { class: "card problem" }, `No picture: ${about.reason}.`));
+    view.append(medsegMake("p", { class: "card note" }, `No picture: ${about.reason}.`));
     return;
   }
   const stage = medsegMake("div", { class: "stage", tabindex: "0", role: "application", "aria-label": `Picture of ${about.name} with its mask` });
