@@ -24,6 +24,7 @@ FAST = {
         )
     },
     "08_batch": {"STUDIES = 40": "STUDIES = 16"},
+    "09_dicom": {},
 }
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
