@@ -7,26 +7,12 @@ A hole is joined to the outline around it by a keyhole, two edges there and back
 so by a reader that fills one polygon after the other, and by one that counts crossings.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 
-__all__ = ["outlines", "slice_outlines"]
+__all__ = ["slice_outlines"]
 
+_WIDEST = 2.0**24  # half voxels of a picture, and more
 _QUARTER = 0.25  # of a voxel beside the line of centres along which a keyhole would run
-
-
-def outlines(mask: np.ndarray) -> Iterator[tuple[int, list[np.ndarray]]]:
-    """The polygons of each slice across the last axis that holds something.
-
-    Args:
-        mask: Boolean, shape (x, y, z).
-
-    Yields:
-        The index of a slice and its polygons, as from `slice_outlines`.
-    """
-    for k in np.flatnonzero(mask.any(axis=(0, 1))).tolist():
-        yield k, slice_outlines(mask[:, :, k])
 
 
 def slice_outlines(mask: np.ndarray) -> list[np.ndarray]:
@@ -70,23 +56,30 @@ def _joined(outer: list[np.ndarray], holes: list[np.ndarray], mask: np.ndarray) 
     begins = ends - [len(line) for line in lines]
     follows = np.arange(1, len(points) + 1)
     follows[ends - 1] = begins
-    place = {(x, y): at for at, (x, y) in enumerate(points.tolist())}
+    keys = _key(points)
+    order = np.argsort(keys)
     added: list[np.ndarray] = []
     after = follows.tolist()
     for begin, end in list(zip(begins, ends, strict=True))[len(outer) :]:
         hole = points[begin:end]
         first = int(begin + np.lexsort((hole[:, 1], hole[:, 0]))[0])
-        x, y = points[first].tolist()
+        x, y = points[first]
         empty = np.flatnonzero(~mask[: int(x + 0.5), int(y)])
-        edge = place[(empty[-1] if empty.size else -1) + 0.5, y]
+        onto = np.array([(empty[-1] if empty.size else -1) + 0.5, y])
+        edge = int(order[np.searchsorted(keys, _key(onto), sorter=order)])
         before = first - 1 if first > begin else int(end) - 1
-        onto, beyond = _beside(points[edge], points[follows[edge]]), _beside(points[first], points[before])
+        near, far = _beside(points[edge], points[follows[edge]]), _beside(points[first], points[before])
         new = len(points) + len(added)
-        added += [onto, beyond, beyond, onto]
+        added += [near, far, far, near]
         after += [new + 1, first, new + 3, after[edge]]
         after[edge], after[before] = new, new + 2
     points = np.concatenate([points, added])
     return [points[_round(after, begin)] for begin in begins[: len(outer)].tolist()]
+
+
+def _key(points: np.ndarray) -> np.ndarray:
+    """A number for each point of an outline, which no other has."""
+    return np.asarray((2 * points[..., 0] + 1) * _WIDEST + 2 * points[..., 1] + 1)
 
 
 def _beside(point: np.ndarray, neighbour: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 All contours are CLOSED_PLANAR, a hole being joined to what surrounds it by a keyhole, as PS3.3 C.8.8.6.3 asks.
 """
 
-from collections.abc import Iterator
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,10 @@ from medseg.errors import InputError
 from medseg.geometry import Geometry
 from medseg.image import Segmentation
 from medseg.labels import Label
-from medseg.outputs.dicom.contours import outlines
+from medseg.outputs.dicom.contours import slice_outlines
 from medseg.outputs.dicom.header import begun, code_item, content_of, dated, reference, short_text, write
 from medseg.outputs.dicom.identity import Author
+from medseg.outputs.dicom.segments import Segment, drawn
 from medseg.outputs.dicom.source import LPS, Source
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["structure_set", "write_rtstruct"]
 
-_DECIMALS = 6  # of a millimetre: with sign and point no more than 16 characters up to a hundred metres
+_CHARACTERS = 16  # of a decimal string
 _STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"  # Detached Study Management (retired), by which a study is named here
 _DATA = 0x30060050  # ContourData
 
@@ -64,12 +65,11 @@ def structure_set(source: Source, segmentation: Segmentation, author: Author) ->
     ds.StructureSetLabel = short_text(author.model, 16) or "medseg"
     ds.StructureSetDate, ds.StructureSetTime = dated(source)
     ds.ReferencedFrameOfReferenceSequence = [_drawn_on(source, frame_of_reference)]
-    listed, drawn, observed = [], [], []
-    for number, label in enumerate(segmentation.labels.labels, start=1):
-        listed.append(_listed(number, label, frame_of_reference, author))
-        drawn.append(_drawn(number, label, segmentation, source))
-        observed.append(_observed(number, label))
-    ds.StructureSetROISequence, ds.ROIContourSequence, ds.RTROIObservationsSequence = listed, drawn, observed
+    labels = list(enumerate(segmentation.labels.labels, start=1))
+    contours = _contours(source, segmentation)
+    ds.StructureSetROISequence = [_listed(number, label, frame_of_reference, author) for number, label in labels]
+    ds.ROIContourSequence = [_drawn(number, label, contours[number]) for number, label in labels]
+    ds.RTROIObservationsSequence = [_observed(number, label) for number, label in labels]
     ds.ApprovalStatus = "UNAPPROVED"
     return ds
 
@@ -93,47 +93,68 @@ def _listed(number: int, label: Label, frame_of_reference: str, author: Author) 
 
     item = Dataset()
     item.ROINumber, item.ReferencedFrameOfReferenceUID = number, frame_of_reference
-    item.ROIName, item.ROIGenerationAlgorithm = short_text(label.name, 64), "AUTOMATIC"
-    item.ROIGenerationDescription = short_text(f"{author.model} {author.model_hash}", 64)
+    item.ROIName = short_text(label.name, 64)
+    item.ROIGenerationAlgorithm = "AUTOMATIC" if author.model else "MANUAL"
+    if author.model:
+        item.ROIGenerationDescription = short_text(f"{author.model} {author.model_hash}", 64)
     return item
 
 
-def _drawn(number: int, label: Label, segmentation: Segmentation, source: Source) -> "Dataset":
+def _drawn(number: int, label: Label, contours: "list[Dataset]") -> "Dataset":
     from pydicom import Dataset
-    from pydicom.dataelem import RawDataElement
-    from pydicom.tag import Tag
 
     item = Dataset()
     item.ROIDisplayColor, item.ReferencedROINumber = list(label.colour), number
-    contours = []
-    for k, points in _placed(segmentation.of(label.name), segmentation.geometry):
-        contour = Dataset()
-        if source.frames:
-            at, frame = source.frames[k]
-            contour.ContourImageSequence = [reference(source.datasets[at], frame)]
-        contour.ContourGeometricType, contour.NumberOfContourPoints = "CLOSED_PLANAR", len(points)
-        text = _decimals(points)
-        # as bytes: pydicom makes an object of every number, which for a whole body takes gigabytes
-        contour[_DATA] = RawDataElement(Tag(_DATA), "DS", len(text), text, 0, True, True)
-        contours.append(contour)
     if contours:
         item.ContourSequence = contours
     return item
 
 
-def _placed(mask: np.ndarray, geometry: Geometry) -> Iterator[tuple[int, np.ndarray]]:
-    """The slice and the corners of each contour, in the patient's LPS+ mm, shape (points, 3)."""
-    for k, polygons in outlines(mask):
-        for polygon in polygons:
+def _contours(source: Source, segmentation: Segmentation) -> "dict[int, list[Dataset]]":
+    """The contours of each label, by its number, from the first slice to the last."""
+    geometry, labels = segmentation.geometry, segmentation.labels.labels
+    decimals = _decimals_for(geometry)
+    segments = tuple(Segment(number, label, label.name, "", "") for number, label in enumerate(labels, start=1))
+    found: dict[int, list[Dataset]] = {one.number: [] for one in segments}
+    for k, number, plane in drawn(segmentation, segments, {}):
+        for polygon in slice_outlines(plane.T):
             points = np.column_stack([polygon, np.full(len(polygon), float(k))])
-            yield k, geometry.to_world(points) * LPS  # DICOM's frame is LPS+
+            lps = geometry.to_world(points) * LPS  # DICOM's frame is LPS+
+            found[number].append(_contour(lps, decimals, source, k))
+    return found
 
 
-def _decimals(points: np.ndarray) -> bytes:
-    """Numbers as DICOM's decimal strings, of at most 16 characters each, padded to an even length."""
-    numbers = (np.round(points, _DECIMALS) + 0.0).ravel().tolist()  # + 0: no minus zero
-    text = "\\".join(f"{number:.{_DECIMALS}f}".rstrip("0").rstrip(".") for number in numbers).encode()
+def _contour(points: np.ndarray, decimals: int, source: Source, k: int) -> "Dataset":
+    """One contour, its corners given in the patient's LPS+ mm, shape (points, 3), with the image that it lies on."""
+    from pydicom import Dataset
+    from pydicom.dataelem import RawDataElement
+    from pydicom.tag import Tag
+
+    item = Dataset()
+    if source.frames:
+        at, frame = source.frames[k]
+        item.ContourImageSequence = [reference(source.datasets[at], frame)]
+    item.ContourGeometricType, item.NumberOfContourPoints = "CLOSED_PLANAR", len(points)
+    text = _decimals(points, decimals)
+    # as bytes that are written as they are: pydicom makes an object of every number, gigabytes of them for a whole body
+    item[_DATA] = RawDataElement(Tag(_DATA), "DS", len(text), text, 0, True, True)
+    item.set_original_encoding(True, True, "iso8859")
+    return item
+
+
+def _decimals(points: np.ndarray, decimals: int) -> bytes:
+    """Numbers as DICOM's decimal strings, padded to an even length."""
+    numbers = (np.round(points, decimals) + 0.0).ravel().tolist()  # + 0: no minus zero
+    text = ("\\".join([f"%.{decimals}f"] * len(numbers)) % tuple(numbers)).encode()
     return text + b" " * (len(text) % 2)
+
+
+def _decimals_for(geometry: Geometry) -> int:
+    """Digits after the point that round by less than a thousandth of a voxel, as far as 16 characters go."""
+    wanted = 3 - math.floor(math.log10(min(geometry.step)))
+    farthest = np.abs(geometry.corners).max() + max(geometry.step)
+    before = len(str(int(farthest)))  # and the sign and the point
+    return max(0, min(max(wanted, 3), _CHARACTERS - before - 2))
 
 
 def _observed(number: int, label: Label) -> "Dataset":
