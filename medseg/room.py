@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Block", "Shared", "block_of", "empty", "shareable", "spills", "using"]
+__all__ = ["Block", "Shared", "block_of", "empty", "leader", "shareable", "spills", "using"]
 
 Order = Literal["C", "F"]
 _SMALL = 1 << 16  # bytes below which an array is not worth a mapping of its own
@@ -88,10 +88,12 @@ class Shared:
     Args:
         folder: Where arrays of more than `above` bytes lie in files without a name; None for memory always.
         above: Bytes.
+        leader: Number of the process that leads the others, whose memory counts with theirs; None where there is none.
     """
 
     folder: Path | None = None
     above: int = 0
+    leader: int | None = None
 
     def __call__(self, size: int) -> Block:
         """So many bytes."""
@@ -126,6 +128,12 @@ def spills(size: int) -> bool:
     """Whether an array of so many bytes would lie in a file."""
     here = _ROOM.get()
     return here is not None and here.spills(size)
+
+
+def leader() -> int | None:
+    """The process that leads this one and others like it, if any."""
+    here = _ROOM.get()
+    return None if here is None or here.leader == os.getpid() else here.leader
 
 
 def block_of(array: np.ndarray) -> Block | None:

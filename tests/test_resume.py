@@ -121,7 +121,7 @@ RUN = """
 import sys
 import medseg
 if __name__ == "__main__":
-    medseg.predict(sys.argv[1], sys.argv[2], sys.argv[3], jobs=int(sys.argv[4]), precision="fp32")
+    medseg.predict(sys.argv[1], sys.argv[2], sys.argv[3], jobs=int(sys.argv[4]))
 """
 
 
@@ -142,17 +142,17 @@ def killed_after(done: int, *words) -> None:
 
 
 @pytest.mark.parametrize("jobs", [0, 1])
-def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(folder, blobs, tmp_path, jobs):
-    images, out = blobs / "images", tmp_path / "out"
+def test_a_run_that_is_killed_again_and_again_ends_as_an_undisturbed_one(blobs, tmp_path, jobs):
+    images, out, method = blobs / "images", tmp_path / "out", "classical:otsu"  # starts without torch
     for done in (1, 5):
-        killed_after(done, folder, images, out, jobs)
+        killed_after(done, method, images, out, jobs)
         with read_ledger(out) as ledger:
             counts = ledger.counts()
         assert counts["done"] >= done
         assert sum(counts.values()) == 10
     reporter = Noting()
-    medseg.predict(folder, images, out, jobs=0, precision="fp32", reporter=reporter)
-    medseg.predict(folder, images, tmp_path / "whole", jobs=0, precision="fp32")
+    medseg.predict(method, images, out, jobs=0, reporter=reporter)
+    medseg.predict(method, images, tmp_path / "whole", jobs=0)
     assert any("were done before" in said for said in reporter.said)
     assert contents(out) == contents(tmp_path / "whole")
     assert pd.read_csv(out / "timings.csv")["attempts"].between(1, 3).all()

@@ -1,5 +1,6 @@
 """Run a batch: what is to be done goes through the line, and its ledger becomes tables."""
 
+import os
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -118,7 +119,7 @@ def predict_cases(
     pace = Pace(1 if look is not None or probabilities else facts.together)
     shared = None
     if max_memory is not None:
-        pace, shared = Pace(1, 0), Shared(out, max_memory // _SPILLED)
+        pace, shared = Pace(1, 0), Shared(out, max_memory // _SPILLED, os.getpid())
     how = _How(finishing, pace, limits, shared, jobs, look, veil)
     rules = Rules(look is not None or redo, retry_failed, limits.attempts)
     with open_ledger(out) as ledger:

@@ -1,9 +1,11 @@
 """What segmenting one image holds, estimated before it is begun, and made to fit a limit."""
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medseg import room
 from medseg.errors import InputError
@@ -11,6 +13,9 @@ from medseg.image import Image
 from medseg.inference.windows import Tiling, streaming_axis
 from medseg.plan import Plan
 from medseg.training.memory import memory_text
+
+if TYPE_CHECKING:
+    import psutil
 
 __all__ = ["Footprint", "Need", "fitting_batch", "footprint_of", "need", "require_room", "window_bytes"]
 
@@ -22,7 +27,7 @@ _RESTORED = 1 << 22  # native voxels restored at once, see `medseg.transforms.re
 _COPIES = 3  # of restored logits: between the axes, and as they are compared
 _SLAB = 64  # native planes under way where the image is prepared plane by plane
 _PROGRAMS = 700 << 20  # Python, torch and MONAI, where the system does not say
-_CHILDREN = 200 << 20  # the processes that read and write, before they hold an image
+_CHILDREN = 200 << 20  # the processes that read and write, before they hold an image, at least
 _MEASURING = 300 << 20  # what is held of a mask when its regions are found, some slices at a time
 
 
@@ -98,7 +103,7 @@ def _stored(image: Image, model: Footprint) -> dict[str, float]:
     native = math.prod(image.geometry.shape)
     region = (native, native * image.voxels.itemsize)  # its mask and its values
     return {
-        "programs": _resident() + _CHILDREN,
+        "programs": _resident() + max(_CHILDREN, _others()),
         "image": 0 if home is not None and home.spilled else image.voxels.nbytes,
         "preparing": native * model.body,
         "label map": _in_memory(native * (1 if model.exclusive else model.outputs)),
@@ -173,6 +178,30 @@ def window_bytes(
         size /= math.prod(stride)
         kept += size * width
     return _FLOAT * (kept + _LIVE * finest + math.prod(patch) * (outputs + channels))
+
+
+def _others() -> float:
+    """Bytes of the process that leads this one, and of the others that it leads, that are nobody else's."""
+    leader = room.leader()
+    if leader is None:
+        return 0.0
+    import psutil
+
+    try:
+        family = [psutil.Process(leader), *psutil.Process(leader).children()]
+    except psutil.Error:
+        return 0.0
+    return sum(_private(one) for one in family if one.pid != os.getpid())
+
+
+def _private(process: "psutil.Process") -> float:
+    import psutil
+
+    try:
+        held = process.memory_info()
+    except psutil.Error:  # it has ended meanwhile
+        return 0.0
+    return float(held.rss - getattr(held, "shared", 0))
 
 
 def _resident() -> float:

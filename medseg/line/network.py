@@ -51,7 +51,7 @@ class Facts:
         description: Its plan.
         settings: How it runs here.
         together: Images that share a call of the network.
-        threads: Of torch.
+        threads: Of torch; None for a classical method, whose masks are the same whether torch is loaded or not.
         gives_probabilities: Whether it has any.
         fit: Processes with this model open that the machine is worth: one for each GPU; on a CPU one for each
             processor where its network is light, else one.
@@ -73,16 +73,16 @@ class Facts:
     @classmethod
     def of(cls, model: Segmenter) -> "Facts":
         """Of a model, or of anything that segments."""
-        torch = sys.modules.get("torch")
+        torch, settings = sys.modules.get("torch"), dict(getattr(model, "settings", {}))
         return cls(
             model.labels,
             tuple(getattr(model, "channels", ())),
             getattr(model, "reading", None) or ReadOptions(),
             getattr(model, "hash", ""),
             dict(getattr(model, "description", {})),
-            dict(getattr(model, "settings", {})),
+            settings,
             getattr(model, "together", 1),
-            torch.get_num_threads() if torch else None,
+            torch.get_num_threads() if torch and "method" not in settings else None,
             getattr(model, "gives_probabilities", True),
         )
 

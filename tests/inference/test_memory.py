@@ -1,6 +1,9 @@
 """The memory contract: an estimate before a case is begun, fewer windows at once, and refusals with their numbers."""
 
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -102,3 +105,25 @@ def test_what_cannot_fit_is_refused_before_anything_is_done_to_it():
     require_room(image, footprint_of(plan), 64 << 30, slabs=False)
     with pytest.raises(InputError, match=r"needs about .*programs.*expected 50 MiB at most"):
         require_room(image, footprint_of(plan), 50 << 20, slabs=True)
+
+
+def test_the_processes_of_a_run_count_with_the_one_that_leads_them(tmp_path):
+    image, plan = image_of(20, 20, 20), plan_3d()
+    held = "import numpy, sys; a = numpy.ones(75 << 20, numpy.uint8); print(1, flush=True); sys.stdin.read()"
+    lead = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {held!r}])"
+
+    def programs(leader):
+        with room.using(room.Shared(tmp_path, 1 << 30, leader)):
+            tiling = monai_tiling(image.geometry.shape, plan.patch_size, 0.5, 1)
+            wanted = need(image, footprint_of(plan), tiling, image.geometry.shape, 1, slabs=True)
+            return wanted.parts["programs"]
+
+    alone = programs(None)
+    assert programs(os.getpid()) == pytest.approx(alone, rel=0.05)
+    with subprocess.Popen(
+        [sys.executable, "-c", f"b = bytes([1]) * (180 << 20)\n{lead}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as leader:
+        assert leader.stdout.read(1) == b"1"
+        more = programs(leader.pid) - alone + (200 << 20)  # at least so much is counted in any case
+        leader.stdin.close()
+    assert 255 < more / 2**20 < 330
