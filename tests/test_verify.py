@@ -154,6 +154,8 @@ def test_half_written_and_foreign_files_are_told_apart(out):
     (out / ".cluster-77").mkdir()
     (out / ".cluster-77" / "token").write_text("of a run on a cluster")
     (out / "case2" / "mask_liver.nii.gz").write_bytes(b"whose?")
+    (out / "case1" / "capture").mkdir()
+    (out / "case1" / "capture" / "0001.dcm").write_bytes(b"of an earlier run, perhaps")
     (out / "bad").mkdir(exist_ok=True)
     (out / "bad" / "mask.nii.gz").write_bytes(b"of a case that failed")
     (out / "notes.txt").write_text("mine")
@@ -165,13 +167,16 @@ def test_half_written_and_foreign_files_are_told_apart(out):
         ("half-written", ".cluster-77/token"),
         ("half-written", "case0/.mask.nii.gz-0123456789ab.nii.gz"),
         ("foreign", "bad/mask.nii.gz"),
+        ("foreign", "case1/capture/0001.dcm"),
         ("foreign", "case2/mask_liver.nii.gz"),
         ("foreign", "notes.txt"),
     }
+    (capture,) = (one for one in found.problems if one.path.startswith("case1"))
+    assert (capture.case, capture.mend) == ("case1", "Remove it: it is no result of this run.")
     assert found.notes == ("report/ is of another command, and was not looked at",)
     done = MEDSEG.invoke(app, ["verify", str(out), "--json"])
     assert done.exit_code == 1
-    assert len(json.loads(done.stdout)["problems"]) == 6
+    assert len(json.loads(done.stdout)["problems"]) == 7
 
 
 def test_a_damaged_ledger_is_said(out):

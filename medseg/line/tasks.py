@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from medseg.outputs.dicom.writing import Writing
 
-__all__ = ["Finished", "Finishing", "discard", "finish", "read", "ready_to_finish", "ready_to_read"]
+__all__ = ["Finished", "Finishing", "discard", "finish", "is_output", "read", "ready_to_finish", "ready_to_read"]
 
 _DICOM = ("seg.dcm", "sr.dcm", "rtstruct.dcm", "capture/*.dcm")
 _LEFT = ("mask.nii.gz", "mask.png", "mask_*.nii.gz", "mask_*.png", "preview.png", "probabilities.npy", *_DICOM)
@@ -187,6 +188,11 @@ def _own_grids(how: Finishing, case: Case, image: Image) -> dict[str, Image]:
 
     names = how.channel_names or [f"ch{number}" for number in range(len(case.images))]
     return {names[number]: one for number, one in read_elsewhere(case.images, image, how.reading).items()}
+
+
+def is_output(name: str) -> bool:
+    """Whether a file is called, below the folder of its case, as one of our results is."""
+    return any(fnmatchcase(name, pattern) for pattern in _LEFT)
 
 
 def discard(folder: Path) -> None:

@@ -14,6 +14,7 @@ from medseg.errors import InputError
 from medseg.ledger import NAME, holder, outputs_of, read_ledger
 from medseg.ledger.entries import DONE, QUEUED, RUNNING
 from medseg.ledger.summary import Left, begun, damage, left
+from medseg.line.tasks import is_output
 from medseg.reporting import Reporter, Silent
 from medseg.workflow.patient_level import JOINED
 from medseg.workflow.verifying_tables import TABLES, Problem, record_problems, table_problems
@@ -156,29 +157,20 @@ def _not_entered(out: Path, cases: Iterable[Left]) -> Iterator[Problem]:
     for path in _files(out):
         if path in expected or path in _OWN or path == JOINED:
             continue
-        folder, _slash, name = path.rpartition("/")
+        folder, _slash, below = path.partition("/")
         case = known.get(folder)
-        if _TEMPORARY.fullmatch(name) or path.startswith(_LEASE):
-            yield Problem("half-written", path, folder, "is of a process that was killed", _REST)
-        elif case is not None and case.state in (QUEUED, RUNNING) and _is_output(name):
+        if _TEMPORARY.fullmatch(path.rpartition("/")[2]) or path.startswith(_LEASE):
+            yield Problem("half-written", path, folder if case else "", "is of a process that was killed", _REST)
+        elif case is not None and case.state in (QUEUED, RUNNING) and is_output(below):
             mend = "Give the same `medseg predict` command again: it finishes the case."
             yield Problem("half-written", path, folder, f"is of a case that is not finished ({case.state})", mend)
-        elif not _is_table(path):
+        elif path not in TABLES:  # which are looked at elsewhere
             what = "" if case is None or case.state == DONE else f"; its case is {case.state}"
-            yield Problem("foreign", path, folder if case else "", f"is not in the ledger{what}", _foreign(name))
+            yield Problem("foreign", path, folder if case else "", f"is not in the ledger{what}", _foreign(below))
 
 
-def _foreign(name: str) -> str:
-    return "Remove it: it is no result of this run." if _is_output(name) else "Move it elsewhere, if you need it."
-
-
-def _is_output(name: str) -> bool:
-    return name.startswith(("mask.", "mask_", "preview.", "probabilities."))
-
-
-def _is_table(path: str) -> bool:
-    """Tables are looked at elsewhere."""
-    return path in TABLES
+def _foreign(below: str) -> str:
+    return "Remove it: it is no result of this run." if is_output(below) else "Move it elsewhere, if you need it."
 
 
 def _files(out: Path) -> Iterator[str]:
