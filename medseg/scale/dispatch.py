@@ -3,11 +3,10 @@
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from medseg.case import Case
 from medseg.errors import MedsegError, OutputError
 from medseg.line.book import Book
 from medseg.line.groups import Job
@@ -18,10 +17,11 @@ from medseg.line.tasks import Finishing, discard
 from medseg.reporting import Reporter
 from medseg.scale.fleet import Fleet
 from medseg.scale.lease import Noted
+from medseg.scale.loads import Flight, Load, answers_of, cases_of, lost_scheduler
 from medseg.scale.terms import Answer, Chore, Declined, Died, Paused
 
 if TYPE_CHECKING:
-    from distributed import Future
+    pass
 
 __all__ = ["Dispatch"]
 
@@ -50,9 +50,9 @@ class Dispatch:
     ) -> None:
         self._fleet, self._finishing, self._limits = fleet, finishing, limits
         self._book, self._interrupts, self._reporter = book, interrupts, reporter
-        self._todo: deque[_Load] = deque()
-        self._late: deque[_Load] = deque()
-        self._flying: dict[int, _Flight] = {}
+        self._todo: deque[Load] = deque()
+        self._late: deque[Load] = deque()
+        self._flying: dict[int, Flight] = {}
         self._came: SimpleQueue[int] = SimpleQueue()
         self._serial, self._slots, self._draining, self._alone = 0, fleet.slots(), False, False
 
@@ -67,7 +67,7 @@ class Dispatch:
             MedsegError: The scheduler is gone.
             KeyboardInterrupt: As the user wished.
         """
-        self._todo.extend(_Load(tuple(jobs)) for jobs in groups)
+        self._todo.extend(Load(tuple(jobs)) for jobs in groups)
         try:
             self._work()
         except KeyboardInterrupt:
@@ -81,7 +81,7 @@ class Dispatch:
     def close(self) -> None:
         """Stop what is under way; what is left of it is removed, and its cases are given back."""
         self._fleet.lease.end()
-        cases = [case for flight in self._flying.values() for case in _cases(flight.load.jobs)]
+        cases = [case for flight in self._flying.values() for case in cases_of(flight.load.jobs)]
         for flight in self._flying.values():
             with suppress(Exception):  # the scheduler may be gone
                 flight.future.cancel()
@@ -102,10 +102,10 @@ class Dispatch:
     def _give_out(self) -> None:
         while (self._todo or self._late) and len(self._flying) < max(1, self._slots * (1 + _AHEAD)):
             load = (self._todo or self._late).popleft()
-            self._book.began(_cases(load.jobs))
+            self._book.began(cases_of(load.jobs))
             chore = Chore(self._serial, load.jobs, load.among, self._finishing)
             future = self._fleet.submit(chore)
-            self._flying[self._serial] = _Flight(load, future)
+            self._flying[self._serial] = Flight(load, future)
             future.add_done_callback(lambda _future, serial=chore.serial: self._came.put(serial))
             self._serial += 1
 
@@ -119,7 +119,7 @@ class Dispatch:
 
     def _look(self) -> None:
         if self._fleet.client.status != "running":
-            raise self._lost_scheduler()
+            raise lost_scheduler()
         self._slots = self._fleet.slots()
         if not self._slots and not self._alone:
             self._reporter.say("Waiting: no worker is left. It goes on when there is one; Ctrl-C ends it.")
@@ -127,40 +127,14 @@ class Dispatch:
 
     def _take(self) -> None:
         """What the tasks answered; which of them, only the futures know for sure, as Ctrl-C may lose a message."""
-        done = [serial for serial, flight in self._flying.items() if flight.future.done()]
-        answers = self._answers(done)
-        for serial in done:
-            flight = self._flying.pop(serial)
+        done = {serial: flight for serial, flight in self._flying.items() if flight.future.done()}
+        answers = answers_of(done, self._fleet.client)
+        for serial, flight in done.items():
+            del self._flying[serial]
             self._take_one(serial, flight.load, answers[serial])
             self._fleet.lease.forget(serial)
 
-    def _answers(self, done: Sequence[int]) -> dict[int, Answer]:
-        """The results of tasks, fetched together."""
-        from distributed.scheduler import KilledWorker
-
-        finished = [serial for serial in done if self._flying[serial].future.status == "finished"]
-        futures = {serial: self._flying[serial].future for serial in finished}
-        found: dict[int, Answer] = {}
-        if futures:
-            found = self._fleet.client.gather(futures, errors="skip")
-        for serial in done:
-            if serial in found:
-                continue
-            try:
-                found[serial] = self._flying[serial].future.result()
-            except KilledWorker:
-                found[serial] = Died("the workers that it was given to died")
-            except OutputError:
-                raise
-            except MedsegError:
-                raise
-            except Exception as error:
-                if self._flying[serial].future.cancelled() or self._fleet.client.status != "running":
-                    raise self._lost_scheduler() from error
-                raise _strange(error) from error
-        return found
-
-    def _take_one(self, serial: int, load: "_Load", answer: Answer) -> None:
+    def _take_one(self, serial: int, load: Load, answer: Answer) -> None:
         if isinstance(answer, list):
             for outcome in answer:
                 if outcome.error is not None:
@@ -179,7 +153,7 @@ class Dispatch:
             self._reporter.say(f"Without worker {answer.address}: it {answer.found}. {answer.mend}")
             self._fleet.send_away(answer)
 
-    def _take_declined(self, load: "_Load", answer: Declined) -> None:
+    def _take_declined(self, load: Load, answer: Declined) -> None:
         self._back(replace(load, returns=load.returns + 1))
         if self._draining:
             return
@@ -189,7 +163,7 @@ class Dispatch:
             found = f"worker {answer.address} does not see it any more"
             raise MedsegError(self._finishing.out, found, "Mount it there again; the same command goes on.")
 
-    def _take_death(self, load: "_Load", noted: Noted | None, reason: str) -> None:
+    def _take_death(self, load: Load, noted: Noted | None, reason: str) -> None:
         """A process died at a task; its mark says at what."""
         if noted is None or noted.doing in ("", "ended"):
             if load.returns < _MOST_RETURNS:
@@ -200,12 +174,12 @@ class Dispatch:
         if len(at) > 1:
             alone = [job for job in load.jobs if not job.company]
             self._book.given_back([job.case for job in alone])
-            self._later(*(_Load((job,), noted.among) for job in alone))
+            self._later(*(Load((job,), noted.among) for job in alone))
             return
         among = 1 if noted.doing == "segmenting" else noted.among  # a last chance without copies, which take memory
         (job,) = at
         others = tuple(other for other in load.jobs if other.number != job.number)
-        self._book.given_back(_cases(others))
+        self._book.given_back(cases_of(others))
         job = replace(job, lost=job.lost + 1)
         if job.company or job.lost >= self._limits.attempts:
             self._fail(job, noted, reason)
@@ -213,10 +187,10 @@ class Dispatch:
         else:
             self._book.lost(job.case)
             rest = tuple(job if one.number == job.number else one for one in load.jobs)
-        if noted.doing == "reading" and _cases(rest):
-            self._later(_Load(rest, among))
+        if noted.doing == "reading" and cases_of(rest):
+            self._later(Load(rest, among))
         elif noted.doing != "reading":
-            self._later(*(_Load((one,), among) for one in rest if not one.company))
+            self._later(*(Load((one,), among) for one in rest if not one.company))
 
     def _fail(self, job: Job, noted: Noted, reason: str) -> None:
         if job.company:
@@ -225,45 +199,12 @@ class Dispatch:
         facts = noted.facts.get(str(job.number), {})
         self._book.ended(Outcome(job.number, job.case, facts=facts, error=crash(job.case, noted.doing, reason)))
 
-    def _back(self, load: "_Load") -> None:
+    def _back(self, load: Load) -> None:
         """It was not done, through no fault of its own."""
-        self._book.given_back(_cases(load.jobs))
+        self._book.given_back(cases_of(load.jobs))
         if not self._draining:
             self._todo.appendleft(load)
 
-    def _later(self, *loads: "_Load") -> None:
+    def _later(self, *loads: Load) -> None:
         if not self._draining:
             self._late.extend(loads)
-
-    def _lost_scheduler(self) -> MedsegError:
-        return MedsegError("--cluster", "its scheduler is gone", "Start it again; the same command goes on.")
-
-
-@dataclass(frozen=True)
-class _Load:
-    """Cases that go to a worker together.
-
-    Args:
-        jobs: The cases.
-        among: As in `medseg.line.segmenting.Ask`.
-        returns: How often it came back with no fault of its own.
-    """
-
-    jobs: tuple[Job, ...]
-    among: int = 1
-    returns: int = 0
-
-
-@dataclass(frozen=True)
-class _Flight:
-    load: _Load
-    future: "Future" = field(repr=False)
-
-
-def _cases(jobs: Iterable[Job]) -> list[Case]:
-    return [job.case for job in jobs if not job.company]
-
-
-def _strange(error: Exception) -> MedsegError:
-    mend = "Do all workers have the same medseg? The same command goes on."
-    return MedsegError("--cluster", f"a worker failed with {type(error).__name__}: {error}", mend)
