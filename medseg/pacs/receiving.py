@@ -23,6 +23,7 @@ __all__ = ["Door", "Receiver"]
 
 _VERIFICATION = "1.2.840.10008.1.1"
 _SUCCESS, _DUPLICATE, _NO_ROOM, _NOT_UNDERSTOOD, _FAILED = 0x0000, 0x0111, 0xA700, 0xC000, 0x0110  # PS3.4 annex B
+_NO_SYNTAX = 0x04  # of a context that was rejected (PS3.8, table 9-18): the kind of object is one that we take
 _ASSOCIATIONS = 32
 _SILENT = 60.0  # seconds after which a sender that says nothing is left
 
@@ -197,7 +198,7 @@ class Receiver:
         self._tell(f"Rejected: {caller!r} at {event.assoc.requestor.address} calling {called!r}")
 
     def _accepted(self, event: Any) -> None:
-        refused = [context for context in event.assoc.rejected_contexts if context.transfer_syntax]
+        refused = [context for context in event.assoc.rejected_contexts if context.result == _NO_SYNTAX]
         if refused:
             names = sorted({syntax.name for context in refused for syntax in context.transfer_syntax})
             caller = str(event.assoc.requestor.ae_title).strip()

@@ -3,16 +3,15 @@
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medseg import address
 from medseg.atomic import flush_folder
 from medseg.case import Case
-from medseg.datasets.naming import safe_name
 from medseg.errors import ArchiveError, ConfigError, InputError, MedsegError
 from medseg.ledger import read_ledger
 from medseg.ledger.entries import ENDED
@@ -117,7 +116,6 @@ class _Rounds:
     reporter: Reporter
     book: Book
     purpose: str
-    aside: set[str] = field(default_factory=set)
 
     @property
     def inbox(self) -> Path:
@@ -129,17 +127,15 @@ class _Rounds:
         here: dict[str, list[str]] = {}
 
         def listed(channels: int) -> Sequence[Case]:
-            known = {case for cases in self.book.done(self.purpose).values() for case in cases}
-            aside = {safe_name(study) for study in self.aside}
             kept = []
             for case in listing(channels):
                 study = self._study(case)
                 if study is not None:
                     here.setdefault(study, []).append(case.id)
-                elif case.id in aside or case.id not in known:
-                    continue  # its files are gone, and it was done otherwise
-                kept.append(case)
-            return kept
+                    kept.append(case)
+            done = self.book.done(self.purpose).items()
+            gone = {case for study, cases in done if study not in here for case in cases}
+            return [*_cases_before(self.out, gone), *kept]
 
         done = predict_listed(self.model, listed, self.out, self.options, self.reporter)
         for study, cases in here.items():
@@ -158,12 +154,10 @@ class _Rounds:
         for folder in sorted(self.inbox.iterdir()):
             if folder.name.startswith(".") or not folder.is_dir():
                 continue
-            self.aside.discard(folder.name)
             if self.book.instances(folder.name) - _instances(folder):
                 target = self.out / FOLDER / "late" / f"{folder.name}-{time.time_ns()}"
                 target.parent.mkdir(parents=True, exist_ok=True)
                 folder.rename(target)
-                self.aside.add(folder.name)
                 self.reporter.say(f"Late, without the study that was done: {target}. Push the whole study again.")
 
 
@@ -247,6 +241,16 @@ def _put_back(gone: Path) -> None:
 
 def _instances(folder: Path) -> set[str]:
     return {path.stem for path in folder.rglob("*.dcm") if not path.name.startswith(".")}
+
+
+def _cases_before(out: Path, cases: Collection[str]) -> list[Case]:
+    """Cases whose files are not here any more, as the ledger has them."""
+    with suppress(InputError), read_ledger(out) as ledger:
+        found = (entry for name, entry in ledger.known().items() if name in cases and entry.state in ENDED)
+        return [
+            Case(entry.case, entry.patient, tuple(map(Path, entry.images)), columns=entry.columns) for entry in found
+        ]
+    return []
 
 
 def _finished(out: Path) -> set[str]:

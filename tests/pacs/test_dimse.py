@@ -47,7 +47,7 @@ def test_what_is_stored_is_found_and_fetched_again(orthanc, node, studies, tmp_p
 
 
 def test_a_wrong_ae_title_is_told(orthanc, node):
-    with pytest.raises(ArchiveError, match="rejects us as MEDSEG .*[Cc]alled AE"):
+    with pytest.raises(ArchiveError, match=r"rejects us as MEDSEG .*[Cc]alled AE"):
         open_archive(_with(node, ae="ANOTHER"), "dimse").echo()
 
 
@@ -55,7 +55,7 @@ def test_a_wrong_ae_title_is_told(orthanc, node):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_server_that_is_gone_is_told(orthanc, node):
     orthanc.stop()
-    with pytest.raises(ArchiveError, match="cannot be reached .*refused"):
+    with pytest.raises(ArchiveError, match=r"cannot be reached .*refused"):
         open_archive(node, "dimse", wait=lambda seconds: None).echo()
 
 
