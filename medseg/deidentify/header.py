@@ -187,7 +187,7 @@ class Header:
         if element.VR not in _TEXTS or element.tag in _CODES:
             return Action.KEEP
         before = [str(one) for one in _values(element)]
-        after = [without(one, self.patient.names) for one in before]
+        after = [without(one, self.patient.names) or ANONYMOUS * bool(one) for one in before]
         if after == before:
             return Action.KEEP
         element.value = after if len(after) > 1 else after[0]

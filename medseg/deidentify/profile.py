@@ -57,8 +57,9 @@ _OF_TABLE: Final = {
     "X/Z/D": Action.REMOVE_OR_DUMMY,
     "X/Z/U*": Action.KEEP,  # the references inside have rows of their own
 }
-# Type 2 in structured reports, where it must be there and may be empty.
-_EMPTY_SEQUENCES = frozenset({0x00081111})
+# References to the performed procedure step are required in some objects and never empty: their UIDs are replaced.
+# Those to the study are never required and never empty.
+_REFERENCES: Final = {0x00081111: Action.KEEP, 0x00081110: Action.REMOVE}
 
 
 class Profile(Settings):
@@ -151,7 +152,7 @@ class Profile(Settings):
 
 
 def _basic(tag: int) -> Action:
-    return Action.EMPTY if tag in _EMPTY_SEQUENCES else _OF_TABLE[table.ACTIONS[tag]]
+    return _REFERENCES.get(tag) or _OF_TABLE[table.ACTIONS[tag]]
 
 
 def _misplaced(tag: int) -> bool:
