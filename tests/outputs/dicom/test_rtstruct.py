@@ -1,5 +1,8 @@
 """RTSTRUCT: a mask written as contours and read again is the same mask."""
 
+import shutil
+import subprocess
+
 import nibabel
 import numpy as np
 import pydicom
@@ -200,3 +203,24 @@ def test_the_sarcoma_s_contours_are_its_nifti_mask_and_written_again_stay_so(tes
     path = write_rtstruct(tmp_path / "rs.dcm", source_of(image), read, AUTHOR)
     np.testing.assert_array_equal(read_segmentation(path, on=image).mask, read.mask)
     assert set(complaints(path)) <= set(complaints(image.header.slices[0][0]))  # of the patient's name, say
+
+
+@pytest.mark.parametrize("angles", [(0, 0, 0), (10, -20, 35)], ids=["axial", "oblique"])
+def test_plastimatch_draws_the_same_mask(tmp_path, angles):
+    program = shutil.which("plastimatch")
+    if program is None:
+        pytest.skip("plastimatch is not installed")
+    mask = np.random.default_rng(1).integers(0, 2, (26, 22, 4)).astype(np.uint8)
+    mask[5:15, 5:15] = 1
+    mask[8:11, 8:11] = 0
+    labels = Labels.from_config({"liver": 1})
+    image, source, segmentation = on_slices(tmp_path / "ct", mask, labels, oblique(mask.shape, angles=angles))
+    path = write_rtstruct(tmp_path / "rs.dcm", source, segmentation, AUTHOR)
+    told = ["--referenced-ct", tmp_path / "ct", "--output-prefix", tmp_path / "drawn", "--prefix-format", "nii.gz"]
+    subprocess.run([program, "convert", "--input", path, *told], check=True, capture_output=True)
+    drawn = nibabel.load(tmp_path / "drawn" / "liver.nii.gz")
+    places = image.geometry.to_world(np.argwhere(mask))
+    indices = np.rint((places - drawn.affine[:3, 3]) @ np.linalg.inv(drawn.affine[:3, :3]).T).astype(int)
+    voxels = np.asarray(drawn.dataobj) > 0
+    assert voxels.sum() == mask.sum()
+    assert voxels[tuple(indices.T)].all()
