@@ -12,15 +12,15 @@ def write_certificates(folder: Path) -> Path:
     pytest.importorskip("cryptography", reason="certificates are made with cryptography")
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
     now = datetime.now(UTC)
     authority = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Tests")])
-    root = ec.generate_private_key(ec.SECP256R1())
+    root = rsa.generate_private_key(65537, 2048)
     identifier = x509.SubjectKeyIdentifier.from_public_key(root.public_key())
     usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)
 
-    def signed(name: x509.Name, public: ec.EllipticCurvePublicKey, ends: datetime, *, ca: bool) -> x509.Certificate:
+    def signed(name: x509.Name, public: rsa.RSAPublicKey, ends: datetime, *, ca: bool) -> x509.Certificate:
         made = (
             x509.CertificateBuilder()
             .subject_name(name)
@@ -43,7 +43,7 @@ def write_certificates(folder: Path) -> Path:
     last = now + timedelta(days=30)
     (folder / "ca.pem").write_bytes(signed(authority, root.public_key(), last, ca=True).public_bytes(pem))
     for word, ends in (("good", last), ("expired", now - timedelta(days=1))):
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = rsa.generate_private_key(65537, 2048)
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, word)])
         made = signed(name, key.public_key(), ends, ca=False).public_bytes(pem)
         plain = serialization.NoEncryption()

@@ -136,6 +136,9 @@ class Node(Settings):
         return self
 
 
+_WAYS: dict[str, type[Settings]] = {"web": Web, "dimse": Dimse}
+
+
 def read_nodes(path: Path | None) -> dict[str, Node]:
     """The nodes of a file by their names; without a path those of `DEFAULT_NODES`, none where that does not exist.
 
@@ -152,8 +155,7 @@ def read_nodes(path: Path | None) -> dict[str, Node]:
     for name, values in read_yaml(found).items():
         if not isinstance(values, Mapping):
             raise ConfigError(found, f"{name} holds a {type(values).__name__}", _MEND, "keys web and dimse")
-        ways = {way: _beside(found.parent, value) for way, value in values.items()}
-        nodes[str(name)] = check(Node, {"name": str(name), **ways}, f"{found}: {name}")
+        nodes[str(name)] = _node(str(name), values, found)
     return nodes
 
 
@@ -181,6 +183,17 @@ def node_of_url(url: str, nodes: Mapping[str, Node]) -> Node:
             return node
     name = urlsplit(wanted).hostname or "url"
     return check(Node, {"name": name, "web": check(Web, {"url": wanted}, "the URL of the archive")}, name)
+
+
+def _node(name: str, values: Mapping[str, Any], path: Path) -> Node:
+    """A node; each way is checked by itself, so that no message repeats a URL in which somebody wrote a password."""
+    ways = {
+        way: check(_WAYS[way], _beside(path.parent, value), f"{path}: {name}.{way}")
+        if way in _WAYS and isinstance(value, Mapping)
+        else value
+        for way, value in values.items()
+    }
+    return check(Node, {"name": name, **ways}, f"{path}: {name}")
 
 
 def _beside(folder: Path, values: Any) -> Any:

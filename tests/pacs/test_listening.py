@@ -108,8 +108,22 @@ def test_nothing_is_removed_that_has_not_been_sent(studies, tmp_path):
 
 def _start(tmp_path: Path, nodes: Path) -> subprocess.Popen[bytes]:
     words = ["listen", "classical:otsu", "--out", str(tmp_path / "out"), "--ae", "MEDSEG", "--port", str(PORT)]
-    words += ["--allow", "ONE", "--allow", "TWO", "--quiet", "1s", "--keep", "1s", "--least-free", "1MiB", "--jobs", "0"]
-    words += ["--write", "seg", "--codes", str(tmp_path / "codes.yaml"), "--send", "orthanc", "--nodes", str(nodes)]
+    words += [
+        "--allow",
+        "ONE",
+        "--allow",
+        "TWO",
+        "--quiet",
+        "1s",
+        "--keep",
+        "1s",
+        "--least-free",
+        "1MiB",
+        "--jobs",
+        "0",
+    ]
+    words += ["--jobs", "0", "--write", "seg", "--codes", str(tmp_path / "codes.yaml")]
+    words += ["--send", "orthanc", "--nodes", str(nodes)]
     log = (tmp_path / "log").open("ab")
     with log:
         return subprocess.Popen([sys.executable, "-m", "medseg", *words], stdout=log, stderr=log)

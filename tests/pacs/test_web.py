@@ -1,20 +1,24 @@
 """DICOMweb with a real server: what is found, fetched and stored, and what it says when that cannot be."""
 
+import json
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import pydicom
 import pytest
+from archived_results import fill
+from certificates import write_certificates
 from dicomweb_client import DICOMwebClient
-from orthanc_server import PASSWORD, USER, Orthanc
+from orthanc_server import PASSWORD, USER
 from requests.auth import HTTPBasicAuth
 from small_studies import tags_of
+from tcp_front import Front, standing_before
 
 from medseg.errors import ArchiveError, ConfigError
+from medseg.pacs.archive import Place
 from medseg.pacs.fetching import fetch_study
-from medseg.pacs.nodes import Node
+from medseg.pacs.nodes import Node, read_nodes
 from medseg.pacs.opening import open_archive
 from medseg.pacs.query import Query
 
@@ -24,15 +28,8 @@ def _with(node: Node, **changes: object) -> Node:
     return node.model_copy(update={"web": node.web.model_copy(update=changes)})
 
 
-def _fill(orthanc: Orthanc, studies: Path) -> list[Path]:
-    files = sorted(studies.rglob("*.dcm"))
-    for path in files:
-        orthanc.put(path.read_bytes())
-    return files
-
-
 def test_studies_are_found_by_patient_date_modality_and_description(orthanc, node, studies):
-    _fill(orthanc, studies)
+    fill(orthanc, studies)
     archive = open_archive(node)
     assert "answers" in archive.echo()
 
@@ -54,7 +51,7 @@ def test_studies_are_found_by_patient_date_modality_and_description(orthanc, nod
 
 
 def test_what_is_fetched_is_what_was_stored_and_is_fetched_once(orthanc, node, studies, tmp_path):
-    files = _fill(orthanc, studies)
+    files = fill(orthanc, studies)
     archive = open_archive(node)
     (study,) = archive.studies(Query.of([("PatientID", "PAT0001")]))
     sent = {pydicom.dcmread(path).SOPInstanceUID: path.read_bytes() for path in files if path.parent.name == "PAT0001"}
@@ -107,7 +104,7 @@ def test_a_password_file_that_others_may_read_is_refused(orthanc, node):
 
 
 def test_a_server_that_is_gone_is_waited_for(orthanc, node, studies):
-    _fill(orthanc, studies)
+    fill(orthanc, studies)
     orthanc.stop()
     waited: list[float] = []
     with pytest.raises(ArchiveError, match="cannot be reached"):
@@ -121,7 +118,7 @@ def test_a_server_that_is_gone_is_waited_for(orthanc, node, studies):
 
 
 def test_an_instance_that_is_stored_cut_off_goes_into_quarantine(orthanc, node, studies, tmp_path):
-    files = _fill(orthanc, studies)
+    files = fill(orthanc, studies)
     victim = pydicom.dcmread(next(path for path in files if path.parent.name == "PAT0003"))
     orthanc.stop()  # it has what it got last in memory
     for path in (orthanc.folder / "storage").rglob("*"):
@@ -139,7 +136,7 @@ def test_an_instance_that_is_stored_cut_off_goes_into_quarantine(orthanc, node, 
 
 
 def test_a_server_that_is_killed_in_mid_transfer_costs_nothing_that_came(orthanc, node, studies, tmp_path):
-    files = _fill(orthanc, studies)
+    files = fill(orthanc, studies)
     study = pydicom.dcmread(next(path for path in files if path.parent.name == "PAT0000")).StudyInstanceUID
     folder = tmp_path / "study"
     slow = _with(node, connections=1, attempts=1)
@@ -159,3 +156,61 @@ def test_a_server_that_is_killed_in_mid_transfer_costs_nothing_that_came(orthanc
     orthanc.start()
     got = fetch_study(open_archive(node), study, Query(), folder, tmp_path / "quarantine")
     assert (got.files, got.new) == (4, 4 - came)
+
+
+def test_a_certificate_is_checked(orthanc, node, tmp_path):
+    folder = write_certificates(tmp_path)
+
+    def over_tls(front: Front, **changes: object) -> Node:
+        return _with(node, url=f"https://127.0.0.1:{front.own_port}/dicom-web", **changes)
+
+    ours = {"ca": folder / "ca.pem"}
+    waited: list[float] = []
+    with standing_before(orthanc.http, folder / "good.pem") as front:
+        assert "answers" in open_archive(over_tls(front, **ours)).echo()
+        with pytest.raises(ArchiveError, match=r"TLS is refused \(certificate verify failed: unable to get"):
+            open_archive(over_tls(front), wait=waited.append).echo()  # it comes from nobody whom the system knows
+    with (
+        standing_before(orthanc.http, folder / "expired.pem") as front,
+        pytest.raises(ArchiveError, match=r"TLS is refused \(certificate verify failed: certificate has expired\)"),
+    ):
+        open_archive(over_tls(front, **ours), wait=waited.append).echo()
+    assert waited == []  # waiting mends no certificate
+    with standing_before(orthanc.http, folder / "good.pem", ca=folder / "ca.pem") as front:
+        assert "answers" in open_archive(over_tls(front, **ours, certificate=folder / "good.pem")).echo()
+        with pytest.raises(ArchiveError, match=r"certificate required|cannot be reached"):
+            open_archive(over_tls(front, **ours), wait=waited.append).echo()
+
+
+@pytest.mark.parametrize("size", [0, 300, 1500], ids=["before it", "in its head", "in its middle"])
+def test_an_answer_that_breaks_off_is_asked_for_again(orthanc, node, studies, tmp_path, size):
+    files = fill(orthanc, studies)
+    study = pydicom.dcmread(next(path for path in files if path.parent.name == "PAT0000")).StudyInstanceUID
+    with standing_before(orthanc.http) as front:
+        broken: list[float] = []
+        near = _with(node, url=f"http://127.0.0.1:{front.own_port}/dicom-web", connections=1)
+        archive = open_archive(near, wait=lambda seconds: broken.append(seconds) if seconds else None)
+        (series,) = archive.series(study)
+        wanted = archive.instances(study, series.uid)
+        front.breaks.append(size)
+        place = Place(tmp_path / "study", tmp_path / "quarantine")
+        assert archive.fetch(study, series.uid, wanted, place) == {}
+        assert len(broken) == 1
+    assert {path.stem for path in place.folder.glob("*.dcm")} == set(wanted)
+    assert not place.quarantine.exists()
+
+
+@pytest.mark.parametrize(
+    ("web", "told"),
+    [
+        ({"url": "http://pacs.example.org/dicom-web", "user": "me", "password_file": "word"}, "without TLS"),
+        ({"url": "https://me:the-word@pacs.example.org/dicom-web"}, "holds a user"),
+        ({"url": "https://pacs.example.org/dicom-web", "password": "the-word"}, "unknown key 'password'"),
+    ],
+    ids=["in clear", "in the URL", "in the file"],
+)
+def test_secrets_have_one_place_and_no_message_shows_them(tmp_path, web, told):
+    (tmp_path / "nodes.yaml").write_text(json.dumps({"there": {"web": web}}))
+    with pytest.raises(ConfigError, match=told) as caught:
+        read_nodes(tmp_path / "nodes.yaml")
+    assert "the-word" not in str(caught.value)
