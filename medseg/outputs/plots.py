@@ -1,5 +1,7 @@
 """Plots as SVG with the same in words: points, bars and histograms, in one look."""
 
+import base64
+import html
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +36,16 @@ class Chart:
     svg: bytes
     said: str
     wide: bool = False
+
+    @property
+    def html(self) -> str:
+        """A figure that holds the picture itself, with its words for those who do not see it."""
+        kind = ' class="wide"' if self.wide else ""
+        source = base64.b64encode(self.svg).decode()
+        return (
+            f"<figure{kind}><figcaption>{html.escape(self.title)}</figcaption>"
+            f'<img alt="{html.escape(self.said)}" src="data:image/svg+xml;base64,{source}"></figure>'
+        )
 
 
 def strips(rows: Mapping[str, Sequence[float]], title: str, unit: str, log: bool = False) -> Iterator[Chart]:
