@@ -2,58 +2,40 @@
 
 import os
 from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack, closing, nullcontext, suppress
-from dataclasses import dataclass, replace
+from contextlib import nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from medseg import __version__
-from medseg.batch.book import LedgerBook, Progress
 from medseg.batch.exporting import export
 from medseg.batch.predictions import Predictions
 from medseg.batch.resuming import Batch, enter, settings_hash
 from medseg.batch.veil import Veil
+from medseg.batch.working import How, work
 from medseg.case import Case
-from medseg.errors import ConfigError, OutputError
+from medseg.errors import OutputError
 from medseg.image import Segmentation
 from medseg.ledger import Ledger, Rules, Run, digest, open_ledger
-from medseg.line.building import here, in_processes
-from medseg.line.interrupts import Interrupts
-from medseg.line.jobs import jobs_for
-from medseg.line.limits import Limits, Watch
+from medseg.line.limits import Limits
 from medseg.line.network import Facts
 from medseg.line.pace import Pace
 from medseg.line.place import Place, is_pause
 from medseg.line.remote import Remote
-from medseg.line.segmenting import Local
-from medseg.line.stages import Stages
 from medseg.line.tasks import Finishing
 from medseg.options import ReadOptions
 from medseg.outputs.dicom.identity import Author
 from medseg.outputs.dicom.writing import Writing
 from medseg.outputs.run_card import write_card
 from medseg.reporting import Reporter
-from medseg.room import Shared, using
-from medseg.scale import Dispatch, Fleet
+from medseg.room import Shared
+from medseg.scale import Fleet
 from medseg.scale.lease import sweep
 from medseg.segmenter import Segmenter
 
 __all__ = ["described_run", "facts_of", "predict_cases"]
 
 _SPILLED = 8  # an array above this part of the memory that is allowed lies in a file
-
-
-@dataclass(frozen=True)
-class _How:
-    """How a batch is worked through."""
-
-    finishing: Finishing
-    pace: Pace
-    limits: Limits
-    shared: Shared | None
-    jobs: int | None
-    look: Callable[[Case, Segmentation], None] | None
-    veil: Veil | None
 
 
 def predict_cases(
@@ -120,7 +102,7 @@ def predict_cases(
     shared = None
     if max_memory is not None:
         pace, shared = Pace(1, 0), Shared(out, max_memory // _SPILLED, os.getpid())
-    how = _How(finishing, pace, limits, shared, jobs, look, veil)
+    how = How(finishing, pace, limits, shared, jobs, look, veil)
     rules = Rules(look is not None or redo, retry_failed, limits.attempts)
     with open_ledger(out) as ledger:
         sweep(out, model.lease if isinstance(model, Fleet) else None)
@@ -128,7 +110,7 @@ def predict_cases(
             record()
         batch = enter(ledger, told, cases, rules, group=pace.group, reporter=reporter, veil=veil)
         try:
-            _work(model, cases, batch, ledger, how, reporter)
+            work(model, cases, batch, ledger, how, reporter)
         except KeyboardInterrupt:
             said = _interrupted(out, ledger)
             ledger.end_run(batch.number)
@@ -173,62 +155,6 @@ def described_run(run: Run | None, facts: Facts, finishing: Finishing) -> Run:
         plan_hash=digest(facts.description),
         tables={**run.tables, **exported},
     )
-
-
-def _work(
-    model: Segmenter | Remote | Fleet,
-    cases: Sequence[Case],
-    batch: Batch,
-    ledger: Ledger,
-    how: _How,
-    reporter: Reporter,
-) -> None:
-    todo = [cases[one.plan.number] for one in batch.work.todo]
-    jobs = _jobs(model, todo, how)
-    if not todo:
-        return
-    with ExitStack() as stack:
-        interrupts = stack.enter_context(Interrupts())
-        watch = stack.enter_context(closing(Watch(how.limits)))
-        place = Place(how.finishing.out, reporter, interrupts.heard)
-        book = LedgerBook(ledger, batch.plans, place, Progress(reporter, len(todo)), how.veil)
-        if isinstance(model, Fleet):
-            dispatch = Dispatch(model, how.finishing, how.limits, book, interrupts, reporter)
-            stack.enter_context(closing(dispatch))
-            dispatch.run(batch.groups)
-            return
-        shared = how.shared or (Shared() if jobs else None)
-        if jobs:
-            assert shared is not None
-            most = _most(todo, how)
-            line = in_processes(model, how.finishing, jobs, shared, watch, cases=most, say=reporter.say, look=how.look)
-        else:
-            assert not isinstance(model, Remote)
-            line = here(Local(model, how.look), how.finishing, interrupts)
-        pace = how.pace if jobs else replace(how.pace, ahead=0)
-        stack.enter_context(using(shared))
-        stages = Stages(line, how.finishing, pace, how.limits, book, interrupts)
-        stack.enter_context(closing(stages))
-        stages.run(batch.groups)
-
-
-def _jobs(model: Segmenter | Remote | Fleet, todo: Sequence[Case], how: _How) -> int:
-    if how.look is not None or isinstance(model, Fleet):
-        return 0
-    wanted = jobs_for(todo, how.jobs)
-    if isinstance(model, Remote):
-        return max(1, wanted, model.count(_most(todo, how)) if how.jobs is None else 0)
-    if not wanted and how.limits.kill:
-        wanted = jobs_for(todo, how.jobs or 1) if how.jobs != 0 else 0
-        if not wanted and todo:
-            found = "given where one process does everything, which nothing could end"
-            raise ConfigError("timeout, memory_limit", found, "Leave them out, or take jobs=1.")
-    return wanted
-
-
-def _most(todo: Sequence[Case], how: _How) -> int:
-    """Cases that may be under way at once."""
-    return len(todo) if how.pace.ahead else 1
 
 
 def _interrupted(out: Path, ledger: Ledger) -> str:

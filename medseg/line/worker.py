@@ -1,13 +1,8 @@
 """A process of the line as its parent sees it: messages go in, outcomes come out in their order, a crash costs one."""
 
-import os
-import signal
-import socket
 import subprocess
-import sys
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from multiprocessing.connection import Connection
@@ -17,13 +12,11 @@ from medseg.errors import MedsegError
 from medseg.line.child import Raised, Start
 from medseg.line.limits import Limits, Watch
 from medseg.line.messages import receive, send
+from medseg.line.process import FAREWELL, end_of, started
 from medseg.line.spending import Spent
 
 __all__ = ["Crashed", "Worker"]
 
-_CODE = "import sys; sys.path[:] = {path!r}; from medseg.line.child import serve; serve({fd}, {parent})"
-_SILENT: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}  # what is printed may be JSON
-_FAREWELL = 10.0  # seconds that a process gets to end by itself
 _PREPARING = -1  # in place of a message's number
 _OPENINGS = 3  # times that a process may end while it prepares
 
@@ -59,7 +52,7 @@ class Worker:
         self._openings = 0
         self.told: Any = None
         self.spent = Spent()
-        self._process, self._pipe = _started(start)
+        self._process, self._pipe = started(start)
         self._prepared = start.prepare is None
         self._watch_next()
 
@@ -121,7 +114,7 @@ class Worker:
             found, self.spent = receive(self._pipe)
         except (EOFError, OSError):
             culprit, why = self._watch.forget(self.pid)
-            ended = self._ended()
+            ended = end_of(self._process, self._pipe)
             self.spent = Spent()
             self._begin_anew()
             return Crashed(why or ended, culprit in (None, task.serial))
@@ -133,7 +126,7 @@ class Worker:
         self._watch.forget(self.pid)
         self._pipe.close()
         try:
-            self._process.wait(_FAREWELL)
+            self._process.wait(FAREWELL)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -149,7 +142,7 @@ class Worker:
             found = receive(self._pipe)
         except (EOFError, OSError):
             _, why = self._watch.forget(self.pid)
-            ended, self._openings = self._ended(), self._openings + 1
+            ended, self._openings = end_of(self._process, self._pipe), self._openings + 1
             name = self._start.name or self._start.function[0]
             if why:
                 raise MedsegError(
@@ -166,7 +159,7 @@ class Worker:
         self._watch_next()
 
     def _begin_anew(self) -> None:
-        self._process, self._pipe = _started(self._start)
+        self._process, self._pipe = started(self._start)
         self._prepared = self._start.prepare is None
         for task in self._waiting:
             self._hand_over(task.message)
@@ -186,20 +179,6 @@ class Worker:
         with suppress(BrokenPipeError, ConnectionResetError):  # it is gone, which `outcome` finds out
             send(self._pipe, message, self._start.shared)
 
-    def _ended(self) -> str:
-        """How the process ended, in words."""
-        self._pipe.close()
-        try:
-            code = self._process.wait(_FAREWELL)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            code = self._process.wait()
-        if code >= 0:
-            return f"its process ended with exit code {code}"
-        with suppress(ValueError):
-            return f"its process was ended by {signal.Signals(-code).name}"
-        return f"its process was ended by signal {-code}"
-
 
 @dataclass(frozen=True)
 class _Task:
@@ -213,24 +192,3 @@ def _answered(pipe: Connection) -> bool:
         return pipe.poll()
     except OSError:
         return True  # closed meanwhile
-
-
-def _started(start: Start) -> tuple[subprocess.Popen[bytes], Connection]:
-    ours, theirs = socket.socketpair()
-    code = _CODE.format(path=sys.path, fd=theirs.fileno(), parent=os.getpid())
-    with theirs, _deaf():
-        process = subprocess.Popen([sys.executable, "-c", code], pass_fds=[theirs.fileno()], **_SILENT)
-    pipe = Connection(ours.detach())
-    with suppress(OSError):
-        pipe.send(start)
-    return process, pipe
-
-
-@contextmanager
-def _deaf() -> Iterator[None]:
-    """Processes started within never hear Ctrl-C, nor SIGTERM, which reach all of a group: their parent ends them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
