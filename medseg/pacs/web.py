@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from medseg.errors import ArchiveError, MedsegError, UnreadableFileError
 from medseg.pacs.archive import Place, Stored, Wait, checked_uid, patiently
@@ -111,8 +112,11 @@ class WebArchive:
                 return
 
     def _page(self, path: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
+        # RFC 3986 lets wildcards stand as they are, and some servers do not know them otherwise.
+        asked = urlencode(params, safe="*?", quote_via=quote)
+
         def once() -> list[dict[str, Any]]:
-            with self._http.ask("GET", path, params=params, headers=_JSON) as answer:
+            with self._http.ask("GET", path, params=asked, headers=_JSON) as answer:
                 if answer.status_code == 204 or not (text := answer.content):
                     return []
                 try:
