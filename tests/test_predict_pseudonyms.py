@@ -215,6 +215,18 @@ def test_names_of_another_kind_are_not_put_beside_them(studies, done, tmp_path, 
     assert "holds cases under pseudonyms" in str(asked.exception)
 
 
+def test_they_are_not_put_beside_names(studies, done, tmp_path):
+    plain = shutil.copytree(done[0], tmp_path / "plain")
+    (plain / "ledger.sqlite").unlink()
+    with pytest.raises(ConfigError, match="no ledger tells of"):
+        medseg.predict("classical:otsu", studies, plain, pseudonyms=tmp_path / "key")
+    one = studies / "Nathaniel Peverell.nii.gz"
+    medseg.predict("classical:otsu", one, tmp_path / "own")
+    with pytest.raises(ConfigError, match="under their own names"):
+        medseg.predict("classical:otsu", one, tmp_path / "own", pseudonyms=tmp_path / "key")
+    assert "Peverell" in (tmp_path / "own" / "cases.csv").read_text()
+
+
 def test_a_key_in_out_is_refused_before_anything_is_made(studies, tmp_path):
     with pytest.raises(ConfigError, match="would lie in"):
         medseg.predict("classical:otsu", studies, tmp_path / "out", pseudonyms=tmp_path / "out" / "key")

@@ -149,11 +149,14 @@ def require_same_names(out: Path, veil: Veil | None) -> None:
     last = None
     with suppress(InputError), read_ledger(out) as ledger:
         last = ledger.last_run()
-    if last is None or last.tables.get("pseudonyms", "") == ("" if veil is None else veil.mark):
+    had = ""
+    if last is not None and last.tables.get("pseudonyms", "") != ("" if veil is None else veil.mark):
+        had = "pseudonyms of another key" if last.tables.get("pseudonyms") else "their own names"
+        had = "pseudonyms, and no key was given" if veil is None else had
+    elif last is None and veil is not None and (out / "cases.csv").exists():
+        had = "names that no ledger tells of"
+    if not had:
         return
-    had = "pseudonyms of another key" if last.tables.get("pseudonyms") else "their own names"
-    if veil is None:
-        had = "pseudonyms, and no key was given"
     raise ConfigError(out, f"holds cases under {had}", "Give the same --pseudonyms again, or another folder.")
 
 
