@@ -1,5 +1,6 @@
 """Stands before a server: speaks TLS for it (Debian's Orthanc 1.10.1 crashes when it does), and may break off."""
 
+import select
 import socket
 import ssl
 import threading
@@ -54,25 +55,26 @@ def _accept(server: socket.socket, front: Front, context: ssl.SSLContext | None)
 
 
 def _serve(plain: socket.socket, front: Front, context: ssl.SSLContext | None) -> None:
+    """One connection, both ways in one thread: a TLS connection must not be read and written at once."""
     with plain, suppress(OSError):
         client = plain if context is None else context.wrap_socket(plain, server_side=True)
         with client, socket.create_connection(("127.0.0.1", front.port)) as behind:
-            threading.Thread(target=_pass_on, args=(client, behind), daemon=True).start()
-            _answer(behind, client, front)
-            with suppress(OSError):
-                client.shutdown(socket.SHUT_RDWR)
+            while True:
+                waiting = isinstance(client, ssl.SSLSocket) and client.pending()
+                ready = [client] if waiting else select.select([client, behind], [], [])[0]
+                for one in ready:
+                    chunk = one.recv(_CHUNK)
+                    if not chunk or not _pass_on(chunk, one is behind, behind, client, front):
+                        return
 
 
-def _pass_on(client: socket.socket, behind: socket.socket) -> None:
-    with suppress(OSError):
-        while chunk := client.recv(_CHUNK):
-            behind.sendall(chunk)
-        behind.shutdown(socket.SHUT_WR)
-
-
-def _answer(behind: socket.socket, client: socket.socket, front: Front) -> None:
-    while chunk := behind.recv(_CHUNK):
-        if front.breaks:
-            client.sendall(chunk[: front.breaks.pop(0)])
-            return
+def _pass_on(chunk: bytes, answer: bool, behind: socket.socket, client: socket.socket, front: Front) -> bool:
+    """Whether it goes on."""
+    if not answer:
+        behind.sendall(chunk)
+    elif front.breaks:
+        client.sendall(chunk[: front.breaks.pop(0)])
+        return False
+    else:
         client.sendall(chunk)
+    return True
