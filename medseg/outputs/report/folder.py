@@ -48,7 +48,7 @@ def drop_old(folder: Path, wanted: Mapping[str, tuple[ReportCase, str]], setting
     """
     kept = {key for key, (case, mark) in wanted.items() if current(folder, case, mark, settings)}
     for path in folder.glob("*"):
-        if path.name.split(".")[0] not in kept and path.name != "pages.js":
+        if path.is_file() and path.name.split(".")[0] not in kept and path.name != "pages.js":
             path.unlink()
     return kept
 

@@ -59,10 +59,11 @@ def _head(source: Source) -> Iterator[str]:
     counts["with warnings"] = sum(bool(case.warnings) for case in source.cases)
     yield '<h1>Report of predictions</h1><ul class="counts">'
     yield "".join(f"<li><b>{n:,}</b>{html.escape(name)}</li>" for name, n in counts.items() if n or name == "cases")
-    yield "</ul>"
+    yield '</ul><div class="legend">'
     for label in source.labels.labels if source.labels else ():
         colour = "#{:02x}{:02x}{:02x}".format(*label.colour)
-        yield f'<span class="legend"><span><i style="background:{colour}"></i>{html.escape(label.name)}</span></span>'
+        yield f'<span><i style="background:{colour}"></i>{html.escape(label.name)}</span>'
+    yield "</div>"
 
 
 def _failures(source: Source, pages: frozenset[str]) -> Iterator[str]:
