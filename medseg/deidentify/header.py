@@ -18,6 +18,7 @@ from medseg.pseudonyms import Pseudonyms
 __all__ = ["Header", "Patient"]
 
 _PATIENT_NAME, _PATIENT_ID, _ACCESSION, _STUDY_ID = 0x00100010, 0x00100020, 0x00080050, 0x00200010
+_BODY_PART: Final = 0x00180015  # a code that some operators type freely
 _KINDS: Final = {_ACCESSION: "accession", _STUDY_ID: "study id"}
 _IDENTIFIERS: Final = (
     "PatientID", "OtherPatientIDs", "AccessionNumber", "StudyID", "PatientBirthDate", "PatientAddress",
@@ -184,7 +185,7 @@ class Header:
         """What is kept still must not name this patient."""
         if element.tag == 0x00101010:
             return self._age(element)
-        if element.VR not in _TEXTS or element.tag in _CODES:
+        if not (element.VR in _TEXTS or element.tag == _BODY_PART) or element.tag in _CODES:
             return Action.KEEP
         before = [str(one) for one in _values(element)]
         after = [without(one, self.patient.names) or ANONYMOUS * bool(one) for one in before]

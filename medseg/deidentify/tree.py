@@ -1,5 +1,6 @@
 """A whole tree of files, de-identified into a folder: one by one or several at once, resumed where it stopped."""
 
+import filecmp
 import json
 import shutil
 from collections.abc import Iterator
@@ -173,9 +174,12 @@ class Tree:
             partial.unlink(missing_ok=True)
             return row
         if row.file in taken:
+            copied = filecmp.cmp(partial, self.out / row.file, shallow=False)
             partial.unlink()
+            if copied:
+                return Outcome(row.source, "skipped", "is a copy of another file", patient=row.patient)
             return Outcome(
-                row.source, "skipped", "is one of several files of the same SOP instance UID", patient=row.patient
+                row.source, "failed", "has the SOP instance UID of another file that differs", patient=row.patient
             )
         taken.add(row.file)
         place = self.out / row.file

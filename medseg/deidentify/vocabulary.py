@@ -20,7 +20,7 @@ _ANATOMY = """
     shoulder shoulders sinus sinuses skeleton skull sella spinal spine spleen sternum stomach subclavian temporal
     testis thigh thoracic thorax thumb thyroid tibia tmj toe toes tongue tonsil trachea ulna upper ureter urethra
     urinary uterus vagina vascular vein veins venous ventricle ventricles vertebra vertebrae vertebral vessel vessels
-    wrist
+    wrist gtv ctv itv ptv oar
 """
 _FINDINGS = """
     abscess acute aneurysm angio atelectasis benign biopsy calcification calcified cancer carcinoma chronic cyst

@@ -170,6 +170,15 @@ def test_copies_of_one_object_are_written_once_and_counted(hospital, tmp_path):
     assert len(list((tmp_path / "out").rglob("*.dcm"))) == 3
 
 
+def test_another_object_of_the_same_uid_is_not_lost_unseen(hospital, tmp_path):
+    other = plain_object(number=1, patient="SECRETONE")
+    other.PixelData = bytes(len(other.PixelData))
+    save(other, hospital / "SECRETONE" / "z.dcm")
+    found = deidentify(hospital / "SECRETONE", tmp_path / "out", key=tmp_path / "key")
+    assert found.summary["files"] == {"done": 3, "failed": 1}
+    assert [(path.name, "that differs" in reason) for path, reason in found.failures] == [("z.dcm", True)]
+
+
 def test_text_in_pictures_is_flagged_withheld_or_blanked(tmp_path):
     ds = plain_object()
     ds.BurnedInAnnotation, ds.Modality = "YES", "US"

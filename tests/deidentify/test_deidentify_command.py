@@ -25,9 +25,9 @@ IDENTIFYING = {
     "NameOfPhysiciansReadingStudy",
 }  # fmt: skip
 FILES = (
-    "CT_small.dcm", "MR_small.dcm", "MR_small_bigendian.dcm", "MR_small_implicit.dcm", "JPEG2000.dcm", "rtstruct.dcm",
-    "MR_small_RLE.dcm", "emri_small.dcm", "liver_1frame.dcm", "rtdose_1frame.dcm", "reportsi.dcm", "SC_rgb_rle.dcm",
-    "examples_palette.dcm", "color-px.dcm", "OBXXXX1A_rle_2frame.dcm", "693_J2KI.dcm", "eCT_Supplemental.dcm",
+    "CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm", "rtstruct.dcm", "emri_small.dcm", "liver_1frame.dcm",
+    "rtdose_1frame.dcm", "reportsi.dcm", "SC_rgb_rle.dcm", "color-px.dcm", "OBXXXX1A_rle_2frame.dcm", "693_J2KI.dcm",
+    "eCT_Supplemental.dcm",
 )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def values_of(path: Path) -> set[str]:
 
 def test_real_files_keep_nothing_that_named_anybody(real):
     pairs, out = real
-    assert len(pairs) == 13  # the others are copies of CT_small and MR_small in other encodings
+    assert len(pairs) == len(FILES)
     content = b"\n".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
     wanted = set().union(*(values_of(path) for path in pairs))
     assert len(wanted) > 50
@@ -99,6 +99,38 @@ def test_another_reader_sees_the_same_pixels_in_the_same_place(real):
         assert pictures[0].GetDirection() == pictures[1].GetDirection()
         compared += 1
     assert compared == 10
+
+
+@pytest.mark.parametrize(
+    "name", ["MR_small_RLE", "MR_small_bigendian", "MR_small_implicit", "MR_small_jp2klossless", "image_dfl", "JPEG-LL"]
+)
+def test_encodings_stay_as_they_are(test_data, tmp_path, name):
+    source = test_data / "dicom_pydicom" / f"{name}.dcm"
+    code, said = run(source, tmp_path / "out", "--key", tmp_path / "key")
+    assert code == 0, said
+    (written,) = (tmp_path / "out").rglob("*.dcm")
+    before, after = (pydicom.dcmread(path) for path in (source, written))
+    assert before.file_meta.TransferSyntaxUID == after.file_meta.TransferSyntaxUID
+    pictures = [SimpleITK.ReadImage(str(path), imageIO="GDCMImageIO") for path in (source, written)]
+    assert np.array_equal(*(SimpleITK.GetArrayFromImage(picture) for picture in pictures))
+
+
+def test_structures_still_lie_on_their_images(test_data, tmp_path):
+    source = test_data / "dicom_series" / "sts_002" / "CT"
+    code, said = run(source, tmp_path / "out", "--key", tmp_path / "key", "--descriptions", "clean", "--dates", "shift")
+    assert code == 0, said
+    by_kind = {pydicom.dcmread(path, stop_before_pixels=True).Modality: path for path in tmp_path.rglob("*.dcm")}
+    (structures,) = (source / "mask").iterdir()
+    pairs = [(structures, source / "image"), (by_kind["RTSTRUCT"], by_kind["CT"].parent)]
+    masks = []
+    for number, (path, image) in enumerate(pairs):
+        mask = tmp_path / f"{number}.nii.gz"
+        done = CliRunner().invoke(app, ["convert", str(path), str(mask), "--like", str(image)])
+        assert done.exit_code == 0, done.output
+        masks.append(SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(mask))))
+    assert masks[0].sum() == 17090
+    assert np.array_equal(*masks)
+    assert pydicom.dcmread(by_kind["RTSTRUCT"]).StructureSetROISequence[0].ROIName == "GTV Mass CT"
 
 
 def test_the_command_says_what_failed_and_where_and_the_report_does_not(tmp_path):
