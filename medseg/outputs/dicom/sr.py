@@ -1,5 +1,6 @@
 """The report of what was measured: a Comprehensive 3D SR after template TID 1500, "Measurement Report"."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from pydicom import Dataset
 
-__all__ = ["measurement_report", "write_sr"]
+__all__ = ["measurement_report", "require_highdicom", "write_sr"]
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1.88.34"  # Comprehensive 3D SR
 # What was done (CID 100), by modality
@@ -79,11 +80,7 @@ def measurement_report(
         InputError: As there.
         MissingExtraError: As there.
     """
-    try:
-        import highdicom.sr  # noqa: F401
-    except ImportError as error:
-        mend = "Install it with `pip install medseg[dicom]`."
-        raise MissingExtraError(source.where, f"{error.name} is not installed", mend) from error
+    require_highdicom(source.where)
     _require_labels(regions, segmentation, source.where)
     pictured = (
         {(one.label, one.id): one for one in segmentation_regions(segmentation)} if image.geometry.ndim == 2 else {}
@@ -101,6 +98,17 @@ def measurement_report(
     for element in _content(subject, regions, image.modality):
         ds.add(element)
     return ds
+
+
+def require_highdicom(where: str | Path) -> None:
+    """Refuse to write a report without the library that knows its template.
+
+    Raises:
+        MissingExtraError: The extra `dicom` is not installed.
+    """
+    if find_spec("highdicom") is None:
+        mend = "Install it with `pip install medseg[dicom]`."
+        raise MissingExtraError(where, "highdicom, by which an SR is written, is not installed", mend)
 
 
 def _require_labels(regions: "pd.DataFrame", segmentation: Segmentation, where: Path) -> None:

@@ -138,10 +138,15 @@ def writing_of(
 
     Raises:
         ConfigError: There is no such object, the file of codes cannot be read, or what was asked does not go together.
+        MissingExtraError: What an SR needs is not installed.
     """
     if not write:
         return None
     objects = kinds_of(write)
+    if "sr" in objects:
+        from medseg.outputs.dicom.sr import require_highdicom
+
+        require_highdicom("write")
     if isinstance(codes, (str, Path)):
         codes = read_yaml(Path(codes))
     chosen = segments or ("region" if "sr" in objects and kind == "BINARY" else "label")

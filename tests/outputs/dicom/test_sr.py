@@ -15,7 +15,7 @@ from dicom_sources import LPS, complaints, ct_series, oblique, radiograph
 from highdicom.sr import srread
 
 from medseg.atomic import write_csv
-from medseg.errors import InputError
+from medseg.errors import InputError, MissingExtraError
 from medseg.image import Image, Segmentation
 from medseg.io import read_image
 from medseg.labels import Labels
@@ -23,6 +23,7 @@ from medseg.outputs.dicom.identity import Author, tracking_id
 from medseg.outputs.dicom.seg import SegObject, segmentation_object, write_seg
 from medseg.outputs.dicom.source import Source, source_of
 from medseg.outputs.dicom.sr import write_sr
+from medseg.outputs.dicom.writing import writing_of
 from medseg.regions import measure_segmentation
 
 AUTHOR = Author("lesions", "ab" * 32, "1.0", "cd" * 32)
@@ -274,3 +275,12 @@ def test_dcmqi_reads_the_same_numbers(volume, tmp_path):
         }
         assert values["Volume", None] == pytest.approx(row["volume_ml"], rel=1e-9)
         assert values["Attenuation Coefficient", "Mean"] == pytest.approx(row["mean_hu"], rel=1e-9)
+
+
+def test_without_highdicom_a_report_is_refused_before_anything_is_done(volume, tmp_path, monkeypatch):
+    monkeypatch.setattr("medseg.outputs.dicom.sr.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"medseg\[dicom\]"):
+        volume.report(tmp_path / "sr.dcm")
+    with pytest.raises(MissingExtraError, match="highdicom"):
+        writing_of("sr")
+    assert not (tmp_path / "sr.dcm").exists()
