@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medseg.labels import Labels
-from medseg.outputs.report.index_data import index_data
+from medseg.outputs.report.index_data import case_figures, index_data
 from medseg.outputs.report.names import images_of, reveals, without_identity
 from medseg.outputs.report.outliers import outliers, robust_z
 from medseg.outputs.report.source import ReportCase, Source
@@ -87,6 +87,7 @@ def test_areas_are_not_added_to_volumes_nor_pixels_to_millimetres():
     told = index_data(Source(Path("out"), cases, Labels.from_config({"lesion": 1}), {}), frozenset())["cases"]
     assert [column["title"] for column in told["columns"]][2:5] == ["regions", "volume (ml)", "longest (mm)"]
     assert [row[2:5] for row in told["rows"]] == [[2, 8, 20], [1, None, None], [0, 0, None]]
+    assert [case_figures(case, "volume_ml", "longest_axial_mm", "node").get("size") for case in cases] == [0, None, 0]
 
 
 def test_the_number_of_a_volume_stays_in_a_reason():

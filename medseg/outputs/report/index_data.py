@@ -43,9 +43,8 @@ def case_figures(case: ReportCase, size: str, longest: str, label: str = "") -> 
     """
     own = [region for region in case.regions if not label or region["label"] == label]
     figures = {"regions": float(len(own))}
-    sizes = [float(region[size]) for region in own if size in region]
-    if sizes or not own:
-        figures["size"] = float(sum(sizes))
+    if not case.regions or any(size in region for region in case.regions):
+        figures["size"] = float(sum(region.get(size, 0) for region in own))
     diameters = [float(region[longest]) for region in own if longest in region]
     return figures | ({"longest": max(diameters)} if diameters else {})
 
