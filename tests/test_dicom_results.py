@@ -7,11 +7,15 @@ import pandas as pd
 import pydicom
 import pytest
 from dicom_sources import complaints, ct_series, oblique, radiograph
+from plans import plan_3d, untrained_model
+from reporters import Listener
 
 import medseg
 from medseg.cli import main
+from medseg.datasets.settings import DatasetSettings
 from medseg.errors import ConfigError, LabelError
 from medseg.io import read_segmentation
+from medseg.workflow.opening import opened_dataset
 
 OTSU = "classical:otsu"
 CODES = {"foreground": "lung nodule"}
@@ -164,3 +168,26 @@ def test_a_radiograph_has_a_seg_and_no_contours(tmp_path, command):
     assert complaints(seg) == complaints(report) == []
     failed = medseg.predict(OTSU, tmp_path / "in", tmp_path / "other", write="rtstruct").failed
     assert "without a place in space" in failed["error"].item()
+
+
+def test_a_model_keeps_the_codes_that_it_was_trained_with(studies, tmp_path):
+    labels = {"a": 1, "b": 2, "codes": {"a": "left lung nodule", "b": {"type": "kidney", "modifier": "right"}}}
+    model = untrained_model(tmp_path / "model", plan_3d(modality="CT", labels=labels))
+    assert medseg.load_model(model).labels == medseg.Labels.from_config(labels)
+    medseg.predict(model, studies / "p0", tmp_path / "out", write="seg")
+    (path,) = (tmp_path / "out").rglob("seg.dcm")
+    ds = pydicom.dcmread(path)
+    assert [one.SegmentedPropertyTypeCodeSequence[0].CodeMeaning for one in ds.SegmentSequence] == ["Nodule", "Kidney"]
+    assert ds.SegmentSequence[0].SegmentAlgorithmName == "untrained"
+    assert (
+        ds.SegmentSequence[0].SegmentationAlgorithmIdentificationSequence[0].AlgorithmVersion == ds.DeviceSerialNumber
+    )
+    assert complaints(path) == []
+
+
+def test_training_asks_for_codes_that_are_missing(blobs, tmp_path):
+    asked = {"dataset": blobs, "labels": {"low": 1, "high": 2}, "codes": {"low": "liver tumor"}}
+    told = Listener()
+    _dataset, labels = opened_dataset(DatasetSettings(**asked), told)
+    assert labels.labels[0].coding.region.meaning == "Liver"
+    assert [said for said in told.said if said.startswith("No DICOM codes are known of high:")]

@@ -6,6 +6,7 @@ from medseg.workflow.comparing import FollowUp, compare
 from medseg.workflow.corrections import Corrections, read_corrections
 from medseg.workflow.cross_validation import CrossValidation, cross_validate
 from medseg.workflow.data import convert, convert_dataset, inspect
+from medseg.workflow.dicom_objects import convert_to_dicom
 from medseg.workflow.loading import load_model, model_info
 from medseg.workflow.measuring import evaluate, measure
 from medseg.workflow.measuring_cases import MeasuredCases, measure_cases
@@ -36,6 +37,7 @@ __all__ = [
     "compare",
     "convert",
     "convert_dataset",
+    "convert_to_dicom",
     "cross_validate",
     "evaluate",
     "inspect",

@@ -157,8 +157,8 @@ def predict_listed(
         cases = found.cases if options.part is None else cases_of_part(found.cases, options.part, model)
         card = model_card(model) if isinstance(model, (str, Path)) else None
         if options.writing is not None:
-            name = str((card or {}).get("name") or _named(model))
-            options = replace(options, writing=options.writing.of(Author(name)))
+            author = Author(_named(model, card or {}))
+            options = replace(options, writing=options.writing.of(author))
         if veil is not None:
             cases = veil.cases(cases)
             veil.keep()
@@ -192,8 +192,12 @@ def _opened(
     return OpenModel(model, facts, listing(len(facts.channels)))
 
 
-def _named(model: "str | Path | Model") -> str:
-    """What a model without a name of its own is called: by its folder, or as it was asked for."""
+def _named(model: "str | Path | Model", card: Mapping[str, Any]) -> str:
+    """A model's name: that of its card or of its training, else of its folder, or as it was asked for."""
+    learnt = card.get("card")
+    name = card.get("name") or (learnt.get("name") if isinstance(learnt, Mapping) else None)
+    if name:
+        return str(name)
     if not isinstance(model, (str, Path)):
         return str(model.description.get("method") or "opened model") if hasattr(model, "description") else "model"
     return str(model) if str(model).startswith("classical:") else model_root(Path(model)).resolve().name

@@ -144,6 +144,21 @@ def test_any_mask_comes_back(image, tmp_path, mask):
     assert np.array_equal(read_segmentation(path, on=image).mask, np.where(mask == 9, 0, mask))
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@given(
+    angles=st.tuples(*[st.floats(-180, 180)] * 3),
+    spacing=st.tuples(*[st.floats(0.2, 8)] * 3),
+    origin=st.tuples(*[st.floats(-500, 500)] * 3),
+)
+def test_it_lies_where_the_image_was_whatever_its_grid(tmp_path_factory, angles, spacing, origin):
+    folder = tmp_path_factory.mktemp("any")
+    image = read_image(ct_series(folder / "ct", oblique((8, 7, 4), spacing, angles, origin)))
+    mask = np.ones(image.geometry.shape, np.uint8)
+    path = write_seg(folder / "seg.dcm", made_of(image, mask))
+    assert read_segmentation(path).geometry.same_as(image.geometry, 1e-3)  # on its own grid, without the image
+    assert np.array_equal(read_segmentation(path, on=image).mask, mask)
+
+
 @given(
     st.integers(1, 7).flatmap(lambda rows: st.tuples(st.just(rows), st.integers(1, 7), st.integers(1, 20))),
     st.randoms(use_true_random=False),
