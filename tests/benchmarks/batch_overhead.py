@@ -6,22 +6,25 @@
 tiny: generated volumes of 32×28×12 by Otsu's method, in this process: `medseg.predict` (ledger, hashes, flushes and
 tables) less the work itself (read, segment, measure, draw, write), turn about, for each case. cores: generated CTs as
 DICOM series, read, resampled to 3 mm for a network of a few weights, and their masks brought back, measured and drawn;
-one process on one core against `--workers` and `--jobs` on two, by `taskset`; of the processors' seconds `cpu` tells, too,
-and `steady` is the gain once all processes have loaded their libraries and the model: from the tenth case done to the
-last but ten. peers: `medseg predict`, `nnUNetv2_predict` and a shell
-loop with a process of nnU-Net's a case, as TotalSegmentator is mostly called, with the same weights, no mirrored views,
-start-up included; the loop is run on `--loop-cases` and scaled. Memory is the process tree's PSS. Times are medians of
-`--rounds`; the load of the machine is beside them.
+one process on one core against what is chosen on two, and one network on two, by `taskset`. `cpu` is the processors'
+seconds, of which a busy machine adds less than to the clock's; `steady` is the gain once all processes have loaded
+their libraries and the model: from the tenth case done to the last but ten. peers: `medseg predict`, `nnUNetv2_predict`
+and a shell loop with a process of nnU-Net's a case, as TotalSegmentator is mostly called, with the same weights, no
+mirrored views, start-up included; the loop is run on `--loop-cases` and scaled. Memory is the process tree's PSS. Times
+are medians of `--rounds`; the load of the machine is beside them.
 """
 
 import argparse
 import json
 import os
+import resource
 import shutil
+import sqlite3
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -133,27 +136,44 @@ def _cores(options: argparse.Namespace) -> list[dict[str, Any]]:
     if not studies.exists():
         _write_cts(studies, options.cts)
         _write_model(model)
-    ways = {"one": ("0", 0), "two, --jobs 1": ("0,1", 1), "two, --jobs 2": ("0,1", 2)}
-    seen: dict[str, list[Measured]] = {name: [] for name in ways}
+    ways = {"one": ("0", ["--jobs", "0"]), "two": ("0,1", []), "two, --workers 1": ("0,1", ["--workers", "1"])}
+    seen: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
     for number in range(min(3, options.rounds)):
-        for name, (cores, jobs) in ways.items():
-            out = options.work / f"ct_{jobs}"
+        for name, (cores, more) in ways.items():
+            out = options.work / f"ct_{len(more)}{cores}"
             shutil.rmtree(out, ignore_errors=True)
             command = ["taskset", "-c", cores, sys.executable, "-m", "medseg", "predict", model, studies, "--out", out]
-            command += ["--jobs", jobs, "--precision", "fp32", "--backend", "torch"]
-            environment = os.environ | {"OMP_NUM_THREADS": str(len(cores.split(",")))}
-            seen[name].append(run_measured([str(word) for word in command], environment, out.with_suffix(".log")))
-            sys.stderr.write(f"{name} {number}: {seen[name][-1]}\n")
-    seconds = {name: statistics.median(run.seconds for run in runs) for name, runs in seen.items()}
+            command += [*more, "--precision", "fp32", "--backend", "torch"]
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            run = run_measured([str(word) for word in command], os.environ, out.with_suffix(".log"))
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            found = {"s": run.seconds, "cpu": cpu, "steady": _steady(out), "mib": run.peak_mib}
+            seen[name].append(found)
+            sys.stderr.write(f"{name} {number}: {found}\n")
+    middle = {
+        name: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for name, runs in seen.items()
+    }
+    one = middle["one"]
     return [
         {
             "work": f"{options.cts} CTs of 256×256×96 as DICOM, cores: {name}",
-            "s": round(taken, 1),
-            "of one": round(seconds["one"] / taken, 2),
-            "peak MiB": round(max(run.peak_mib for run in seen[name])),
+            "s": round(found["s"], 1),
+            "of one": round(one["s"] / found["s"], 2),
+            "steady": round(one["steady"] / found["steady"], 2),
+            "cpu s": round(found["cpu"], 1),
+            "peak MiB": round(found["mib"]),
         }
-        for name, taken in seconds.items()
+        for name, found in middle.items()
     ]
+
+
+def _steady(out: Path) -> float:
+    """Seconds a case from the tenth that was done to the last but ten."""
+    with closing(sqlite3.connect(out / "ledger.sqlite")) as ledger:
+        ends = [end for (end,) in ledger.execute("SELECT changed FROM cases WHERE state = 'done' ORDER BY changed")]
+    skipped = min(10, len(ends) // 4)
+    return (ends[-1 - skipped] - ends[skipped]) / (len(ends) - 1 - 2 * skipped)
 
 
 def _write_cts(folder: Path, count: int) -> None:
