@@ -1,4 +1,4 @@
-"""What `medseg predict` does where INPUTS is an archive: dicomweb+https://host/path?Modality=CT."""
+"""What `medseg predict` does where INPUTS is an archive: pacs:NODE?Modality=CT, or dicomweb+https://host/path?…"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,8 +29,8 @@ def source_of(inputs: list[Path], *, store: bool) -> "tuple[str, Query] | None":
     Raises:
         ConfigError: `store` was given with files.
     """
-    if not store and not any(str(path).startswith("dicomweb+") for path in inputs):
-        return None
+    if not store and not any(str(path).startswith(("dicomweb+", "pacs:")) for path in inputs):
+        return None  # without loading what archives need
     from medseg.errors import ConfigError
     from medseg.workflow.pacs import remote_source
 

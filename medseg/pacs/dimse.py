@@ -1,6 +1,5 @@
 """An archive by DIMSE: C-ECHO, C-FIND, C-GET or C-MOVE, and C-STORE (PS3.4, annexes A, B and C)."""
 
-import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from pydicom.dataset import Dataset
-from pynetdicom import AE, evt
+from pynetdicom import AE
 
-from medseg.errors import ArchiveError, MedsegError, OutputError
+from medseg.errors import ArchiveError, MedsegError
 from medseg.pacs.archive import Place, Stored, Wait, checked_uid, patiently
-from medseg.pacs.arriving import arrive, put_aside, unfinished_name
-from medseg.pacs.association import SYNTAXES, Handlers, NothingAgreedError, associated, require_success
+from medseg.pacs.arrivals import Arrivals
+from medseg.pacs.association import SYNTAXES, NothingAgreedError, associated, require_success
 from medseg.pacs.instances import look_at
 from medseg.pacs.nodes import Node
 from medseg.pacs.query import Found, Query
@@ -76,7 +75,7 @@ class DimseArchive:
 
     def fetch(self, study: str, series: str, wanted: Sequence[str], place: Place) -> Mapping[str, MedsegError]:
         """C-GET on one association, or C-MOVE to ourselves; what is there stays when the archive goes."""
-        arrivals = _Arrivals(place)
+        arrivals = Arrivals(place)
         kinds = self._kinds(study, series) if wanted else {}
 
         def once() -> None:
@@ -164,7 +163,7 @@ class DimseArchive:
         result: list[Found] = self._patiently(once)
         return result
 
-    def _get(self, study: str, series: str, uids: list[str], kinds: list[str], arrivals: "_Arrivals") -> None:
+    def _get(self, study: str, series: str, uids: list[str], kinds: list[str], arrivals: "Arrivals") -> None:
         storage = [(kind, [syntax]) for kind in filter(None, kinds) for syntax in SYNTAXES]
         with associated(
             self.name,
@@ -176,7 +175,7 @@ class DimseArchive:
             for question in _batches(study, series, uids):
                 self._follow(open_one.send_c_get(question, _GET), "a C-GET")
 
-    def _move(self, study: str, series: str, uids: list[str], kinds: list[str], arrivals: "_Arrivals") -> None:
+    def _move(self, study: str, series: str, uids: list[str], kinds: list[str], arrivals: "Arrivals") -> None:
         with (
             self._receiving(kinds, arrivals),
             associated(self.name, self._dimse, [(_MOVE, _PLAIN)]) as open_one,
@@ -190,7 +189,7 @@ class DimseArchive:
                 require_success(self.name, answer, doing)
 
     @contextmanager
-    def _receiving(self, kinds: Sequence[str], arrivals: "_Arrivals") -> Iterator[None]:
+    def _receiving(self, kinds: Sequence[str], arrivals: "Arrivals") -> Iterator[None]:
         """Listen for what the archive sends to our AE title, and to nobody else."""
         entity = AE(self._dimse.our_ae)
         entity.require_called_aet = True
@@ -208,39 +207,6 @@ class DimseArchive:
             yield
         finally:
             server.shutdown()
-
-
-class _Arrivals:
-    """Takes what comes by C-STORE into a place; nothing is acknowledged that is not on the disk."""
-
-    def __init__(self, place: Place) -> None:
-        self._place, self._lock = place, threading.Lock()
-        self.broken: dict[str, MedsegError] = {}
-        self.unwritable: OutputError | None = None
-
-    @property
-    def handlers(self) -> Handlers:
-        return ((evt.EVT_C_STORE, self._take),)
-
-    def has(self, uid: str) -> bool:
-        """Whether it came, whole or broken."""
-        return uid in self.broken or (self._place.folder / f"{uid}.dcm").is_file()
-
-    def _take(self, event: Any) -> int:
-        uid = str(event.request.AffectedSOPInstanceUID)
-        folder = self._place.folder
-        with self._lock:
-            try:
-                arrive([event.encoded_dataset()], folder / f"{checked_uid(uid, 'the archive')}.dcm", uid)
-            except OutputError as error:
-                self.unwritable = error
-                return 0xA700  # out of resources
-            except MedsegError as error:
-                if unfinished_name(folder, uid).exists():
-                    put_aside(unfinished_name(folder, uid), self._place.quarantine, uid, error)
-                self.broken[uid] = error
-                return 0xC000  # cannot understand
-        return 0
 
 
 def _batches(study: str, series: str, uids: Sequence[str]) -> Iterator[Dataset]:

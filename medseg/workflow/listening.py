@@ -19,9 +19,9 @@ from medseg.pacs.archive import Archive
 from medseg.pacs.receiving import Door, Receiver
 from medseg.reporting import Reporter, Silent
 from medseg.workflow.batch_options import BatchOptions
-from medseg.workflow.pacs_batch import purpose_of
 from medseg.workflow.pacs_book import FOLDER, Book, open_book
 from medseg.workflow.pacs_sending import deliver, results_in
+from medseg.workflow.pacs_work import purpose_of
 from medseg.workflow.predicting import predict_listed
 from medseg.workflow.watching import Listing, watch
 
@@ -189,7 +189,7 @@ class _Aftermath:
             if self._send is not None:
                 self._deliver(self._send)
             self._remove_old()
-        except MedsegError as error:
+        except (MedsegError, OSError) as error:  # of the disk; it is tried again
             self._say_once("disk", str(error))
 
     def _deliver(self, archive: Archive) -> None:

@@ -18,9 +18,9 @@ from medseg.reporting import Reporter, Silent
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Brought", "echo", "fetch", "find", "node_of", "remote_source", "require_condition", "store"]
+__all__ = ["Brought", "echo", "fetch", "find", "is_remote", "node_of", "remote_source", "require_condition", "store"]
 
-_SCHEME = "dicomweb+"
+_SCHEME, _NAMED = "dicomweb+", "pacs:"
 _SHOWN = ("PatientID", "StudyDate", "ModalitiesInStudy", "StudyDescription", "AccessionNumber")
 _SHOWN_SERIES = ("Modality", "SeriesNumber", "SeriesDescription", "BodyPartExamined")
 
@@ -39,30 +39,38 @@ class Brought:
 
 
 def node_of(word: str, nodes: Path | None = None) -> Node:
-    """The node of a name, or of a URL `dicomweb+https://host/path`.
+    """The node of a name (`hospital`, or `pacs:hospital`), or of a URL `dicomweb+https://host/path`.
 
     Raises:
         ConfigError: There is none, or the file of nodes does not hold together.
     """
     known = read_nodes(nodes)
-    return node_of_url(word.removeprefix(_SCHEME), known) if word.startswith(_SCHEME) else node_named(word, known)
+    if word.startswith(_SCHEME):
+        return node_of_url(word.removeprefix(_SCHEME), known)
+    return node_named(word.removeprefix(_NAMED), known)
+
+
+def is_remote(word: str) -> bool:
+    """Whether an input is an archive, and no file."""
+    return word.startswith((_SCHEME, _NAMED)) and not Path(word).exists()
 
 
 def remote_source(inputs: Sequence[str | Path]) -> tuple[str, Query] | None:
-    """The archive and the query of an input `dicomweb+https://host/path?Modality=CT`; None where inputs are files.
+    """The archive and the query of an input such as `pacs:hospital?Modality=CT`; None where inputs are files.
 
     Raises:
         ConfigError: There are other inputs beside it, or the query cannot be understood.
     """
     words = [str(word) for word in inputs]
-    if not any(word.startswith(_SCHEME) for word in words):
+    if not any(map(is_remote, words)):
         return None
     if len(words) > 1:
         raise ConfigError("inputs", "an archive beside others", "Give one archive, or files.")
     url, _, asked = words[0].partition("?")
-    scheme, _, rest = url.partition(":")
-    # A path of the command line has lost one of the slashes.
-    return f"{scheme}://{rest.lstrip('/')}", Query.of(parse_qsl(asked, keep_blank_values=True))
+    if url.startswith(_SCHEME):
+        scheme, _, rest = url.partition(":")
+        url = f"{scheme}://{rest.lstrip('/')}"  # a path of the command line has lost one of the slashes
+    return url, Query.of(parse_qsl(asked, keep_blank_values=True))
 
 
 def echo(word: str, *, nodes: Path | None = None, way: Way | None = None) -> str:

@@ -17,7 +17,8 @@ FOLDER = "archive"  # below OUT: this book, what is fetched or received at the m
 _NAME = "book.sqlite"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS studies (
-    study TEXT PRIMARY KEY, purpose TEXT NOT NULL, cases TEXT NOT NULL, instances TEXT NOT NULL, done REAL NOT NULL);
+    study TEXT PRIMARY KEY, purpose TEXT NOT NULL, cases TEXT NOT NULL, instances TEXT NOT NULL, told TEXT NOT NULL,
+    done REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS sent (
     node TEXT NOT NULL, path TEXT NOT NULL, sha TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (node, path, sha));
 """
@@ -41,10 +42,29 @@ class Book:
         rows = self._do("SELECT study, cases FROM studies WHERE purpose = ? ORDER BY rowid", (purpose,))
         return {study: json.loads(cases) for study, cases in rows}
 
-    def enter(self, study: str, purpose: str, cases: Iterable[str], instances: Iterable[str] = ()) -> None:
-        """A study is done: its cases are in the ledger, finished or failed."""
-        values = (study, purpose, json.dumps(sorted(cases)), json.dumps(sorted(instances)), time.time())
-        self._do("INSERT OR REPLACE INTO studies VALUES (?, ?, ?, ?, ?)", values)
+    def enter(
+        self, study: str, purpose: str, cases: Iterable[str], instances: Iterable[str] = (), told: str = ""
+    ) -> None:
+        """A study is done: its cases are in the ledger, finished or failed.
+
+        Args:
+            study: It.
+            purpose: What for.
+            cases: Of it.
+            instances: That it had.
+            told: How many instances the archive said that it has, with those that we did not want.
+        """
+        values = (study, purpose, json.dumps(sorted(cases)), json.dumps(sorted(instances)), told, time.time())
+        self._do("INSERT OR REPLACE INTO studies VALUES (?, ?, ?, ?, ?, ?)", values)
+
+    def told(self, study: str) -> str:
+        """How many instances the archive said that a study has, when it was last looked at."""
+        rows = self._do("SELECT told FROM studies WHERE study = ?", (study,))
+        return rows[0][0] if rows else ""
+
+    def retell(self, study: str, told: str) -> None:
+        """The archive says another number, and it was looked why."""
+        self._do("UPDATE studies SET told = ? WHERE study = ?", (told, study))
 
     def instances(self, study: str) -> set[str]:
         """The instances that a study had when it was done; none where it was not."""
@@ -54,10 +74,6 @@ class Book:
     def older(self, moment: float) -> dict[str, list[str]]:
         """The cases of each study that was done before a moment, in seconds since 1970."""
         return {study: json.loads(cases) for study, cases in self._do(_OLDER, (moment,))}
-
-    def forget(self, study: str) -> None:
-        """A study is to be done again."""
-        self._do("DELETE FROM studies WHERE study = ?", (study,))
 
     def unsent(self, node: str, results: Mapping[str, str]) -> list[str]:
         """The paths of those results, given with their SHA-256, that a node has not got from us."""

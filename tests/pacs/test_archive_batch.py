@@ -64,6 +64,23 @@ def test_a_new_study_is_done_and_the_others_are_not_fetched_again(orthanc, node,
     assert len(list((tmp_path / "out").glob("*/mask.nii.gz"))) == 5
 
 
+def test_a_study_that_has_grown_is_done_again_and_our_results_make_it_no_other(orthanc, node, studies, tmp_path):
+    files = fill(orthanc, studies)
+    late = [path for path in files if pydicom.dcmread(path).InstanceNumber == 4]
+    for path in late:
+        orthanc.remove(pydicom.dcmread(path).SOPInstanceUID)
+    options = BatchOptions(jobs=0, writing=Writing(("seg",), codes=CODES))
+    _run(node, tmp_path / "out", options=options, store=True)
+    masks = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*/mask.nii.gz")}
+    _run(node, tmp_path / "out", options=options, store=True)
+    assert {path: path.stat().st_mtime_ns for path in masks} == masks
+    orthanc.put(late[0].read_bytes())
+    done = _run(node, tmp_path / "out", options=options, store=True)
+    assert len(done.predictions.cases) == 4
+    assert sum(path.stat().st_mtime_ns != before for path, before in masks.items()) == 1
+    assert done.delivery.sent == 1
+
+
 def test_a_broken_instance_fails_its_study_alone_until_it_is_mended(orthanc, node, studies, tmp_path):
     fill(orthanc, studies)
     victim = sorted((studies / "PAT0003").glob("*.dcm"))[0]

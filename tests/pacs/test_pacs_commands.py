@@ -68,6 +68,18 @@ def test_a_batch_under_pseudonyms_leaves_no_name(orthanc, nodes, studies, tmp_pa
     assert len(pd.read_csv(out / "cases.csv")) == 4
 
 
+def test_a_batch_from_a_node_that_speaks_dimse_alone(orthanc, studies, tmp_path):
+    fill(orthanc, studies)
+    (tmp_path / "codes.yaml").write_text("foreground: lesion\n")
+    nodes = tmp_path / "old.yaml"
+    nodes.write_text(f"old: {{dimse: {{host: 127.0.0.1, port: {orthanc.dicom}, ae: ORTHANC}}}}\n")
+    words = ("predict", "classical:otsu", "pacs:old?Modality=CT&StudyDate=-20240102", "--out", tmp_path / "out")
+    more = ("--jobs", 0, "--write", "seg", "--codes", tmp_path / "codes.yaml", "--store", "--nodes", nodes)
+    assert "2 results stored, 0 were there" in _medseg(*words, *more)
+    assert "0 results stored, 0 were there" in _medseg(*words, *more)
+    assert len(orthanc.found(Modality="SEG")) == 2
+
+
 def test_what_has_no_meaning_for_an_archive_is_refused(orthanc, nodes, tmp_path):
     words = ("predict", "classical:otsu", f"dicomweb+{orthanc.url}?Modality=CT", "--out", tmp_path, "--nodes", nodes)
     for option in ("--dry-run", "--watch", "--redo", "--store"):

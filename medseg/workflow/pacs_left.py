@@ -1,0 +1,69 @@
+"""Which studies of an archive are still to be done, or have become others since they were."""
+
+import shutil
+from collections.abc import Sequence
+
+from medseg.batch.resuming import intact_in
+from medseg.ledger.entries import DONE, FAILED
+from medseg.pacs.archive import Archive
+from medseg.pacs.query import Found, Query
+from medseg.workflow.pacs_work import Work, ended_in
+
+__all__ = ["instances_told", "left_of"]
+
+
+def left_of(work: Work, found: Sequence[Found], archive: Archive, asked: Query) -> list[str]:
+    """The studies to be done, those whose files are here already before the others; what else is here is removed.
+
+    A study of which the archive tells another number of instances than before is looked at: what we have stored there
+    ourselves makes it no other one.
+
+    Args:
+        work: The batch.
+        found: The studies that are meant.
+        archive: Has them.
+        asked: Which of their series are meant.
+
+    Raises:
+        ArchiveError: It cannot be asked.
+    """
+    done = work.book.done(work.purpose)
+    entries, intact = ended_in(work.out), intact_in(work.out)
+
+    def stays(case: str) -> bool:
+        entry = entries.get(case)
+        if entry is None or (entry.state == DONE and not intact(entry)):
+            return False
+        return entry.state != FAILED or not work.options.retry_failed
+
+    def is_left(study: Found) -> bool:
+        cases = done.get(work.names.uid(study.uid))
+        return cases is None or not all(map(stays, cases)) or _has_changed(work, study, archive, asked)
+
+    left = [study.uid for study in found if is_left(study)]
+    wanted = {work.names.uid(study) for study in left}
+    for folder in work.fetched.glob("*"):
+        if folder.name not in wanted:
+            shutil.rmtree(folder, ignore_errors=True)
+    return sorted(left, key=lambda study: not (work.fetched / work.names.uid(study)).is_dir())
+
+
+def instances_told(study: Found) -> str:
+    """How many instances an archive says that a study has; "" where it does not."""
+    return study.values.get("NumberOfStudyRelatedInstances", "")
+
+
+def _has_changed(work: Work, study: Found, archive: Archive, asked: Query) -> bool:
+    name, told = work.names.uid(study.uid), instances_told(study)
+    if told == work.book.told(name):
+        return False
+    now = {
+        work.names.uid(uid)
+        for series in archive.series(study.uid)
+        if asked.has_series(series.values)
+        for uid in archive.instances(study.uid, series.uid)
+    }
+    if now == work.book.instances(name):
+        work.book.retell(name, told)
+        return False
+    return True
