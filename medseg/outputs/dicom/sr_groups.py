@@ -56,6 +56,14 @@ class Subject:
         """The image's grid."""
         return self.segmentation.geometry
 
+    @property
+    def picture(self) -> tuple[str, str, list[int] | None]:
+        """Of a 2D image its class and UID, and which frame it is of one that has several."""
+        at, frame = self.source.frames[0] if self.source.frames else (0, 1)
+        one = self.source.datasets[at]
+        several = int(one.get("NumberOfFrames") or 1) > 1
+        return str(one.SOPClassUID), str(one.SOPInstanceUID), [frame] if several else None
+
 
 def of_region(subject: Subject, label: Label, row: Row) -> list[Any]:
     """The groups of one region: content sequences of highdicom."""
@@ -131,8 +139,7 @@ def _segment(subject: Subject, label: Label, row: Row) -> Any:
     seg = (str(head.SOPClassUID), str(head.SOPInstanceUID))
     if subject.geometry.ndim == 3:
         return sr.ReferencedSegment(*seg, number, source_series=sr.SourceSeriesForSegmentation(subject.source.series))
-    first = subject.source.first
-    image = sr.SourceImageForSegmentation(str(first.SOPClassUID), str(first.SOPInstanceUID))
+    image = sr.SourceImageForSegmentation(*subject.picture)
     frames = [frame for frame, (_k, of) in enumerate(subject.seg.frames.places, start=1) if of in (number, 0)]
     segment = sr.ReferencedSegmentationFrame(*seg, frames, number, image)
     del segment[0].ReferencedSOPSequence[0].ReferencedSegmentNumber
@@ -172,12 +179,11 @@ def _coordinates(subject: Subject, ends: np.ndarray) -> list[Any] | None:
 
     if not np.isfinite(ends.astype(float)).all():
         return None
-    first = subject.source.first
     if subject.geometry.ndim == 2:
-        image = sr.SourceImageForRegion(str(first.SOPClassUID), str(first.SOPInstanceUID))
+        image = sr.SourceImageForRegion(*subject.picture)
         pixels = subject.geometry.to_index(ends) + 0.5  # SCOORD counts from the corner of the first pixel
         return [sr.CoordinatesForMeasurement("POLYLINE", pixels, image)]
-    frame_of_reference = str(first.get("FrameOfReferenceUID", "") or "")
+    frame_of_reference = str(subject.source.first.get("FrameOfReferenceUID", "") or "")
     if not frame_of_reference:
         return None
     return [sr.CoordinatesForMeasurement3D("POLYLINE", ends.astype(float) * LPS, frame_of_reference)]

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from dicom_sources import LPS, complaints, ct_series, enhanced_ct, oblique
+from dicom_sources import LPS, complaints, ct_series, enhanced_ct, oblique, radiograph
 from highdicom.sr import srread
+from pydicom.uid import UltrasoundMultiFrameImageStorage
 
 from medseg.geometry import Geometry
 from medseg.image import Image, Segmentation
@@ -99,3 +100,28 @@ def test_dciodvfy_finds_no_error_in_any(written):
     for path in sorted(written[2].rglob("*.dcm")):
         told = [line for line in complaints(path) if not any(said in line for said in ALLOWED)]
         assert told == [], path.name
+
+
+def test_a_frame_of_a_cine_loop_is_named_with_its_number(tmp_path):
+    path = radiograph(tmp_path / "loop.dcm", np.zeros((20, 48)))
+    loop = pydicom.dcmread(path)
+    loop.Rows, loop.NumberOfFrames, loop.Modality = 16, 3, "US"
+    loop.SOPClassUID = loop.file_meta.MediaStorageSOPClassUID = UltrasoundMultiFrameImageStorage
+    loop.save_as(path)
+    image = read_image(path, options=ReadOptions(frame=1))
+    mask = np.zeros(image.geometry.shape, np.uint8)
+    mask[3:8, 4:9] = 1
+    segmentation = Segmentation(mask, image.geometry, LABELS)
+    writing = writing_of("sr,capture")
+    assert writing is not None
+    table = measure_segmentation(image, segmentation, case="c")
+    writing.of(AUTHOR).write(tmp_path / "out", "c", image, segmentation, table)
+
+    content = srread(tmp_path / "out" / "sr.dcm").content
+    (plane,) = content.get_planar_roi_measurement_groups()
+    assert plane.referenced_segmentation_frame[1].referenced_frame_numbers == [2]
+    line = content.get_image_measurement_groups()[0].get_measurements()[0]
+    assert line.referenced_coordinates[0].ContentSequence[0].referenced_frame_numbers == [2]
+    picture = pydicom.dcmread(tmp_path / "out" / "capture" / "0001.dcm")
+    assert picture.SourceImageSequence[0].ReferencedFrameNumber == 2
+    assert complaints(tmp_path / "out" / "sr.dcm") == []
