@@ -13,7 +13,7 @@ from reporters import Listener
 import medseg
 from medseg.cli import main
 from medseg.datasets.settings import DatasetSettings
-from medseg.errors import ConfigError, LabelError
+from medseg.errors import ConfigError, LabelError, MissingExtraError
 from medseg.io import read_segmentation
 from medseg.workflow.opening import opened_dataset
 
@@ -191,3 +191,10 @@ def test_training_asks_for_codes_that_are_missing(blobs, tmp_path):
     _dataset, labels = opened_dataset(DatasetSettings(**asked), told)
     assert labels.labels[0].coding.region.meaning == "Liver"
     assert [said for said in told.said if said.startswith("No DICOM codes are known of high:")]
+
+
+def test_without_highdicom_a_report_is_refused_before_the_first_case(studies, tmp_path, monkeypatch):
+    monkeypatch.setattr("medseg.outputs.dicom.writing.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"medseg\[dicom\]"):
+        medseg.predict(OTSU, studies, tmp_path / "out", write="sr", codes=CODES)
+    assert not (tmp_path / "out").exists()
