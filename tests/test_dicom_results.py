@@ -194,7 +194,8 @@ def test_training_asks_for_codes_that_are_missing(blobs, tmp_path):
 
 
 def test_without_highdicom_a_report_is_refused_before_the_first_case(studies, tmp_path, monkeypatch):
-    monkeypatch.setattr("medseg.outputs.dicom.writing.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "highdicom", None)
+    monkeypatch.delitem(sys.modules, "highdicom.sr", raising=False)
     with pytest.raises(MissingExtraError, match=r"medseg\[dicom\]"):
         medseg.predict(OTSU, studies, tmp_path / "out", write="sr", codes=CODES)
     assert not (tmp_path / "out").exists()
