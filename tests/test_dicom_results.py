@@ -166,6 +166,9 @@ def test_a_radiograph_has_a_seg_and_no_contours(tmp_path, command):
     assert len(pd.read_csv(tmp_path / "out" / "regions.csv")) == 1
     (seg,), (report,) = (list((tmp_path / "out").rglob(name)) for name in ("seg.dcm", "sr.dcm"))
     assert complaints(seg) == complaints(report) == []
+    both = medseg.predict(OTSU, tmp_path / "in", tmp_path / "both", write="seg,rtstruct", codes=CODES).cases
+    assert "no contours were written" in both["warnings"].item()
+    assert [path.name for path in (tmp_path / "both").rglob("*.dcm")] == ["seg.dcm"]
     failed = medseg.predict(OTSU, tmp_path / "in", tmp_path / "other", write="rtstruct").failed
     assert "without a place in space" in failed["error"].item()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from medseg.config import read_yaml
-from medseg.errors import ConfigError
+from medseg.errors import ConfigError, InputError
 from medseg.image import Image, Segmentation
 from medseg.labels import Labels
 from medseg.outputs.dicom.identity import Author
@@ -90,7 +90,7 @@ class Writing:
             regions: The region table, by which regions are tracked.
 
         Raises:
-            InputError: The image was not read from DICOM, or is not what an object needs.
+            InputError: The image was not read from DICOM; or contours alone are asked for, which it cannot have.
             OutputError: A file cannot be written.
         """
         source = source_of(image)
@@ -116,7 +116,13 @@ class Writing:
         if "rtstruct" in paths:
             from medseg.outputs.dicom.rtstruct import write_rtstruct
 
-            write_rtstruct(paths["rtstruct"], source, coded, self.author)
+            try:
+                write_rtstruct(paths["rtstruct"], source, coded, self.author)
+            except InputError as error:  # a picture, say, whose other objects are worth having
+                if len(paths) == 1:
+                    raise
+                notes.append(f"no contours were written: {error}")
+                del paths["rtstruct"]
         written = list(paths.values())
         if "capture" in paths:
             from medseg.outputs.dicom.capture import write_capture
