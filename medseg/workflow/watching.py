@@ -39,6 +39,7 @@ def watch(
     series: str | None = None,
     reporter: Reporter | None = None,
     named: bool = True,
+    settled: Callable[[Sequence[Unit]], object] = lambda units: None,
 ) -> int:
     """Predict what comes into a folder, until Ctrl-C.
 
@@ -54,6 +55,7 @@ def watch(
         series: As in `medseg.predict`.
         reporter: Told of what comes, and of what is left.
         named: Whether studies are named in what is told; else counted.
+        settled: Called with the studies that are taken, before they are listed.
 
     Returns:
         How many cases have failed, of all in the tables.
@@ -67,13 +69,20 @@ def watch(
         raise ConfigError("--out", f"{out} lies in the inbox, which would take its masks", "Choose another folder.")
     taken = _Taken(inbox, out, parse_series_rule(series) if series else None, reporter or Silent(), named=named)
     try:
-        _follow(Inbox(inbox, quiet), taken, run, quiet, once)
+        _follow(Inbox(inbox, quiet), taken, run, settled, quiet, once)
     except KeyboardInterrupt:
         taken.reporter.say("Ended; the same command goes on")
     return _failed(out)
 
 
-def _follow(box: Inbox, taken: "_Taken", run: Callable[[Listing], "Predictions"], quiet: float, once: bool) -> None:
+def _follow(
+    box: Inbox,
+    taken: "_Taken",
+    run: Callable[[Listing], "Predictions"],
+    settled: Callable[[Sequence[Unit]], object],
+    quiet: float,
+    once: bool,
+) -> None:
     pause = max(min(_LONGEST_PAUSE, quiet / 3), 0.2)
     there, ends = True, time.monotonic() + quiet + _SLACK
     taken.reporter.say(f"Watching {box.root}: a study is taken when it was quiet for {quiet:g} s; Ctrl-C ends")
@@ -88,6 +97,7 @@ def _follow(box: Inbox, taken: "_Taken", run: Callable[[Listing], "Predictions"]
             taken.reporter.say(text)
             there = look.there
         if look.settled:
+            settled(look.settled)
             taken.take(look)
             run(taken.listing)
         if once and time.monotonic() >= ends:
