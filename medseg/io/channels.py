@@ -9,6 +9,7 @@ import numpy as np
 from medseg import room
 from medseg.errors import GeometryError, GridMismatchError, InputError, UnknownSpacingError
 from medseg.image import Image
+from medseg.io.dicom.instances import Instances
 from medseg.io.grids import exact_turn, mismatch
 from medseg.options import ReadOptions
 from medseg.resample import covered, resample
@@ -54,9 +55,11 @@ def united(images: Sequence[Image], options: ReadOptions) -> Image:
         for number, image in enumerate(images)
     ]
     notes = [note for image in images for note in image.notes]
+    header = reference.header
     return replace(
         reference,
         voxels=_stacked([voxels for voxels, _ in placed]),
+        header=header.with_channels(one.header for one in images) if isinstance(header, Instances) else header,
         notes=(*notes, *(note for _, said in placed for note in said)),
         facts={**reference.facts, **_other_units(reference, images)},
     )

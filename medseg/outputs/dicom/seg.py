@@ -167,7 +167,8 @@ def _head(
 ) -> "Dataset":
     storage = _LABEL_MAP if kind == "LABELMAP" else _SEGMENTATION
     told = json.dumps([asdict(one) for one in segments], default=str)
-    content = (kind, frames.digest, hashlib.sha256(told.encode()).hexdigest(), repr(geometry.affine.tolist()))
+    others = [str(one.SOPInstanceUID) for one in source.beside]
+    content = (kind, frames.digest, hashlib.sha256(told.encode()).hexdigest(), repr(geometry.affine.tolist()), *others)
     ds = begun(source, author, storage, "SEG", "Segmentation", *content)
     ds.DeviceSerialNumber = author.model_hash[:64] or "none"
     ds.SeriesNumber = 9001
@@ -193,7 +194,7 @@ def _refer(ds: "Dataset", source: Source) -> None:
     from pydicom import Dataset
 
     by_series: dict[str, list[Dataset]] = {}
-    for one in source.datasets:
+    for one in (*source.datasets, *source.beside):
         by_series.setdefault(str(one.SeriesInstanceUID), []).append(reference(one))
     listed = []
     for uid, instances in by_series.items():

@@ -35,11 +35,13 @@ class Source:
         frames: Of each slice of the image's grid (one for a 2D image) the index of its data set and the number of its
             frame, from 1; empty where the pixels of a slice are not those of one frame, as in an image that was
             resampled.
+        beside: Headers of the instances of other channels.
     """
 
     where: Path
     datasets: "tuple[Dataset, ...]"
     frames: tuple[tuple[int, int], ...]
+    beside: "tuple[Dataset, ...]" = ()
 
     @property
     def first(self) -> "Dataset":
@@ -81,13 +83,18 @@ def source_of(image: Image) -> Source:
         found = "was not read from DICOM images, to which a DICOM object must refer"
         raise InputError(where, found, "Pass the DICOM series; `medseg convert --like SERIES` lays a mask on one.")
     files = tuple(dict.fromkeys(path for path, _frame in image.header.slices))
-    datasets = tuple(_header(path) for path in files)
-    for path, one in zip(files, datasets, strict=True):
-        _require_uids(path, one)
+    datasets, beside = (tuple(_named_header(path) for path in paths) for paths in (files, image.header.beside))
     index = {path: number for number, path in enumerate(files)}
     frames = tuple((index[path], (frame or 0) + 1) for path, frame in image.header.slices)
     fits = guarded(where, lambda: _fits(image.geometry, datasets, frames))
-    return Source(where, datasets, frames if fits else ())
+    return Source(where, datasets, frames if fits else (), beside)
+
+
+def _named_header(path: Path) -> "Dataset":
+    """The header of an instance that has the UIDs by which it is named."""
+    one = _header(path)
+    _require_uids(path, one)
+    return one
 
 
 def _header(path: Path) -> "Dataset":

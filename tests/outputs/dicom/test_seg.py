@@ -13,6 +13,7 @@ from medseg.image import Segmentation
 from medseg.io import read_image, read_segmentation
 from medseg.io.dicom.structures.colours import cielab_of_rgb, rgb_of_cielab
 from medseg.labels import Labels
+from medseg.options import ReadOptions
 from medseg.outputs.dicom import seg as module
 from medseg.outputs.dicom.identity import Author
 from medseg.outputs.dicom.pixels import packed
@@ -55,6 +56,21 @@ def test_patient_and_study_are_the_source_s_and_the_series_is_its_own(image, tmp
     (referred,) = ds.ReferencedSeriesSequence
     assert referred.SeriesInstanceUID == first.SeriesInstanceUID
     assert [one.ReferencedSOPInstanceUID for one in referred.ReferencedInstanceSequence] == list(source_of(image).uids)
+
+
+def test_all_channels_are_named_as_what_it_was_made_from(image, tmp_path):
+    other = ct_series(tmp_path / "other", oblique((12, 10, 6), (1.6, 2.2, 3.0)))
+    both = read_image([image.source, other], options=ReadOptions(resample_channels=True, across_frames=True))
+    source = source_of(both)
+    assert source.uids == source_of(image).uids  # by whose slices the frames lie
+    ds = pydicom.dcmread(write_seg(tmp_path / "seg.dcm", made_of(both, spots())))
+    named = [
+        [one.ReferencedSOPInstanceUID for one in item.ReferencedInstanceSequence]
+        for item in ds.ReferencedSeriesSequence
+    ]
+    assert named == [list(source.uids), [str(pydicom.dcmread(path).SOPInstanceUID) for path in sorted(other.iterdir())]]
+    assert complaints(tmp_path / "seg.dcm") == []
+    assert made_of(both, spots()).uid != made_of(image, spots()).uid
 
 
 def test_each_frame_names_its_segment_its_place_and_its_image(image, tmp_path):
