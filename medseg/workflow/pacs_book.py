@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS studies (
 CREATE TABLE IF NOT EXISTS sent (
     node TEXT NOT NULL, path TEXT NOT NULL, sha TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (node, path, sha));
 """
-_OLDER = "SELECT study, cases FROM studies WHERE done < ?"
+_OLDER = "SELECT study, cases FROM studies WHERE purpose = ? AND done < ?"
 Result = tuple[str, str]  # path below OUT, SHA-256
 
 
@@ -71,9 +71,9 @@ class Book:
         rows = self._do("SELECT instances FROM studies WHERE study = ?", (study,))
         return set(json.loads(rows[0][0])) if rows else set()
 
-    def older(self, moment: float) -> dict[str, list[str]]:
-        """The cases of each study that was done before a moment, in seconds since 1970."""
-        return {study: json.loads(cases) for study, cases in self._do(_OLDER, (moment,))}
+    def older(self, purpose: str, moment: float) -> dict[str, list[str]]:
+        """The cases of each study that was done for a purpose before a moment, in seconds since 1970."""
+        return {study: json.loads(cases) for study, cases in self._do(_OLDER, (purpose, moment))}
 
     def unsent(self, node: str, results: Mapping[str, str]) -> list[str]:
         """The paths of those results, given with their SHA-256, that a node has not got from us."""

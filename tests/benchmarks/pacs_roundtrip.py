@@ -85,6 +85,11 @@ def web(folder: Path, orthanc: Orthanc, studies: Path, count: int) -> None:
     _say(f"web: {count} studies ({len(files)} instances), each SEG equal to its mask, one SR each; {seconds:.1f} s")
 
 
+def _received(out: Path) -> int:
+    """Instances in the queue; of a folder that is removed meanwhile none."""
+    return sum(name.endswith(".dcm") for *_, names in os.walk(out / "archive" / "received") for name in names)
+
+
 def listener(folder: Path, orthanc: Orthanc, studies: Path, count: int) -> None:
     """Push from two senders; the listener is killed three times."""
     files = sorted(studies.rglob("*.dcm"))
@@ -109,9 +114,9 @@ def listener(folder: Path, orthanc: Orthanc, studies: Path, count: int) -> None:
     for sender in senders:
         sender.start()
     for share in (0.25, 0.6):
-        _until(lambda share=share: len(list(received.rglob("*.dcm"))) >= share * len(files), process)
+        _until(lambda share=share: _received(folder / "out") >= share * len(files), process)
         _kill(process)
-        _say(f"listener: killed with {len(list(received.rglob('*.dcm')))} of {len(files)} instances received")
+        _say(f"listener: killed with {_received(folder / 'out')} of {len(files)} instances received")
         process = _start(folder, words)
     for sender in senders:
         sender.join()
