@@ -66,13 +66,15 @@ class Patient:
             pseudonyms: What takes the place of ids.
             named: Whether the institution may still be named.
         """
-        identifiers = _IDENTIFIERS if named else _IDENTIFIERS + _INSTITUTION
+        identifiers = frozenset(_IDENTIFIERS if named else _IDENTIFIERS + _INSTITUTION)
         name, number = _said(dataset, "PatientName"), _said(dataset, "PatientID")
         known = number or "|".join((name, _said(dataset, "PatientBirthDate"))).strip("|")
-        people = [str(one) for element in _elements(dataset) if element.VR == "PN" for one in _values(element)]
-        numbers = [
-            str(one) for element in _elements(dataset) if element.keyword in identifiers for one in _values(element)
-        ]
+        people, numbers = [], []
+        for element in _elements(dataset):
+            if element.VR == "PN":
+                people += [str(one) for one in _values(element)]
+            elif element.keyword in identifiers:
+                numbers += [str(one) for one in _values(element)]
         days = pseudonyms.days(known or _said(dataset, "StudyInstanceUID"))
         return cls(pseudonyms.of("patient", known), days, known_names(people, numbers))
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pydicom
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import (
     UID,
@@ -32,6 +33,8 @@ from medseg.pseudonyms import Pseudonyms
 __all__ = ["IMPLEMENTATION", "OneFile", "Outcome"]
 
 IMPLEMENTATION: Final = "2.25.171260434298424376049735637113471843047"  # a UID of this program, made once at random
+_UNDEFINED: Final = 2**32 - 1
+_CUT_OFF: Final = " in file "  # ... how its warnings of that kind go on, and no others
 _DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _UNCHECKED: Final = ("CT", "MR", "PT", "SEG", "SR", "RTSTRUCT", "RTDOSE", "RTPLAN", "REG", "PR", "KO")
 _DATES: Final = {"keep": "UNMODIFIED", "shift": "MODIFIED", "remove": "REMOVED"}
@@ -99,9 +102,13 @@ class OneFile:
             OSError: The disk is full, or may not be written to.
         """
         try:
-            with warnings.catch_warnings(), pydicom.config.disable_value_validation():
-                warnings.simplefilter("ignore")  # pydicom's, of values that break rules: they go, or stay as they are
-                return self._any_kind(path, names, target)
+            with warnings.catch_warnings(record=True) as heard, pydicom.config.disable_value_validation():
+                warnings.simplefilter("always")
+                found = self._any_kind(path, names, target)
+            # pydicom only warns of a sequence or of compressed pixels that the end of the file has cut off.
+            if any(_CUT_OFF in str(one.message) for one in heard):
+                raise RefusedError("ends in the middle of an attribute")
+            return found
         except RefusedError as error:
             return Outcome(names[0], error.outcome, error.reason), Original()
         except Exception as error:  # a text of pydicom's may quote the very value that must not be seen
@@ -157,9 +164,13 @@ def _original(dataset: Dataset, days: str) -> Original:
 
 def _read(path: Path) -> Dataset:
     try:
-        dataset = pydicom.dcmread(path, force=True)
+        with path.open("rb") as file:
+            dataset = pydicom.dcmread(file, force=True)
+            whole = file.tell() == path.stat().st_size
     except Exception as error:
-        raise RefusedError(f"cannot be read ({type(error).__name__})") from error
+        raise RefusedError(f"is broken ({type(error).__name__})") from error
+    if not whole or any(_is_short(dataset.get_item(tag)) for tag in dataset.keys()):  # noqa: SIM118 - not its elements
+        raise RefusedError("is broken: it cannot be read to its end")
     if dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
         raise RefusedError("is a directory of a medium (DICOMDIR), which would no longer fit", "skipped")
     for keyword in ("SOPClassUID", "SOPInstanceUID"):  # some programs empty these and leave them in the file's head
@@ -172,6 +183,13 @@ def _read(path: Path) -> Dataset:
         dataset.file_meta.TransferSyntaxUID = _syntax(bool(implicit), bool(little))
     check_length(dataset)
     return dataset
+
+
+def _is_short(element: Any) -> bool:
+    """Whether an attribute, as it was read, has fewer bytes than it says."""
+    if not isinstance(element, RawDataElement) or element.length == _UNDEFINED:
+        return False
+    return len(element.value or b"") < element.length
 
 
 def _syntax(implicit: bool, little: bool) -> UID:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pydicom import Dataset
 from pydicom.encaps import generate_frames
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from medseg.deidentify.blank_rules import BlankRule
 from medseg.deidentify.refusal import RefusedError
@@ -17,7 +17,8 @@ from medseg.io.dicom.decoding import DECODED, DESCRIBED_BY, decoded
 __all__ = ["blank", "check_length", "clear_overlay_bits", "first_frame"]
 
 _NATIVE = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL")
-Box = tuple[int, int, int, int]
+_OTHER_PIXELS = ("FloatPixelData", "DoubleFloatPixelData", "PixelDataProviderURL", "SpectroscopyData")
+_ITEM = b"\xfe\xff\x00\xe0"
 
 
 def check_length(dataset: Dataset) -> None:
@@ -26,7 +27,16 @@ def check_length(dataset: Dataset) -> None:
     Raises:
         RefusedError: The file was cut off.
     """
-    if "PixelData" not in dataset or dataset.file_meta.TransferSyntaxUID.is_compressed:
+    if "PixelData" not in dataset:
+        described = "Image Storage" in UID(dataset.SOPClassUID).name or (
+            "BitsAllocated" in dataset and "Rows" in dataset
+        )
+        if described and not any(keyword in dataset for keyword in _OTHER_PIXELS):
+            raise RefusedError("its pixels are missing")
+        return
+    if _compressed(dataset):
+        if not _whole_fragments(dataset.PixelData, _frames(dataset)):
+            raise RefusedError("its pixels end before its header says")
         return
     rows, columns = dataset.get("Rows") or 0, dataset.get("Columns") or 0
     bits = (
@@ -36,6 +46,17 @@ def check_length(dataset: Dataset) -> None:
         bits = bits * 2 // 3
     if len(dataset.PixelData) < -(-bits // 8):
         raise RefusedError("its pixels end before its header says")
+
+
+def _whole_fragments(data: bytes, frames: int) -> bool:
+    """Whether every fragment of compressed pixels is as long as it says, and there are enough of them (PS3.5, A.4)."""
+    at, count = 0, 0
+    while at < len(data):
+        if data[at : at + 4] != _ITEM or at + 8 > len(data):
+            return False
+        at += 8 + int.from_bytes(data[at + 4 : at + 8], "little")
+        count += 1
+    return at == len(data) and count > frames  # the first tells where frames begin
 
 
 def clear_overlay_bits(dataset: Dataset) -> bool:

@@ -53,12 +53,13 @@ def safe_tags(dataset: Any) -> frozenset[int]:
         dataset: pydicom's Dataset; items of its sequences have tags of their own.
     """
     kept: set[int] = set()
-    for tag in list(dataset.keys()):
-        if tag.group % 2 == 0 or tag.element < 0x1000:
-            continue
+    creators: dict[int, str] = {}
+    for tag in [tag for tag in dataset.keys() if tag.is_private and tag.element >= 0x1000]:  # noqa: SIM118 - tags
         reserved = (tag.group << 16) | (tag.element >> 8)
-        creator = str(dataset[reserved].value or "").strip() if reserved in dataset else ""
-        if is_safe(creator, tag.group, tag.element & 0xFF, dataset[tag].value):
+        if reserved not in creators:
+            creators[reserved] = str(dataset[reserved].value or "").strip() if reserved in dataset else ""
+        known = (creators[reserved], tag.group, tag.element & 0xFF)
+        if known in SAFE and is_safe(*known, dataset[tag].value):
             kept |= {int(tag), reserved}
     return frozenset(kept)
 

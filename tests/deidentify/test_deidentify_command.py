@@ -115,6 +115,18 @@ def test_encodings_stay_as_they_are(test_data, tmp_path, name):
     assert np.array_equal(*(SimpleITK.GetArrayFromImage(picture) for picture in pictures))
 
 
+@pytest.mark.parametrize("name", ["693_J2KI", "emri_small_RLE", "reportsi", "rtstruct", "CT_small", "JPEG2000"])
+@pytest.mark.parametrize("left", [0.9, 0.75, 0.5])
+def test_a_file_that_was_cut_off_is_no_shorter_object(test_data, tmp_path, name, left):
+    whole = (test_data / "dicom_pydicom" / f"{name}.dcm").read_bytes()
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "cut.dcm").write_bytes(whole[: int(left * len(whole))])
+    code, said = run(tmp_path / "in", tmp_path / "out", "--key", tmp_path / "key")
+    assert code == 1, said
+    assert "cut.dcm: " in said
+    assert not list((tmp_path / "out").rglob("*.dcm"))
+
+
 def test_structures_still_lie_on_their_images(test_data, tmp_path):
     source = test_data / "dicom_series" / "sts_002" / "CT"
     code, said = run(source, tmp_path / "out", "--key", tmp_path / "key", "--descriptions", "clean", "--dates", "shift")
@@ -138,7 +150,7 @@ def test_the_command_says_what_failed_and_where_and_the_report_does_not(tmp_path
     (tmp_path / "in" / "SECRETname.dcm").write_bytes((tmp_path / "in" / "good.dcm").read_bytes()[:-50])
     code, said = run(tmp_path / "in", tmp_path / "out", "--key", tmp_path / "key", "--json")
     assert code == 1
-    assert "SECRETname.dcm: its pixels end before its header says" in said
+    assert "SECRETname.dcm: is broken: it cannot be read to its end" in said
     assert json.loads(said[said.index("{") :])["files"] == {"done": 1, "failed": 1}
     assert "SECRETname" not in (tmp_path / "out" / "report.csv").read_text()
 

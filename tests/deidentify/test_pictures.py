@@ -140,6 +140,24 @@ def test_pixels_that_are_missing_are_refused():
         check_length(ds)
 
 
+@pytest.mark.parametrize("cut", [1, 9, 300])
+def test_compressed_pixels_that_are_cut_off_are_refused(cut):
+    ds = plain_object()
+    ds.compress(RLELossless)
+    check_length(ds)
+    ds.PixelData = ds.PixelData[:-cut]
+    with pytest.raises(RefusedError, match="pixels end"):
+        check_length(ds)
+
+
+def test_frames_that_are_missing_are_refused():
+    ds = plain_object()
+    ds.compress(RLELossless)
+    ds.NumberOfFrames = 2
+    with pytest.raises(RefusedError, match="pixels end"):
+        check_length(ds)
+
+
 @pytest.mark.parametrize("signed", [0, 1])
 def test_graphics_in_unused_bits_are_cleared_and_values_stay(signed):
     ds = plain_object()
