@@ -241,3 +241,21 @@ def test_finished_cases_are_compared_while_a_run_is_at_work_and_all_after_it_was
     assert medseg.verify(out).notes == ("1 cases are not finished: the same `medseg predict` command goes on",)
     run(made / "in", out)
     assert medseg.verify(out).clean
+
+
+def test_studies_of_whatever_name_do_not_come_to_lie_where_a_batch_has_its_own(blobs, tmp_path):
+    run(blobs / "images", tmp_path / "plain", parquet=True)
+    own = {path.name for path in (tmp_path / "plain").iterdir() if path.is_file()}
+    names = {*own, "Report", "evaluation", "archive", "ledger.lock", "_".join(["long"] * 60)}
+    for name in names:
+        parts = [f"{name}.nii.gz"] if len(name) < 200 else [name[:100], name[100:200], f"{name[200:]}.nii.gz"]
+        file = (tmp_path / "in").joinpath(*parts)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(blobs / "images" / "case0.nii.gz", file)
+    cases = run(tmp_path / "in", tmp_path / "out").cases
+    assert list(cases["status"]) == ["done"] * len(names)
+    assert not set(cases["case"].str.casefold()) & {name.casefold() for name in names}
+    assert set(cases["case"].str.rpartition("-")[0].str[:100]) == {name[:100] for name in names}
+    assert medseg.verify(tmp_path / "out").clean
+    again = run(tmp_path / "in", tmp_path / "out").cases
+    pd.testing.assert_frame_equal(again, cases)

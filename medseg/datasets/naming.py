@@ -14,6 +14,16 @@ from medseg.io import formats
 
 __all__ = ["dicom_name", "distinct", "named_by_part", "safe_name", "without_ending"]
 
+_LONGEST = 200  # characters: a file system takes names of 255 bytes
+# What stands beside the folders of the cases in that of a batch, in which each id is a folder.
+_TAKEN = frozenset(
+    (
+        *("cases.csv", "regions.csv", "regions.parquet", "totals.csv", "patients.csv", "patients_joined.csv"),
+        *("timings.csv", "run.json", "run.html", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"),
+        *("ledger.sqlite-journal", "ledger.lock", "report", "evaluation", "archive"),
+    )
+)
+
 
 def dicom_name(where: Path, root: Path, number: object) -> str:
     """The path of a DICOM image below a folder; inside a folder of several series, with the series' number."""
@@ -39,10 +49,14 @@ def safe_name(name: str) -> str:
 
 
 def distinct(cases: Iterable[Case]) -> list[Case]:
-    """The cases, those of one id (in any case) told apart by their files, whatever the order."""
-    known = list(cases)
+    """The cases, those of one id (in any case) told apart by their files, whatever the order.
+
+    What no folder of a case can be called, since it is too long or a batch has a file or folder of that name, ends with
+    a mark, too.
+    """
+    known = [_fitting(case) for case in cases]
     count = Counter(case.id.casefold() for case in known)
-    return [case if count[case.id.casefold()] == 1 else _marked(case) for case in known]
+    return [case if count[case.id.casefold()] == 1 else _marked(case, case.images[0]) for case in known]
 
 
 def named_by_part(cases: Iterable[tuple[str, Case]]) -> list[Case]:
@@ -52,6 +66,12 @@ def named_by_part(cases: Iterable[tuple[str, Case]]) -> list[Case]:
     return [case if count[case.id] == 1 or not part else replace(case, id=f"{part}_{case.id}") for part, case in known]
 
 
-def _marked(case: Case) -> Case:
-    mark = hashlib.sha256(os.fsencode(case.images[0])).hexdigest()[:8]
-    return replace(case, id=f"{case.id}-{mark}")
+def _fitting(case: Case) -> Case:
+    if len(case.id) <= _LONGEST and case.id.casefold() not in _TAKEN:
+        return case
+    return _marked(case, case.id)
+
+
+def _marked(case: Case, by: str | Path) -> Case:
+    mark = hashlib.sha256(os.fsencode(by)).hexdigest()[:8]
+    return replace(case, id=f"{case.id[: _LONGEST - len(mark) - 1]}-{mark}")
