@@ -97,7 +97,10 @@ def test_a_label_without_codes_is_refused_before_the_first_case(studies, tmp_pat
 def test_a_case_that_is_no_dicom_is_a_row_that_says_so(studies, tmp_path):
     medseg.convert(studies / "p0", tmp_path / "in" / "a.nii.gz")
     done = medseg.predict(OTSU, tmp_path / "in", tmp_path / "out", write="seg", codes=CODES)
-    assert "was not read from DICOM" in done.failed["error"].item()
+    assert "is no DICOM" in done.failed["error"].item()
+    assert not list((tmp_path / "out").rglob("mask*"))  # told before it was segmented
+    again = medseg.predict(OTSU, tmp_path / "in", tmp_path / "out")
+    assert (again.cases["status"] == "done").all()
 
 
 @pytest.mark.parametrize(

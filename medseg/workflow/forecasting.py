@@ -93,6 +93,8 @@ def forecast(model: str | Path, listing: Cases, out: Path, options: BatchOptions
     )
     run, files = described_run(None, facts, finishing), Listing()
     known = _known(out)
+    if asked.writing is not None:
+        cases = asked.writing.judged(cases)
     if veil is not None:
         cases = veil.cases(cases)
     plans = [planned(number, case, run, files, known.get(case.id), veil) for number, case in enumerate(cases)]

@@ -158,6 +158,7 @@ def predict_listed(
         card = model_card(model) if isinstance(model, (str, Path)) else None
         if options.writing is not None:
             author = Author(_named(model, card or {}))
+            cases = options.writing.judged(cases)
             options = replace(options, writing=options.writing.of(author))
         if veil is not None:
             cases = veil.cases(cases)

@@ -5,9 +5,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from medseg import address
+from medseg.case import Case
 from medseg.config import read_yaml
 from medseg.errors import ConfigError, InputError
 from medseg.image import Image, Segmentation
+from medseg.io import formats
 from medseg.labels import Labels
 from medseg.outputs.dicom.identity import Author
 from medseg.outputs.dicom.seg import Kind, segmentation_object, write_seg
@@ -23,6 +26,7 @@ Objects = Literal["seg", "sr", "rtstruct", "capture"]
 # Below the folder of a case, in the order that they are made in: an SR refers to the segments of its SEG. Captures are
 # a folder of pictures.
 DICOM_FILES: dict[Objects, str] = {"seg": "seg.dcm", "sr": "sr.dcm", "rtstruct": "rtstruct.dcm", "capture": "capture"}
+_NEVER_DICOM = frozenset(formats.ENDINGS) - frozenset(formats.DICOM_ENDINGS)
 _CODED: tuple[Objects, ...] = ("seg", "sr")  # these cannot be written of labels without codes
 
 
@@ -76,6 +80,10 @@ class Writing:
         if set(self.objects) & set(_CODED):
             require_codes(coded)
         return coded
+
+    def judged(self, cases: Sequence[Case]) -> list[Case]:
+        """Cases; those that are no DICOM by their files' names are refused before anything is computed."""
+        return [one if one.refusal or not _is_other(one) else replace(one, refusal=_refusal(one)) for one in cases]
 
     def write(
         self, folder: Path, case: str, image: Image, segmentation: Segmentation, regions: "pd.DataFrame | None" = None
@@ -132,6 +140,15 @@ class Writing:
         if not source.frames:
             notes.append("DICOM objects lie by position: the image's slices are not those of its files")
         return Written(tuple(written), tuple(notes))
+
+
+def _is_other(case: Case) -> bool:
+    return all(formats.ending(address.split(path)[0]) in _NEVER_DICOM for path in case.images)
+
+
+def _refusal(case: Case) -> InputError:
+    found = "is no DICOM, of which alone a DICOM object can be made"
+    return InputError(case.images[0] if case.images else case.id, found, "Leave away --write, or pass DICOM series.")
 
 
 def writing_of(
