@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from pydicom.uid import UID
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 
 from medseg.atomic import flush_folder
@@ -133,7 +134,9 @@ class Receiver:
         entity.network_timeout = entity.dimse_timeout = _SILENT
         entity.add_supported_context(_VERIFICATION)
         for context in AllStoragePresentationContexts:
-            entity.add_supported_context(str(context.abstract_syntax), list(SYNTAXES))
+            kind = UID(str(context.abstract_syntax))
+            if "Image Storage" in kind.name:  # what holds no image would be taken, and nothing done with it
+                entity.add_supported_context(kind, list(SYNTAXES))
         return entity
 
     def _handlers(self) -> list[Any]:

@@ -74,8 +74,10 @@ class Rounds:
             return [*self._before(others), *(case for _, case in cases)]
 
         done = predict_listed(self.model, listed, self.out, self.options, self.reporter)
-        for study, cases in here.items():
-            self.book.enter(study, self.purpose, cases, self.settled[study])
+        known = self.book.done(self.purpose)
+        for study, had in self.settled.items():
+            if study in here or study not in known:  # perhaps of localizers alone: without a case
+                self.book.enter(study, self.purpose, here.get(study, ()), had)
         return done
 
     def _complete(self, cases: Iterable[Case]) -> list[tuple[str, Case]]:

@@ -1,5 +1,7 @@
 """Orthanc with small generated studies, for the tests of archives."""
 
+import gc
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +10,17 @@ from orthanc_server import PASSWORD, USER, Orthanc, running_orthanc
 from small_studies import write_studies
 
 from medseg.pacs.nodes import Dimse, Node, Web
+
+
+@pytest.fixture(autouse=True)
+def _collect() -> Iterator[None]:
+    """What pynetdicom leaves to the garbage collector is collected where a test has said that it knows.
+
+    Its log keeps errors, and with them sockets, where pytest keeps records.
+    """
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
+    yield
+    gc.collect()
 
 
 @pytest.fixture

@@ -137,6 +137,16 @@ def test_a_transfer_syntax_that_we_cannot_read_is_not_accepted(studies, tmp_path
     assert "MPEG2" in told[0]
 
 
+def test_what_holds_no_image_is_not_taken(tmp_path):
+    with _open(tmp_path) as (receiver, _):
+        entity = AE("SENDER")
+        for kind in (CT, "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.88.33"):  # CT, SEG, SR
+            entity.add_requested_context(kind)
+        with_us = entity.associate("127.0.0.1", receiver.port, ae_title="MEDSEG")
+        assert [context.abstract_syntax for context in with_us.accepted_contexts] == [CT]
+        with_us.release()
+
+
 def test_a_port_that_is_taken_is_told(tmp_path):
     with (
         _open(tmp_path) as (receiver, _),
