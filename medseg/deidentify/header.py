@@ -1,32 +1,25 @@
 """The attributes of one object, de-identified in place, in its sequences too."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydicom import DataElement, Dataset, Sequence
 from pydicom.uid import UID_dictionary
 
+from medseg.deidentify.patient import Patient, said, values
 from medseg.deidentify.private import safe_tags
 from medseg.deidentify.profile import Action, Profile
 from medseg.deidentify.table import ACTIONS
 from medseg.deidentify.values import ANONYMOUS, dummy, moved
-from medseg.deidentify.words import cleaned, known_names, without
+from medseg.deidentify.words import cleaned, without
 from medseg.pseudonyms import Pseudonyms
 
-__all__ = ["Header", "Patient"]
+__all__ = ["Header"]
 
 _PATIENT_NAME, _PATIENT_ID, _ACCESSION, _STUDY_ID = 0x00100010, 0x00100020, 0x00080050, 0x00200010
 _BODY_PART: Final = 0x00180015  # a code that some operators type freely
 _KINDS: Final = {_ACCESSION: "accession", _STUDY_ID: "study id"}
-_IDENTIFIERS: Final = (
-    "PatientID", "OtherPatientIDs", "AccessionNumber", "StudyID", "PatientBirthDate", "PatientAddress",
-    "PatientTelephoneNumbers", "IssuerOfPatientID", "AdmissionID", "MedicalRecordLocator", "MilitaryRank",
-    "ClinicalTrialSubjectID", "RequestedProcedureID", "PlacerOrderNumberImagingServiceRequest",
-    "FillerOrderNumberImagingServiceRequest",
-)  # fmt: skip
-_INSTITUTION: Final = ("InstitutionName", "InstitutionAddress")
 _TEXTS = ("LO", "LT", "SH", "ST", "UC", "UT")
 _CODES = (0x00080100, 0x00080102, 0x00080103, 0x00080104, 0x00080119, 0x00080120)
 # Code lists that anybody can read; codes of any other (often "99..." or "L") are a hospital's own words.
@@ -41,42 +34,6 @@ _CLASSIC: Final = frozenset(
     for last in ("1", "1.1", "1.1.1", "2", "4", "3.1", "6.1", "7", "7.1", "7.2", "7.3", "7.4", "20")
 )
 _OLDEST = 90  # years; older than 89 is rare enough to tell who it is
-
-
-@dataclass(frozen=True, slots=True)
-class Patient:
-    """Whose object it is, as pseudonyms.
-
-    Args:
-        pseudonym: What takes the place of name and id; empty for an object that names nobody.
-        days: By how many days dates move.
-        names: What must not appear in any text that is left, in lower case.
-    """
-
-    pseudonym: str
-    days: int
-    names: frozenset[str]
-
-    @classmethod
-    def of(cls, dataset: Dataset, pseudonyms: Pseudonyms, *, named: bool = False) -> "Patient":
-        """The patient of an object: by its id, else by name and date of birth, else by study.
-
-        Args:
-            dataset: Unchanged yet.
-            pseudonyms: What takes the place of ids.
-            named: Whether the institution may still be named.
-        """
-        identifiers = frozenset(_IDENTIFIERS if named else _IDENTIFIERS + _INSTITUTION)
-        name, number = _said(dataset, "PatientName"), _said(dataset, "PatientID")
-        known = number or "|".join((name, _said(dataset, "PatientBirthDate"))).strip("|")
-        people, numbers = [], []
-        for element in _elements(dataset):
-            if element.VR == "PN":
-                people += [str(one) for one in _values(element)]
-            elif element.keyword in identifiers:
-                numbers += [str(one) for one in _values(element)]
-        days = pseudonyms.days(known or _said(dataset, "StudyInstanceUID"))
-        return cls(pseudonyms.of("patient", known), days, known_names(people, numbers))
 
 
 @dataclass
@@ -158,11 +115,11 @@ class Header:
             element.value = instead
             return Action.DUMMY
         if action is Action.SHIFT:
-            values = [moved(element.VR, str(one), self.patient.days) for one in _values(element)]
-            if None in values:  # no date's form: nobody knows what it says
+            there = [moved(element.VR, str(one), self.patient.days) for one in values(element)]
+            if None in there:  # no date's form: nobody knows what it says
                 action = Action.EMPTY if self.sop_class in _CLASSIC else Action.DUMMY
             else:
-                element.value = values if len(values) > 1 else values[0]
+                element.value = there if len(there) > 1 else there[0]
         if action is Action.UID or (action is Action.DUMMY and element.VR == "UI"):
             element.value = _each(element, self._uid)
         elif action is Action.AE:
@@ -177,7 +134,7 @@ class Header:
 
     def _words(self, element: DataElement) -> Action:
         """Keep the harmless words; where there are none, what is done without them."""
-        words = [cleaned(str(one), self.patient.names) for one in _values(element)]
+        words = [cleaned(str(one), self.patient.names) for one in values(element)]
         if not any(words):
             return self._resolved(element, self.profile.wordless(element.tag))
         element.value = words if len(words) > 1 else words[0]
@@ -189,7 +146,7 @@ class Header:
             return self._age(element)
         if not (element.VR in _TEXTS or element.tag == _BODY_PART) or element.tag in _CODES:
             return Action.KEEP
-        before = [str(one) for one in _values(element)]
+        before = [str(one) for one in values(element)]
         after = [without(one, self.patient.names) or ANONYMOUS * bool(one) for one in before]
         if after == before:
             return Action.KEEP
@@ -220,7 +177,7 @@ class Header:
 
 
 def _public(code: Dataset) -> bool:
-    return _said(code, "CodingSchemeDesignator") in _PUBLIC_LISTS
+    return said(code, "CodingSchemeDesignator") in _PUBLIC_LISTS
 
 
 def _nameless_code() -> Dataset:
@@ -229,26 +186,6 @@ def _nameless_code() -> Dataset:
     return code
 
 
-def _elements(dataset: Dataset) -> Iterator[DataElement]:
-    """All standard attributes, those of items too."""
-    for tag in list(dataset.keys()):
-        if not tag.is_private:
-            element = dataset[tag]
-            yield element
-            for item in element.value if element.VR == "SQ" else ():
-                yield from _elements(item)
-
-
-def _values(element: DataElement) -> list[Any]:
-    if element.is_empty:
-        return []
-    return list(element.value) if element.VM > 1 else [element.value]
-
-
 def _each(element: DataElement, change: Any) -> Any:
-    changed = [change(str(one)) for one in _values(element)]
+    changed = [change(str(one)) for one in values(element)]
     return changed if len(changed) > 1 else changed[0]
-
-
-def _said(dataset: Dataset, keyword: str) -> str:
-    return str(dataset.get(keyword) or "").strip(" \0")

@@ -8,23 +8,18 @@ from typing import Any, Final
 
 import pydicom
 from pydicom import Dataset
-from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import (
-    UID,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    MediaStorageDirectoryStorage,
-)
+from pydicom.uid import UID
 
 from medseg import __version__
 from medseg.deidentify.burnt_in import burnt_in, may_show_text
-from medseg.deidentify.header import Header, Patient
+from medseg.deidentify.header import Header
 from medseg.deidentify.nifti import without_texts
 from medseg.deidentify.originals import Original
-from medseg.deidentify.pixels import blank, check_length, clear_overlay_bits, first_frame
+from medseg.deidentify.patient import Patient
+from medseg.deidentify.pixels import blank, clear_overlay_bits, first_frame
 from medseg.deidentify.profile import Profile
+from medseg.deidentify.reading import read_whole
 from medseg.deidentify.refusal import RefusedError
 from medseg.deidentify.table import EDITION
 from medseg.io.formats import DICOM_ENDINGS, NIFTI, begins_as_dicom, ending
@@ -33,7 +28,6 @@ from medseg.pseudonyms import Pseudonyms
 __all__ = ["IMPLEMENTATION", "OneFile", "Outcome"]
 
 IMPLEMENTATION: Final = "2.25.171260434298424376049735637113471843047"  # a UID of this program, made once at random
-_UNDEFINED: Final = 2**32 - 1
 _CUT_OFF: Final = " in file "  # ... how its warnings of that kind go on, and no others
 _DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _UNCHECKED: Final = ("CT", "MR", "PT", "SEG", "SR", "RTSTRUCT", "RTDOSE", "RTPLAN", "REG", "PR", "KO")
@@ -127,7 +121,7 @@ class OneFile:
                 if ending(path) in DICOM_ENDINGS:
                     raise RefusedError("is not DICOM, as its name says")
                 raise RefusedError("is neither DICOM nor NIfTI: not copied", "skipped")
-        return self._object(_read(path), names[0], target)
+        return self._object(read_whole(path), names[0], target)
 
     def _object(self, dataset: Dataset, source: str, target: Path) -> tuple[Outcome, Original]:
         profile, pseudonyms = self.profile, self.pseudonyms
@@ -160,43 +154,6 @@ def _original(dataset: Dataset, days: str) -> Original:
     keywords = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
     patient, name, *uids = (str(dataset.get(one) or "").strip(" \0") for one in ("PatientID", "PatientName", *keywords))
     return Original(patient, name, days, *uids)
-
-
-def _read(path: Path) -> Dataset:
-    try:
-        with path.open("rb") as file:
-            dataset = pydicom.dcmread(file, force=True)
-            whole = file.tell() == path.stat().st_size
-    except Exception as error:
-        raise RefusedError(f"is broken ({type(error).__name__})") from error
-    if not whole or any(_is_short(dataset.get_item(tag)) for tag in dataset.keys()):  # noqa: SIM118 - not its elements
-        raise RefusedError("is broken: it cannot be read to its end")
-    if dataset.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
-        raise RefusedError("is a directory of a medium (DICOMDIR), which would no longer fit", "skipped")
-    for keyword in ("SOPClassUID", "SOPInstanceUID"):  # some programs empty these and leave them in the file's head
-        if not dataset.get(keyword):
-            setattr(dataset, keyword, dataset.file_meta.get(f"MediaStorage{keyword}") or "")
-    if not dataset.get("SOPClassUID") or not dataset.get("SOPInstanceUID"):
-        raise RefusedError("has no SOP class or instance UID: not an object of DICOM")
-    if "TransferSyntaxUID" not in dataset.file_meta:
-        implicit, little = dataset.original_encoding
-        dataset.file_meta.TransferSyntaxUID = _syntax(bool(implicit), bool(little))
-    check_length(dataset)
-    return dataset
-
-
-def _is_short(element: Any) -> bool:
-    """Whether an attribute, as it was read, has fewer bytes than it says."""
-    if not isinstance(element, RawDataElement) or element.length == _UNDEFINED:
-        return False
-    return len(element.value or b"") < element.length
-
-
-def _syntax(implicit: bool, little: bool) -> UID:
-    """How a file is encoded that has no head to say so."""
-    if implicit:
-        return ImplicitVRLittleEndian
-    return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
 
 
 def _seen(dataset: Dataset) -> str:

@@ -10,7 +10,8 @@ from pydicom.uid import CTImageStorage, EnhancedCTImageStorage
 from tagged_objects import UID_ROOT, element, full_object, secret, tags, value, vr_of
 
 from medseg.deidentify import Profile, table
-from medseg.deidentify.header import Header, Patient
+from medseg.deidentify.header import Header
+from medseg.deidentify.patient import Patient
 from medseg.pseudonyms import Pseudonyms
 
 KEY = Pseudonyms(bytes(range(32)))

@@ -116,7 +116,7 @@ def test_encodings_stay_as_they_are(test_data, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["693_J2KI", "emri_small_RLE", "reportsi", "rtstruct", "CT_small", "JPEG2000"])
-@pytest.mark.parametrize("left", [0.9, 0.75, 0.5])
+@pytest.mark.parametrize("left", [0.9, 0.5])
 def test_a_file_that_was_cut_off_is_no_shorter_object(test_data, tmp_path, name, left):
     whole = (test_data / "dicom_pydicom" / f"{name}.dcm").read_bytes()
     (tmp_path / "in").mkdir()
