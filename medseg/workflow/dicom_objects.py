@@ -8,7 +8,7 @@ from medseg import __version__
 from medseg.errors import ConfigError
 from medseg.io import read_image, read_segmentation
 from medseg.labels import Labels
-from medseg.ledger import digest
+from medseg.ledger import digest, outputs_of
 from medseg.options import ReadOptions
 from medseg.outputs.dicom.identity import Author
 from medseg.outputs.dicom.writing import Written, writing_of
@@ -68,5 +68,8 @@ def convert_to_dicom(
     regions = None
     if "sr" in writing.objects:
         regions = measure_segmentation(image, segmentation, case=name)
+    before = outputs_of(Path(out), Path(out).rglob("*.dcm"))
     done = writing.of(author).write(Path(out), name, image, segmentation, regions)
-    return Written(done.paths, (*segmentation.notes, *done.notes))
+    same = all(before.get(path) == written for path, written in outputs_of(Path(out), done.paths).items())
+    repeated = (f"{out} has the same objects from an earlier run",) if same else ()
+    return Written(done.paths, (*segmentation.notes, *done.notes, *repeated))
