@@ -8,7 +8,7 @@ from pynetdicom import evt
 from medseg.errors import MedsegError, OutputError
 from medseg.pacs.archive import Place, checked_uid
 from medseg.pacs.arriving import arrive, put_aside, unfinished_name
-from medseg.pacs.association import Handlers
+from medseg.pacs.association import Handlers, at_once
 
 __all__ = ["Arrivals"]
 
@@ -28,7 +28,7 @@ class Arrivals:
     @property
     def handlers(self) -> Handlers:
         """For an association."""
-        return ((evt.EVT_C_STORE, self._take),)
+        return ((evt.EVT_C_STORE, self._take), (evt.EVT_CONN_OPEN, at_once))
 
     def has(self, uid: str) -> bool:
         """Whether it came, whole or broken."""

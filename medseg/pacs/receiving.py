@@ -17,7 +17,7 @@ from medseg.atomic import flush_folder
 from medseg.errors import ArchiveError, ConfigError, MedsegError, OutputError, UnreadableFileError
 from medseg.pacs.archive import checked_uid
 from medseg.pacs.arriving import arrive_at, put_aside
-from medseg.pacs.association import SYNTAXES
+from medseg.pacs.association import SYNTAXES, at_once
 from medseg.pacs.instances import Instance
 
 __all__ = ["Door", "Receiver"]
@@ -143,6 +143,7 @@ class Receiver:
         return [
             (evt.EVT_C_STORE, self._take),
             (evt.EVT_C_ECHO, lambda event: _SUCCESS),
+            (evt.EVT_CONN_OPEN, at_once),
             (evt.EVT_REJECTED, self._rejected),
             (evt.EVT_ACCEPTED, self._accepted),
         ]

@@ -141,6 +141,7 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=200)
     parser.add_argument("--part", choices=["web", "listener"])
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored by what it starts behind
     for part in (web, listener):
         if options.part not in (None, part.__name__):
             continue

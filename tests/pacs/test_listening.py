@@ -1,28 +1,28 @@
-"""Studies pushed to the listener: segmented when complete, sent on, and none lost or done twice when it is killed."""
+"""Studies pushed to the listener: segmented when complete, joined by what comes late, removed when done and sent."""
 
-import signal
-import subprocess
-import sys
+import shutil
 import threading
-import time
 from pathlib import Path
 
 import pandas as pd
 import pydicom
 import pytest
-from small_studies import write_studies
 
+from medseg.case import Case
+from medseg.datasets import cases_below
+from medseg.datasets.inbox import Unit
 from medseg.pacs.archive import Stored
 from medseg.pacs.nodes import Node
 from medseg.pacs.opening import open_archive
 from medseg.pacs.receiving import Door
 from medseg.pacs.sending import send_missing
+from medseg.reporting import Silent
 from medseg.workflow.batch_options import BatchOptions
 from medseg.workflow.listening import Keeping, listen
+from medseg.workflow.listening_rounds import Rounds
 from medseg.workflow.pacs_book import open_book
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-PORT = 11200
 
 
 def _us(port: int, who: str = "SENDER", attempts: int = 1) -> Node:
@@ -106,80 +106,30 @@ def test_nothing_is_removed_that_has_not_been_sent(studies, tmp_path):
         assert not book.unsent("full", {})
 
 
-def _start(tmp_path: Path, nodes: Path) -> subprocess.Popen[bytes]:
-    words = ["listen", "classical:otsu", "--out", str(tmp_path / "out"), "--ae", "MEDSEG", "--port", str(PORT)]
-    words += [
-        "--allow",
-        "ONE",
-        "--allow",
-        "TWO",
-        "--quiet",
-        "1s",
-        "--keep",
-        "1s",
-        "--least-free",
-        "1MiB",
-        "--jobs",
-        "0",
-    ]
-    words += ["--jobs", "0", "--write", "seg", "--codes", str(tmp_path / "codes.yaml")]
-    words += ["--send", "orthanc", "--nodes", str(nodes)]
-    log = (tmp_path / "log").open("ab")
-    with log:
-        return subprocess.Popen([sys.executable, "-m", "medseg", *words], stdout=log, stderr=log)
+def test_a_study_that_grows_again_waits_and_is_never_done_by_half(studies, tmp_path):
+    inbox = tmp_path / "out" / "archive" / "received"
+    files = {number: sorted((studies / f"PAT000{number}").glob("*.dcm")) for number in (0, 1)}
 
+    def bring(number: int, part: slice) -> str:
+        for path in files[number][part]:
+            one = pydicom.dcmread(path)
+            home = inbox / one.StudyInstanceUID / one.SeriesInstanceUID
+            home.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, home / f"{one.SOPInstanceUID}.dcm")
+        return one.StudyInstanceUID
 
-def _push_patiently(files: list[Path], who: str, problems: list[BaseException]) -> None:
-    try:
-        archive = open_archive(_us(PORT, who, attempts=60), wait=lambda seconds: time.sleep(min(seconds, 0.5)))
-        assert not send_missing(archive, files).refused
-    except BaseException as error:
-        problems.append(error)
+    names = [bring(0, slice(3)), bring(1, slice(4))]
+    with open_book(tmp_path / "out") as book:
+        options = BatchOptions(jobs=0)
+        rounds = Rounds(Path("classical:otsu"), tmp_path / "out", options, Silent(), book, "purpose", threading.Lock())
+        units = [Unit(name, (inbox / name,)) for name in names]
+        rounds.settle(units)
+        bring(0, slice(3, 4))  # while the round begins
 
+        def listing(channels: int) -> list[Case]:
+            return cases_below([inbox / name for name in names], inbox, Silent(), channels=channels)
 
-def test_two_senders_at_once_and_a_listener_that_is_killed(orthanc, node, tmp_path):
-    studies = write_studies(tmp_path / "studies", 6)
-    (tmp_path / "codes.yaml").write_text("foreground: lesion\n")
-    nodes = tmp_path / "nodes.yaml"
-    nodes.write_text(f"orthanc: {{web: {{url: '{orthanc.url}', user: medseg, password_file: password}}}}\n")
-    halves = [
-        sorted(path for path in studies.rglob("*.dcm") if int(path.parent.name[-1]) % 2 == half) for half in (0, 1)
-    ]
-    problems: list[BaseException] = []
-    senders = [
-        threading.Thread(target=_push_patiently, args=(files, who, problems))
-        for files, who in zip(halves, ("ONE", "TWO"), strict=True)
-    ]
-    process = _start(tmp_path, nodes)
-    try:
-        for sender in senders:
-            sender.start()
-        received = tmp_path / "out" / "archive" / "received"
-        _until(lambda: len(list(received.rglob("*.dcm"))) >= 8)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process = _start(tmp_path, nodes)
-        for sender in senders:
-            sender.join()
-        assert problems == []
-        _until(lambda: len(orthanc.found(Modality="SEG")) >= 3)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process = _start(tmp_path, nodes)
-        _until(lambda: len(orthanc.found(Modality="SEG")) >= 6)
-        _until(lambda: not list(received.glob("[0-9]*")))
-    finally:
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0, (tmp_path / "log").read_text()
-    cases = pd.read_csv(tmp_path / "out" / "cases.csv", dtype=str)
-    assert sorted(cases["patient"]) == [f"PAT000{number}" for number in range(6)]
-    local = sorted(pydicom.dcmread(path).SOPInstanceUID for path in (tmp_path / "out").glob("*/seg.dcm"))
-    assert sorted(one["SOPInstanceUID"] for one in orthanc.found(Modality="SEG")) == local
-    assert len(local) == 6
-
-
-def _until(there, seconds: float = 120.0) -> None:
-    end = time.monotonic() + seconds
-    while not there():
-        assert time.monotonic() < end, "it does not come"
-        time.sleep(0.05)
+        assert list(rounds.run(listing).cases["patient"]) == ["PAT0001"]
+        rounds.settle(units[:1])
+        assert sorted(rounds.run(listing).cases["patient"]) == ["PAT0000", "PAT0001"]
+        assert book.instances(names[0]) == {pydicom.dcmread(path).SOPInstanceUID for path in files[0]}
