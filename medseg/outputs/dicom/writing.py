@@ -13,7 +13,8 @@ from medseg.image import Image, Segmentation
 from medseg.io import formats
 from medseg.labels import Labels
 from medseg.outputs.dicom.identity import Author
-from medseg.outputs.dicom.seg import Kind, segmentation_object, write_seg
+from medseg.outputs.dicom.seg import segmentation_object, write_seg
+from medseg.outputs.dicom.seg_header import Kind
 from medseg.outputs.dicom.segments import Segments, require_codes
 from medseg.outputs.dicom.source import source_of
 
