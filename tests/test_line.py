@@ -86,6 +86,9 @@ class Told:
     def given_back(self, cases):
         self.heard += [("given back", case.id) for case in cases]
 
+    def dropped(self, cases):
+        self.heard += [("dropped", case.id) for case in cases]
+
     def ended(self, outcome):
         assert outcome.case.id not in self.found
         self.found[outcome.case.id] = outcome

@@ -7,13 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from broken_studies import BROKEN, write_good, write_studies
 from test_line import contents
 
 import medseg
 
-_BELOW_A_SMALL_DISK = """
+_FILLING = """
+import os
+import shutil
+import signal
 import sys
 import threading
 from contextlib import suppress
@@ -22,16 +26,18 @@ from pathlib import Path
 import medseg
 from medseg.reporting import Silent
 
-disk, studies = map(Path, sys.argv[1:])
+disk, studies = map(Path, sys.argv[1:3])
 
 
 class Filling(Silent):
-    '''Leaves not a byte when two cases are done, and makes room a second later.'''
+    '''Leaves not a byte when two cases are done.'''
 
     full = False
 
     def say(self, text):
         print(text.split(":")[0], flush=True)
+        if text.startswith("Waiting"):
+            self.waits()
 
     def advance(self, text, done, total, note=""):
         if done == 2 and not self.full:
@@ -41,13 +47,31 @@ class Filling(Silent):
                     with suppress(OSError):
                         while True:
                             ballast.write(bytes(step))
-            threading.Timer(1.0, (disk / "ballast").unlink).start()
+"""
+_MAKING_ROOM = """
+class Patient(Filling):
+    def waits(self):
+        threading.Timer(1.0, (disk / "ballast").unlink).start()
 
 
-done = medseg.predict("classical:otsu", studies, disk / "out", jobs=0, reporter=Filling())
+done = medseg.predict("classical:otsu", studies, disk / "out", jobs=0, reporter=Patient())
 print((done.cases["status"] == "done").all(), flush=True)
-import shutil
 shutil.copytree(disk / "out", disk.parent / "kept")
+"""
+_ENDING = """
+class Impatient(Filling):
+    def waits(self):
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    medseg.predict("classical:otsu", studies, disk / "out", jobs=int(sys.argv[3]), reporter=Impatient())
+except KeyboardInterrupt:
+    print("KeyboardInterrupt", flush=True)
+(disk / "ballast").unlink()
+done = medseg.predict("classical:otsu", studies, disk / "out", jobs=0)
+print((done.cases["status"] == "done").all(), medseg.verify(disk / "out").clean, flush=True)
 """
 
 
@@ -85,20 +109,39 @@ def _small_disk(folder: Path, *command: str | Path) -> subprocess.CompletedProce
     return subprocess.run(words, capture_output=True, text=True, timeout=120)
 
 
-def test_a_full_disk_is_waited_for_and_no_byte_is_another(tmp_path):
-    import numpy as np
-
-    disk, studies = tmp_path / "disk", tmp_path / "in"
-    disk.mkdir()
-    if shutil.which("unshare") is None or _small_disk(disk, sys.executable, "-c", "").returncode:
+@pytest.fixture
+def disk(tmp_path):
+    """Where a small disk can be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if shutil.which("unshare") is None or _small_disk(folder, sys.executable, "-c", "").returncode:
         pytest.skip("no small disk can be mounted here: it takes root, or user namespaces")
-    studies.mkdir()
-    rng = np.random.default_rng(0)
+    return folder
+
+
+@pytest.fixture
+def studies(tmp_path):
+    """Five good ones."""
+    folder, rng = tmp_path / "in", np.random.default_rng(0)
+    folder.mkdir()
     for number in range(5):
-        write_good(studies / f"s{number}", rng, dicom=False)
-    ended = _small_disk(disk, sys.executable, "-c", _BELOW_A_SMALL_DISK, disk, studies)
+        write_good(folder / f"s{number}", rng, dicom=False)
+    return folder
+
+
+def test_a_full_disk_is_waited_for_and_no_byte_is_another(disk, studies, tmp_path):
+    ended = _small_disk(disk, sys.executable, "-c", _FILLING + _MAKING_ROOM, disk, studies)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.split("\n")[1:4] == ["Waiting", "Going on", "True"]
     medseg.predict("classical:otsu", studies, tmp_path / "whole", jobs=0)
     kept, whole = contents(tmp_path / "kept"), contents(tmp_path / "whole")
     assert kept == whole
+
+
+@pytest.mark.parametrize("jobs", ["0", "1"])
+def test_ctrl_c_twice_ends_a_run_that_waits_for_a_full_disk(disk, studies, jobs):
+    ended = _small_disk(disk, sys.executable, "-c", _FILLING + _ENDING, disk, studies, jobs)
+    assert ended.returncode == 0, ended.stderr
+    said = ended.stdout.split("\n")
+    assert said.count("Waiting") == 2
+    assert said[-4:] == ["Interrupted", "KeyboardInterrupt", "True True", ""]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from medseg.batch.veil import Veil
@@ -68,7 +69,8 @@ class LedgerBook:
             return
         self._patiently(lambda: self._ledger.begin([case.id for case in cases]))
         for case in cases:
-            discard(self._ledger.path.parent / case.id)
+            folder = self._ledger.path.parent / case.id
+            self._patiently(partial(discard, folder))
 
     def lost(self, case: Case) -> None:
         """It took its process down with it, and will be tried again."""
@@ -78,6 +80,15 @@ class LedgerBook:
         """They were left, through no fault of theirs."""
         if cases:
             self._patiently(lambda: self._ledger.give_back([case.id for case in cases]))
+
+    def dropped(self, cases: Sequence[Case]) -> None:
+        """They are left as all of it ends.
+
+        Raises:
+            OutputError: That cannot be entered; they are lost with the run.
+        """
+        if cases:
+            self._ledger.give_back([case.id for case in cases])
 
     def ended(self, outcome: Outcome) -> None:
         """It is finished, or has failed."""

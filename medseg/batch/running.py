@@ -113,8 +113,8 @@ def predict_cases(
             work(model, cases, batch, ledger, how, reporter)
         except KeyboardInterrupt:
             said = _interrupted(out, ledger)
-            ledger.end_run(batch.number)
-            with suppress(OutputError):  # the ledger has all of it
+            with suppress(OutputError):  # of a full disk; the ledger has the cases that are finished
+                ledger.end_run(batch.number)
                 write_card(out, ledger)
             reporter.say(said)
             raise

@@ -21,6 +21,9 @@ class Book(Protocol):
     def given_back(self, cases: Sequence[Case]) -> None:
         """They were left, through no fault of theirs."""
 
+    def dropped(self, cases: Sequence[Case]) -> None:
+        """They are left as all of it ends, which waits for no disk: what cannot be entered is lost with the run."""
+
     def ended(self, outcome: Outcome) -> None:
         """It is finished, or has failed."""
 

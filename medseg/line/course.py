@@ -60,12 +60,12 @@ class Course:
         if not self.draining:
             self.late.extend(groups)
 
-    def leave(self) -> None:
-        """Forget what has not come to the network."""
+    def leave(self) -> list[Case]:
+        """Forget what has not come to the network; the cases that were begun."""
         opened = [job.case for group in self.open for job in group.left.values() if not job.company]
         for queue in (self.todo, self.late, self.open):
             queue.clear()
-        self.book.given_back(opened)
+        return opened
 
     def seconds_left(self, outcome: Outcome) -> float | None:
         """What a case may still take."""

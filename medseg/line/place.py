@@ -51,7 +51,7 @@ class Place:
     def wait(self, error: Exception) -> None:
         """Return when it is there and has room; says once that it waits, and why."""
         what = "no space left" if getattr(error, "errno", None) in _FULL else "cannot be reached"
-        self._reporter.say(f"Waiting: {what} in {self._out} ({error}) It goes on by itself; Ctrl-C ends it.")
+        self._reporter.say(f"Waiting: {what} in {self._out} ({error}) It goes on by itself; Ctrl-C twice ends it.")
         while True:
             with self._heard():
                 time.sleep(_PERIOD)

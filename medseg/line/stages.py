@@ -70,7 +70,8 @@ class Stages:
             self._work()
         except KeyboardInterrupt:
             self._course.draining = True
-            self._leave_unread()
+            self._line.readers.close()
+            self._course.book.given_back(self._course.leave())
             self._work()
             raise
 
@@ -80,11 +81,11 @@ class Stages:
             stage.close()
         items = [*self._line.network.items, *self._line.writers.items, *(came.item for _, came in self._stuck)]
         cases = self._course.cases_of([taken for item in items for taken in _taken(item)])
-        with suppress(OSError, OutputError):
+        with suppress(OutputError):
             for case in cases:
                 discard(self._course.out / case.id)
-            self._course.book.given_back(cases)
-            self._leave_unread()
+        with suppress(OutputError):
+            self._course.book.dropped([*cases, *self._course.leave()])
 
     def _work(self) -> None:
         while self._course.waiting or self._under_way():
@@ -99,10 +100,6 @@ class Stages:
 
     def _under_way(self) -> bool:
         return bool(self._line.network.items or self._line.writers.items or self._stuck)
-
-    def _leave_unread(self) -> None:
-        self._line.readers.close()
-        self._course.leave()
 
     def _may_read(self) -> bool:
         opened, pace = self._course.open, self._course.pace

@@ -196,9 +196,17 @@ def is_output(name: str) -> bool:
 
 
 def discard(folder: Path) -> None:
-    """Remove what an earlier run, or a process that was killed, left of a case, so that no old mask stands for it."""
-    if not folder.is_dir():
-        return
-    for pattern in (*_LEFT, *_UNFINISHED):
-        for path in folder.glob(pattern):
-            path.unlink()
+    """Remove what an earlier run, or a process that was killed, left of a case, so that no old mask stands for it.
+
+    Raises:
+        OutputError: It cannot be removed.
+    """
+    try:
+        if not folder.is_dir():
+            return
+        for pattern in (*_LEFT, *_UNFINISHED):
+            for path in folder.glob(pattern):
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        mend = "See that you may write there."
+        raise OutputError(folder, f"cannot be cleared ({error.strerror})", mend, error=error) from error

@@ -108,6 +108,9 @@ class _Slip:
     def given_back(self, cases: Sequence[Case]) -> None:
         """The run enters it."""
 
+    def dropped(self, cases: Sequence[Case]) -> None:
+        """The run enters it."""
+
     def ended(self, outcome: Outcome) -> None:
         """It is finished, or has failed."""
         error = None if outcome.error is None else portable(outcome.error)

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
 
 from medseg.errors import MedsegError, OutputError
 from medseg.line.book import Book
@@ -19,9 +18,6 @@ from medseg.scale.fleet import Fleet
 from medseg.scale.lease import Noted
 from medseg.scale.loads import Flight, Load, answers_of, cases_of, lost_scheduler
 from medseg.scale.terms import Answer, Chore, Declined, Died, Paused
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Dispatch"]
 
@@ -86,10 +82,11 @@ class Dispatch:
             with suppress(Exception):  # the scheduler may be gone
                 flight.future.cancel()
         self._flying.clear()
-        with suppress(OSError, OutputError):
+        with suppress(OutputError):
             for case in cases:
                 discard(self._finishing.out / case.id)
-            self._book.given_back(cases)
+        with suppress(OutputError):
+            self._book.dropped(cases)
 
     def _work(self) -> None:
         while self._todo or self._late or self._flying:
@@ -122,7 +119,7 @@ class Dispatch:
             raise lost_scheduler()
         self._slots = self._fleet.slots()
         if not self._slots and not self._alone:
-            self._reporter.say("Waiting: no worker is left. It goes on when there is one; Ctrl-C ends it.")
+            self._reporter.say("Waiting: no worker is left. It goes on when there is one; Ctrl-C twice ends it.")
         self._alone = not self._slots
 
     def _take(self) -> None:

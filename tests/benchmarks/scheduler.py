@@ -77,6 +77,10 @@ class _Book:
         """Never here."""
         assert not cases
 
+    def dropped(self, cases: Sequence[Case]) -> None:
+        """Never here."""
+        assert not cases
+
     def ended(self, outcome: Outcome) -> None:
         """Another one."""
         self.done += 1
