@@ -60,8 +60,9 @@ def deidentify(
     from medseg.deidentify.tree import Tree
 
     folders: Iterable[Path] = (Path(out), Path(source))
-    pseudonyms = Pseudonyms.from_file(key, apart_from=folders)
-    tree = Tree(Path(source), Path(out), profile or Profile(), pseudonyms, Path(key).parent, workers)
+    kept = Path(key).resolve()  # the table of originals lies beside the key, not beside a link to it
+    pseudonyms = Pseudonyms.from_file(kept, apart_from=folders)
+    tree = Tree(Path(source), Path(out), profile or Profile(), pseudonyms, kept.parent, workers)
     tree.run(reporter or Silent())
     found = write_report(Path(out), tree.profile, tree.rows)
     return Deidentified(found, tuple((path, row.reason) for path, row in tree.failures))

@@ -170,7 +170,8 @@ class Header:
         return self.pseudonyms.of(element.keyword, str(element.value)) if numbered and action is Action.DUMMY else None
 
     def _uid(self, uid: str) -> str:
-        return uid if uid in UID_dictionary or uid.startswith("1.2.840.10008.") else self.pseudonyms.uid(uid)
+        """Another UID; those that DICOM lists stay. Programs have made up instances' UIDs under DICOM's own root."""
+        return uid if uid in UID_dictionary else self.pseudonyms.uid(uid)
 
     def _count(self, keyword: str, action: Action) -> None:
         self.done[keyword, str(action)] += 1

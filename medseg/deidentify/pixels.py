@@ -22,7 +22,7 @@ _ITEM = b"\xfe\xff\x00\xe0"
 
 
 def check_length(dataset: Dataset) -> None:
-    """See that no pixel is missing.
+    """See that no pixel is missing; what follows the last is dropped, as nobody can tell what it says.
 
     Raises:
         RefusedError: The file was cut off.
@@ -42,10 +42,14 @@ def check_length(dataset: Dataset) -> None:
     bits = (
         rows * columns * (dataset.get("SamplesPerPixel") or 1) * _frames(dataset) * (dataset.get("BitsAllocated") or 0)
     )
-    if dataset.get("PhotometricInterpretation") in ("YBR_FULL_422", "YBR_PARTIAL_422"):
+    shared = dataset.get("PhotometricInterpretation") in ("YBR_FULL_422", "YBR_PARTIAL_422")
+    if shared and len(dataset.PixelData) < -(-bits // 8):  # some programs leave the word when they take pixels apart
         bits = bits * 2 // 3
-    if len(dataset.PixelData) < -(-bits // 8):
+    size = -(-bits // 8)
+    if len(dataset.PixelData) < size:
         raise RefusedError("its pixels end before its header says")
+    if len(dataset.PixelData) > size:
+        dataset["PixelData"].value = dataset.PixelData[:size] + bytes(size % 2)
 
 
 def _whole_fragments(data: bytes, frames: int) -> bool:

@@ -58,7 +58,7 @@ def summary(profile: Profile, rows: Sequence[Outcome]) -> dict[str, Any]:
         "program": f"medseg {__version__}",
         "profile": f"DICOM PS3.15 {EDITION} Annex E, Basic Application Confidentiality Profile",
         "options": [{"code": code, "meaning": meaning} for code, meaning in profile.codes()],
-        "settings": profile.model_dump(mode="json") | {"keep": sorted(profile.keep)},
+        "settings": _settings(profile),
         "files": dict(sorted(Counter(row.outcome for row in rows).items())),
         "patients": len({row.patient for row in done if row.patient}),
         "studies": len({(row.patient, row.study) for row in done if row.study}),
@@ -68,6 +68,12 @@ def summary(profile: Profile, rows: Sequence[Outcome]) -> dict[str, Any]:
         "reasons": dict(sorted(Counter(row.reason for row in rows if row.reason).items())),
         "attributes": {keyword: dict(sorted(counts.items())) for keyword, counts in sorted(attributes.items())},
     }
+
+
+def _settings(profile: Profile) -> dict[str, Any]:
+    """The options; of a rule only by which attributes it matches, since their values are those of originals."""
+    blank = [rule.model_dump(mode="json") | {"match": sorted(rule.match)} for rule in profile.blank]
+    return profile.model_dump(mode="json") | {"keep": sorted(profile.keep), "blank": blank}
 
 
 def _csv(rows: Sequence[Outcome]) -> str:

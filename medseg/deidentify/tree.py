@@ -136,7 +136,10 @@ class Tree:
     def _opened(self) -> dict[str, tuple[str, Outcome]]:
         """What an earlier run did, by source; the ledger is begun where there is none."""
         path = self.out / LEDGER
-        mark = {"profile": self.profile.digest(), "key": self.pseudonyms.of("key", "medseg")}
+        mark = {
+            "profile": self.pseudonyms.of("profile", self.profile.digest()),
+            "key": self.pseudonyms.of("key", "medseg"),
+        }
         shutil.rmtree(self.out / _PARTIAL, ignore_errors=True)
         if not path.exists():
             write_text(path, json.dumps(mark) + "\n")

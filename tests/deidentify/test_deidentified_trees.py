@@ -271,3 +271,45 @@ def test_the_report_counts_what_was_done(hospital, tmp_path):
     page = (tmp_path / "out" / "report.html").read_text()
     assert "10 files de-identified, 1 failed" in page
     assert all(row["source"] in page for row in rows_of(tmp_path / "out"))
+
+
+def test_nothing_hides_behind_pixels_or_voxels(tmp_path):
+    hospital = tmp_path / "hospital"
+    ds = plain_object()
+    pixels = len(ds.PixelData)
+    ds.PixelData += b"SECRET"
+    save(ds, hospital / "one.dcm")
+    nibabel.save(nibabel.Nifti1Image(np.ones((3, 4, 5), np.int16), np.eye(4)), hospital / "volume.nii")
+    whole = (hospital / "volume.nii").read_bytes()
+    (hospital / "volume.nii").write_bytes(whole + b"SECRET")
+    (hospital / "cut.nii").write_bytes(whole[:-1])
+    found = deidentify(hospital, tmp_path / "out", key=tmp_path / "key")
+    assert [(path.name, why) for path, why in found.failures] == [("cut.nii", "is no whole NIfTI file")]
+    assert b"SECRET" not in bytes_of(tmp_path / "out")
+    assert [len(pydicom.dcmread(path).PixelData) for path in (tmp_path / "out").rglob("*.dcm")] == [pixels]
+    assert [nibabel.load(path).get_fdata().sum() for path in (tmp_path / "out").rglob("*.nii")] == [60]
+
+
+def test_uids_that_were_made_up_under_dicoms_own_root_go(tmp_path):
+    ds = plain_object()
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2.19620312"
+    save(ds, tmp_path / "hospital" / "one.dcm")
+    deidentify(tmp_path / "hospital", tmp_path / "out", key=tmp_path / "key")
+    assert b"19620312" not in bytes_of(tmp_path / "out")
+
+
+def test_the_values_that_rules_match_are_not_in_the_report(hospital, tmp_path):
+    rule = BlankRule(match={"InstitutionName": "SECRET clinic", "Modality": "US"}, boxes=((0, 0, 4, 4),))
+    found = deidentify(hospital, tmp_path / "out", key=tmp_path / "key", profile=Profile(blank=(rule,)))
+    assert found.summary["settings"]["blank"] == [
+        {"match": ["InstitutionName", "Modality"], "boxes": [[0, 0, 4, 4]], "keep": None}
+    ]
+    assert b"SECRET" not in bytes_of(tmp_path / "out")
+
+
+def test_the_table_of_originals_lies_beside_the_key_and_not_beside_a_link_to_it(hospital, tmp_path):
+    Pseudonyms.from_file(tmp_path / "kept" / "key")
+    (tmp_path / "link").symlink_to(tmp_path / "kept" / "key")
+    deidentify(hospital, tmp_path / "out", key=tmp_path / "link")
+    assert (tmp_path / "kept" / "deidentified.csv").is_file()
+    assert not (tmp_path / "deidentified.csv").exists()
