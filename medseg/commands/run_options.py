@@ -40,7 +40,7 @@ ModelPath = Annotated[
 ]
 Inputs = Annotated[
     list[Path],
-    typer.Argument(help="Files, folders of files, study folders, zips of a study, patterns of them, or a data set."),
+    typer.Argument(help="Files, folders of files, study folders, zips of a study, patterns of them, a data set, or pacs:NODE?Modality=CT."),
 ]
 Part = Annotated[str | None, typer.Option(help="Only this part of its split: train, validation, test.")]
 Speed = Annotated[

@@ -23,6 +23,11 @@ __all__ = ["DimseArchive"]
 _VERIFICATION = "1.2.840.10008.1.1"  # SOP classes of PS3.6, table A-1
 _FIND, _MOVE, _GET = (f"1.2.840.10008.5.1.4.1.2.2.{number}" for number in (1, 2, 3))  # of the study root
 _PLAIN = SYNTAXES[:2]
+# CT, enhanced CT, MR, enhanced MR, PET, CR, DX, MG and secondary capture: where an archive does not tell what an object
+# is, which PS3.4 leaves to it. With all transfer syntaxes they are as many contexts as an association can have.
+_USUAL = tuple(
+    f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("2", "2.1", "4", "4.1", "128", "1", "1.1", "1.2", "7")
+)
 _MANY = 50  # instances that are asked for by one request
 _ASKED = {
     "STUDY": (
@@ -82,7 +87,8 @@ class DimseArchive:
             missing = [uid for uid in wanted if not arrivals.has(uid)]
             if missing:
                 take = self._get if self._dimse.get else self._move
-                take(study, series, missing, sorted({kinds[uid] for uid in missing if uid in kinds}), arrivals)
+                known = {kinds.get(uid, "") for uid in missing}
+                take(study, series, missing, sorted(_USUAL if "" in known else known), arrivals)
 
         self._patiently(once)
         if arrivals.unwritable is not None:
@@ -164,12 +170,12 @@ class DimseArchive:
         return result
 
     def _get(self, study: str, series: str, uids: list[str], kinds: list[str], arrivals: "Arrivals") -> None:
-        storage = [(kind, [syntax]) for kind in filter(None, kinds) for syntax in SYNTAXES]
+        storage = [(kind, [syntax]) for kind in kinds for syntax in SYNTAXES]
         with associated(
             self.name,
             self._dimse,
             [(_GET, _PLAIN), *storage],
-            roles=[kind for kind in kinds if kind],
+            roles=kinds,
             handlers=arrivals.handlers,
         ) as open_one:
             for question in _batches(study, series, uids):
@@ -194,7 +200,7 @@ class DimseArchive:
         entity = AE(self._dimse.our_ae)
         entity.require_called_aet = True
         entity.require_calling_aet = [self._dimse.ae]
-        for kind in filter(None, kinds):
+        for kind in kinds:
             entity.add_supported_context(kind, list(SYNTAXES))
         where = (self._dimse.listen_host, self._dimse.listen)
         try:

@@ -46,6 +46,16 @@ def test_what_is_stored_is_found_and_fetched_again(orthanc, node, studies, tmp_p
     assert fetch_study(archive, study, Query(), tmp_path / "study", tmp_path / "quarantine").new == 0
 
 
+def test_an_archive_that_does_not_tell_kinds_is_asked_for_the_usual_ones(orthanc, node, studies, tmp_path, monkeypatch):
+    archive = open_archive(node, "dimse")
+    send_missing(archive, sorted((studies / "PAT0000").glob("*.dcm")))
+    told = type(archive)._kinds
+    monkeypatch.setattr(type(archive), "_kinds", lambda *asked: dict.fromkeys(told(*asked), ""))
+    study, files = _one(studies, "PAT0000")
+    got = fetch_study(archive, study, Query(), tmp_path / "study", tmp_path / "quarantine")
+    assert {path.stem for path in got.folder.rglob("*.dcm")} == set(files)
+
+
 def test_a_wrong_ae_title_is_told(orthanc, node):
     with pytest.raises(ArchiveError, match=r"rejects us as MEDSEG .*[Cc]alled AE"):
         open_archive(_with(node, ae="ANOTHER"), "dimse").echo()
