@@ -16,7 +16,7 @@ from medseg.errors import OutputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["atomic_path", "flush_folder", "json_text", "write_csv", "write_json", "write_text"]
+__all__ = ["as_utf8", "atomic_path", "flush_folder", "json_text", "write_csv", "write_json", "write_text"]
 
 _SIGNIFICANT = "%.10g"
 
@@ -82,7 +82,7 @@ def write_text(path: str | Path, text: str) -> None:
         OutputError: It cannot be written.
     """
     with atomic_path(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
+        unfinished.write_text(as_utf8(text), encoding="utf-8")
 
 
 def write_csv(path: str | Path, frame: "pd.DataFrame") -> None:
@@ -106,6 +106,15 @@ def write_json(path: str | Path, content: Any) -> None:
         TypeError: The content holds what JSON has no word for.
     """
     write_text(path, json_text(content) + "\n")
+
+
+def as_utf8(text: str) -> str:
+    r"""Text as UTF-8 can hold it.
+
+    The name of a file need not be UTF-8: Python reads its other bytes as surrogates, which become \udcNN here, as JSON
+    writes them, too.
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def json_text(content: Any, *, sort_keys: bool = True) -> str:

@@ -1,18 +1,25 @@
 """Whatever is done to what a batch left is found, named and mended by what is said; what is whole is clean."""
 
 import json
+import os
 import shutil
 import sqlite3
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
-from batch_runs import run, started, until
+from batch_runs import Bright, run, started, until
+from reporters import Listener
 from typer.testing import CliRunner
 
 import medseg
 from medseg.cli import app
+from medseg.commands.input_options import command_line
+from medseg.datasets import cases_from_inputs
 from medseg.errors import InputError
 from medseg.ledger import NAME
+from medseg.workflow.predicting_cases import predict_with
 
 MEDSEG = CliRunner()
 
@@ -259,3 +266,28 @@ def test_studies_of_whatever_name_do_not_come_to_lie_where_a_batch_has_its_own(b
     assert medseg.verify(tmp_path / "out").clean
     again = run(tmp_path / "in", tmp_path / "out").cases
     pd.testing.assert_frame_equal(again, cases)
+
+
+def test_files_whose_names_are_no_utf_8_are_cases_as_others(blobs, tmp_path, monkeypatch):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    good, bad = (os.fsdecode(os.fsencode(folder) + name) for name in (b"/M\xfcller.nii.gz", b"/b\xe9d.nii.gz"))
+    try:
+        shutil.copy(blobs / "images" / "case0.nii.gz", good)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    Path(bad).write_bytes(b"not a gzip")
+    monkeypatch.setattr(sys, "argv", ["medseg", "predict", "MODEL", good])
+    first = run(folder, tmp_path / "out", command=command_line())
+    assert dict(zip(first.cases["case"], first.cases["status"], strict=True)) == {"M_ller": "done", "b_d": "failed"}
+    rows = pd.read_csv(tmp_path / "out" / "cases.csv").set_index("case")
+    assert rows.loc["M_ller", "images"] == f"{folder}/M\\udcfcller.nii.gz"
+    assert "b\\udce9d.nii.gz: is not gzip" in rows.loc["b_d", "error"]
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["command"].endswith("M\\udcfcller.nii.gz'")
+    assert medseg.verify(tmp_path / "out").clean
+    (failure,) = medseg.status(tmp_path / "out").failures
+    assert "b\\udce9d" in failure.error
+    listener = Listener()
+    again = predict_with(Bright(), cases_from_inputs([folder]), tmp_path / "out", listener)
+    pd.testing.assert_frame_equal(again.cases, first.cases)
+    assert any("1 of 2 cases were done before" in said for said in listener.said)

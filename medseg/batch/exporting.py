@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from medseg.atomic import write_csv
+from medseg.atomic import as_utf8, write_csv
 from medseg.batch.predictions import Predictions
 from medseg.ledger import Entry, Ledger
 from medseg.ledger.entries import DONE, ENDED
@@ -61,7 +61,7 @@ def export(out: Path, ledger: Ledger) -> Predictions:
 
 
 def _row(entry: Entry) -> dict[str, Any]:
-    row: dict[str, Any] = {"case": entry.case, "patient": entry.patient, "images": " ".join(entry.images)}
+    row: dict[str, Any] = {"case": entry.case, "patient": entry.patient, "images": as_utf8(" ".join(entry.images))}
     row = described(described(row, entry.columns), entry.facts)
     if entry.state != DONE:
         return {**row, "status": entry.state, "error": entry.error}

@@ -56,9 +56,11 @@ _ROWS = 50
 
 def command_line(hidden: Collection[Path] = ()) -> str:
     """The command as it was given; with INPUTS in the place of inputs that may name somebody."""
+    from medseg.atomic import as_utf8
+
     words = ["INPUTS" if Path(word) in hidden else word for word in sys.argv[1:]]
     once = [word for at, word in enumerate(words) if word != "INPUTS" or word not in words[:at]]
-    return "medseg " + shlex.join(once)
+    return as_utf8("medseg " + shlex.join(once))
 
 
 def refuse_together(option: str, others: Mapping[str, object]) -> None:

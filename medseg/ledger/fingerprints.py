@@ -19,7 +19,7 @@ Signs = tuple[tuple[str, int, int], ...]
 
 def digest(content: Any) -> str:
     """SHA-256 of content as JSON, its keys sorted."""
-    return hashlib.sha256(json_text(content).encode()).hexdigest()
+    return hashlib.sha256(json_text(content).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class Listing:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from medseg.atomic import as_utf8
 from medseg.ledger.entries import Entry
 
 __all__ = ["entry_of", "fields_named", "marks", "stored", "values_of"]
@@ -37,10 +38,13 @@ def marks(values: Mapping[str, Any]) -> str:
 
 def stored(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values as SQLite holds them."""
-    return {
-        name: value if isinstance(value, (str, bytes, int, float, type(None))) else json.dumps(value, default=_plain)
-        for name, value in values.items()
-    }
+    return {name: _stored(value) for name, value in values.items()}
+
+
+def _stored(value: Any) -> str | bytes | float | None:
+    if isinstance(value, str):
+        return as_utf8(value)
+    return value if isinstance(value, (bytes, int, float, type(None))) else json.dumps(value, default=_plain)
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medseg import address
+from medseg.atomic import as_utf8
 from medseg.batch.resuming import intact_in, planned
 from medseg.batch.running import described_run
 from medseg.batch.veil import Veil, require_same_names
@@ -144,14 +145,15 @@ def _row(
         "files": len(signs),
         "mib": sum(max(size, 0) for _name, size, _time in signs) / _MIB,
         COLUMN: case.columns.get(COLUMN, ""),
-        "images": " ".join(map(str, case.images)),
+        "images": as_utf8(" ".join(map(str, case.images))),
     }
     if state != "to do":
         return row
     try:
         grid = grid_of(case, options)
     except MedsegError as error:
-        return {**row, "state": "skipped" if isinstance(error, LeftOutError) else "refused", "note": str(error)}
+        state = "skipped" if isinstance(error, LeftOutError) else "refused"
+        return {**row, "state": state, "note": as_utf8(str(error))}
     voxels = voxels_of(grid)
     return {
         **row,
