@@ -1,5 +1,6 @@
 """What processes of the line do in tests: the real thing, but that some cases kill the process that is at them."""
 
+import errno
 import os
 import signal
 import time
@@ -7,11 +8,13 @@ import time
 import numpy as np
 
 from medseg import Labels, Segmentation
+from medseg.errors import OutputError
 from medseg.line import tasks
 
 __all__ = [
     "finish_fatally",
     "finish_slowly",
+    "finish_when_there_is_room",
     "never_opens",
     "never_ready",
     "read_fatally",
@@ -44,6 +47,16 @@ def finish_fatally(how, work):
 def finish_slowly(how, work):
     """`finish` after a while."""
     time.sleep(0.3)
+    return tasks.finish(how, work)
+
+
+def finish_when_there_is_room(how, work):
+    """`finish`, but for `case1` the disk is full at first, and never answers afterwards."""
+    if work[0].id == "case1":
+        if not (how.out / "was full").exists():
+            (how.out / "was full").touch()
+            raise OutputError(how.out, "is full", "Make room.", error=OSError(errno.ENOSPC, "no space"))
+        time.sleep(3600)
     return tasks.finish(how, work)
 
 

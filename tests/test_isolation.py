@@ -56,6 +56,16 @@ def test_a_case_beyond_its_limits_is_given_up_and_the_others_are_not(folder, cas
     assert len(list(tmp_path.glob("*/mask.nii.gz"))) == 2
 
 
+def test_a_case_that_had_to_wait_for_the_disk_is_kept_to_its_time(folder, cases, tmp_path, monkeypatch):
+    monkeypatch.setattr(Told, "wait", lambda told, error: told.heard.append(("waited", "")))
+    model, limits = medseg.load_model(folder, precision="fp32"), Limits(attempts=1, timeout=3.0)
+    task = line_tasks.finish_when_there_is_room.__name__
+    told = run_stages(model, cases[:3], Finishing(tmp_path), limits, writing=("line_tasks", task))
+    assert told.heard.count(("waited", "")) == 1
+    assert [case for case, outcome in told.found.items() if outcome.error is not None] == ["case1"]
+    assert "--timeout" in str(told.found["case1"].error)
+
+
 def test_of_a_group_that_kills_the_network_each_is_tried_alone(cases, tmp_path):
     told, finishing, limits = Told(), Finishing(tmp_path, masks_only=True), Limits()
     start = Start(("line_tasks", line_tasks.segment_fatally.__name__), {"a": 1})

@@ -23,12 +23,14 @@ class Came:
         message: What was asked; it can be put in again.
         found: The result, an error, or `Crashed`.
         spent: What it cost.
+        seconds: That it might take.
     """
 
     item: Any
     message: Any
     found: Any
     spent: Spent
+    seconds: float | None = None
 
 
 class Stage(Protocol):
@@ -92,7 +94,7 @@ class Here:
                     found = self._function(self._given, message)
             except Exception as error:  # a batch goes on whatever one study does to it
                 found = error
-        self._came.append(Came(item, message, found, spent))
+        self._came.append(Came(item, message, found, spent, seconds))
 
     def come(self) -> list[Came]:
         """All that was put in."""
@@ -147,7 +149,7 @@ class Pool:
                     self.put(item, message, seconds)
                     continue
                 answer = outcome.error if isinstance(outcome, Raised) else outcome
-                found.append(Came(item, message, answer, queue.worker.spent))
+                found.append(Came(item, message, answer, queue.worker.spent, seconds))
         return found
 
     def _ready(self, queue: "_Queue") -> bool:

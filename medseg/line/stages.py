@@ -145,7 +145,7 @@ class Stages:
             stage, came = self._stuck[0]
             self._course.book.wait(came.found if isinstance(came.found, Exception) else _gone(self._course.out))
             del self._stuck[0]
-            stage.put(came.item, came.message)
+            stage.put(came.item, came.message, came.seconds)
 
 
 def _taken(item: Any) -> Sequence[Taken]:
