@@ -59,8 +59,8 @@ class Archive(Protocol):
     def studies(self, query: Query) -> list[Found]:
         """The studies that a query means."""
 
-    def series(self, study: str) -> list[Found]:
-        """All series of a study."""
+    def series(self, study: str, query: Query | None = None) -> list[Found]:
+        """The series of a study, at least those that a query means, with the attributes that it names."""
 
     def instances(self, study: str, series: str) -> list[str]:
         """SOPInstanceUIDs of a series."""

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,12 +67,13 @@ class DimseArchive:
 
     def studies(self, query: Query) -> list[Found]:
         """C-FIND; what the archive ignored of the question is applied here."""
-        found = [one for one in self._find("STUDY", query.sent_of_study) if query.has_study(one.values)]
+        found = [one for one in self._find("STUDY", query.sent_of_study, query.study) if query.has_study(one.values)]
         return found[: query.limit]
 
-    def series(self, study: str) -> list[Found]:
+    def series(self, study: str, query: Query | None = None) -> list[Found]:
         """C-FIND."""
-        return self._find("SERIES", {"StudyInstanceUID": study})
+        asked = query or Query()
+        return self._find("SERIES", {**asked.sent_of_series, "StudyInstanceUID": study}, asked.series)
 
     def instances(self, study: str, series: str) -> list[str]:
         """C-FIND."""
@@ -146,12 +147,12 @@ class DimseArchive:
         found = self._find("IMAGE", {"StudyInstanceUID": study, "SeriesInstanceUID": series})
         return {one.uid: one.values.get("SOPClassUID", "") for one in found}
 
-    def _find(self, level: str, asked: Mapping[str, str]) -> list[Found]:
+    def _find(self, level: str, asked: Mapping[str, str], told: Collection[str] = ()) -> list[Found]:
         question = Dataset()
         question.QueryRetrieveLevel = level
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of wildcards, which are no values
-            for key in (*_ASKED[level], *asked):
+            for key in (*_ASKED[level], *told, *asked):
                 setattr(question, key, asked.get(key, ""))
 
         def once() -> list[Found]:

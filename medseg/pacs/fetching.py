@@ -47,7 +47,7 @@ def fetch_study(archive: Archive, study: str, query: Query, folder: Path, quaran
     """
     files = new = size = 0
     broken: dict[str, MedsegError] = {}
-    for series in archive.series(study):
+    for series in archive.series(study, query):
         if not query.has_series(series.values):
             continue
         place = Place(folder / series.uid, quarantine / folder.name)

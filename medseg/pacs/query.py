@@ -26,6 +26,7 @@ _STUDY = frozenset(
         *("ModalitiesInStudy", "ReferringPhysicianName", "InstitutionName"),
     }
 )
+_TOLD = frozenset({"Modality", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "BodyPartExamined"})
 _NOT_IMAGES = frozenset(
     {"SR", "SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "PR", "KO", "REG", "RWV", "AU", "ECG", "DOC", "FID"}
 )
@@ -90,6 +91,11 @@ class Query:
         if "Modality" in self.series and "ModalitiesInStudy" not in asked:
             asked["ModalitiesInStudy"] = self.series["Modality"]
         return {key: value for key, value in asked.items() if value and "," not in value}
+
+    @property
+    def sent_of_series(self) -> dict[str, str]:
+        """What the archive is asked at the level of series: what it does not tell by itself, all else is checked here."""
+        return {key: value for key, value in self.series.items() if value and "," not in value and key not in _TOLD}
 
     def has_study(self, values: Mapping[str, str]) -> bool:
         """Whether a study is meant, whatever the archive made of the question; what it does not tell is believed."""

@@ -1,5 +1,6 @@
 """A storage service (C-STORE and C-ECHO provider): what is pushed to it lies on the disk before it is acknowledged."""
 
+import hashlib
 import secrets
 import shutil
 import ssl
@@ -91,7 +92,7 @@ class Receiver:
         self._door, self._inbox, self._quarantine = door, inbox, quarantine
         self._least_free, self._tell, self._tls = least_free, tell, door.tls()
         self._staging = inbox / ".coming"
-        self._lock = threading.Lock()
+        self._turns = [threading.Lock() for _ in range(_ASSOCIATIONS)]
         self._server: Any = None
 
     def __enter__(self) -> Self:
@@ -157,7 +158,11 @@ class Receiver:
                 self._tell("No room: senders are told to come again")
                 return _NO_ROOM
             checked_uid(uid, "the sender")
-            arrive_at([event.encoded_dataset()], unfinished, lambda found: self._place(found, unfinished), uid)
+            with self._turns[hash(uid) % len(self._turns)]:  # two that bring one UID see what the other has brought
+                found = arrive_at(
+                    [event.encoded_dataset()], unfinished, lambda found: self._place(found, unfinished), uid
+                )
+            self._flush(self._path(found))
         except _SameError:
             unfinished.unlink(missing_ok=True)
         except OutputError as error:
@@ -178,21 +183,29 @@ class Receiver:
             _SameError: It is there already.
             _OtherContentError: Another content is there under its UID.
         """
-        study, series, uid = (checked_uid(one, "the sender") for one in (found.study, found.series, found.uid))
-        path = self._inbox / study / series / f"{uid}.dcm"
+        path = self._path(found)
         if path.is_file():
             if path.read_bytes() == unfinished.read_bytes():
-                for folder in (path.parent, path.parent.parent, self._inbox):
-                    flush_folder(folder)  # another sender may have brought it this very moment
+                self._flush(path)
                 raise _SameError
             raise _OtherContentError(path, "came once more with another content", "Give it a UID of its own.")
         return path
 
+    def _path(self, found: Instance) -> Path:
+        study, series, uid = (checked_uid(one, "the sender") for one in (found.study, found.series, found.uid))
+        return self._inbox / study / series / f"{uid}.dcm"
+
+    def _flush(self, path: Path) -> None:
+        """Have a new name on the disk with those of its folders, which another sender may have made this moment."""
+        for folder in (path.parent, path.parent.parent, self._inbox):
+            flush_folder(folder)
+
     def _aside(self, event: Any, unfinished: Path, uid: str, error: MedsegError) -> int:
         caller = str(event.assoc.requestor.ae_title).strip()
-        with self._lock:
-            if unfinished.is_file():
-                put_aside(unfinished, self._quarantine, f"{uid}-{unfinished.stem}", error)
+        if unfinished.is_file():  # by its content: what is sent again and again is kept once
+            with unfinished.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+            put_aside(unfinished, self._quarantine, f"{uid}-{content}", error)
         self._tell(f"Into quarantine, from {caller}: {error}")
         return _DUPLICATE if isinstance(error, _OtherContentError) else _NOT_UNDERSTOOD
 

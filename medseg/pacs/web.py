@@ -1,7 +1,7 @@
 """An archive by DICOMweb (PS3.18): QIDO-RS finds, WADO-RS fetches, STOW-RS stores."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ _JSON = {"Accept": "application/dicom+json"}
 # Any transfer syntax: as it is stored, since what the server made of it would be another file.
 _AS_STORED = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*', "Accept-Encoding": "identity"}
 _PAGE = 500
+_FEW = 4  # instances that are asked for by themselves
 _CHUNK = 1 << 18
 _BROKEN_TWICE = 2  # times that an instance may come broken while the connection is sound
 _ONE_BODY = 64 << 20  # bytes that are stored by one request, more only in one file
@@ -52,16 +53,17 @@ class WebArchive:
     def studies(self, query: Query) -> list[Found]:
         """QIDO-RS; what the server ignored of the question is applied here."""
         found = []
-        for one in self._found("/studies", query.sent_of_study, "StudyInstanceUID"):
+        for one in self._found("/studies", query.sent_of_study, "StudyInstanceUID", query.study):
             if query.has_study(one.values):
                 found.append(one)
                 if query.limit and len(found) == query.limit:
                     break
         return found
 
-    def series(self, study: str) -> list[Found]:
+    def series(self, study: str, query: Query | None = None) -> list[Found]:
         """QIDO-RS."""
-        return list(self._found(f"/studies/{study}/series", {}, "SeriesInstanceUID"))
+        asked = query or Query()
+        return list(self._found(f"/studies/{study}/series", asked.sent_of_series, "SeriesInstanceUID", asked.series))
 
     def instances(self, study: str, series: str) -> list[str]:
         """QIDO-RS."""
@@ -83,9 +85,11 @@ class WebArchive:
         return {uid: error for uid, error in zip(wanted, errors, strict=True) if error is not None}
 
     def holds(self, study: str, series: str, uids: Sequence[str]) -> set[str]:
-        """QIDO-RS."""
-        there = {one.uid for one in self.series(study)}
-        return set(self.instances(study, series)) & set(uids) if series in there else set()
+        """QIDO-RS; a few are asked for one by one, since a series may be long."""
+        if len(uids) <= _FEW:
+            path = f"/studies/{study}/series/{series}/instances"
+            return {uid for uid in uids if self._page(path, {"SOPInstanceUID": uid, "limit": "1"})}
+        return set(self.instances(study, series)) & set(uids)
 
     def store(self, study: str, files: Sequence[Path]) -> Stored:
         """STOW-RS, some files a request."""
@@ -96,10 +100,10 @@ class WebArchive:
             told.refused |= answer.refused
         return told
 
-    def _found(self, path: str, params: Mapping[str, str], key: str) -> Iterator[Found]:
+    def _found(self, path: str, params: Mapping[str, str], key: str, told: Collection[str] = ()) -> Iterator[Found]:
         """All pages of an answer; a server may give fewer than were asked for, or everything at once."""
         seen: set[str] = set()
-        more = {"includefield": ",".join(_MORE[path.rpartition("/")[2]])}
+        more = {"includefield": ",".join(dict.fromkeys((*_MORE[path.rpartition("/")[2]], *told)))}
         asked = {**params, **{key: value for key, value in more.items() if value}}
         while True:
             page = self._page(path, {**asked, "limit": str(_PAGE), "offset": str(len(seen))})

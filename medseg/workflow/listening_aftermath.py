@@ -80,7 +80,8 @@ class Aftermath:
 
     def _deliver(self, archive: Archive) -> None:
         try:
-            done = deliver(self._out, archive, self._book)
+            ours = {case for cases in self._book.done(self._purpose).values() for case in cases}
+            done = deliver(self._out, archive, self._book, ours)
         except ArchiveError as error:
             self._say_once(archive.name, f"Not sent yet: {error}")
             return

@@ -107,8 +107,9 @@ def predict_archive(
         )
         stack.enter_context(closing(ahead))
         told = {one.uid: instances_told(one) for one in found}
-        done, failed = _rounds(work, ahead, len(left), told, [one.uid for one in found if one.uid in known])
-        gone = ahead.gone or _store(work, None)
+        finished = _cases_of(work, [one.uid for one in found if one.uid in known])
+        done, failed = _rounds(work, ahead, len(left), told, finished)
+        gone = ahead.gone or _store(work, finished)
         delivery = work.delivery if store else None
         return FromArchive(done, len(found), failed, delivery, gone)
 
@@ -126,12 +127,19 @@ def _require_meaning(options: BatchOptions, series: str | None) -> None:
 
 
 def _rounds(
-    work: Work, ahead: Ahead, total: int, told: Mapping[str, str], known: Sequence[str]
+    work: Work, ahead: Ahead, total: int, told: Mapping[str, str], finished: list[str]
 ) -> "tuple[Predictions | None, int]":
-    """Segment what comes, round by round; what the last round left, and how many studies did not come."""
+    """Segment what comes, round by round; what the last round left, and how many studies did not come.
+
+    Args:
+        work: The batch.
+        ahead: Fetches.
+        total: Studies that it fetches.
+        told: How many instances the archive says that each has.
+        finished: Cases that were done before; those of the rounds join them.
+    """
     done: Predictions | None = None
     unfetched = seen = 0
-    finished = [case for study in known for case in work.book.done(work.purpose).get(work.names.uid(study), ())]
     while came := ahead.take(_ROUND):
         seen += len(came)
         work.reporter.say(f"Fetched: {seen} of {total} studies")
@@ -148,6 +156,12 @@ def _rounds(
     if done is None and finished:
         done, _ = _round(work, [], finished)
     return done, unfetched
+
+
+def _cases_of(work: Work, studies: Sequence[str]) -> list[str]:
+    """The cases of studies that were done before."""
+    done = work.book.done(work.purpose)
+    return [case for study in studies for case in done.get(work.names.uid(study), ())]
 
 
 def _round(work: Work, came: Sequence[Came], finished: Collection[str]) -> "tuple[Predictions, dict[str, list[str]]]":
@@ -197,12 +211,12 @@ def _as_it_was(entry: Entry) -> MedsegError:
     return error
 
 
-def _store(work: Work, cases: Collection[str] | None) -> ArchiveError | None:
-    """Send results; where the archive is gone they wait for the end, or the same command."""
+def _store(work: Work, cases: Collection[str]) -> ArchiveError | None:
+    """Send results of these cases, and of no others in OUT; where the archive is gone they wait for the end."""
     if work.store is None:
         return None
     try:
-        told = deliver(work.out, work.store, work.book, cases)
+        told = deliver(work.out, work.store, work.book, set(cases))
     except ArchiveError as error:
         work.reporter.say(f"Not stored yet: {error}")
         return error

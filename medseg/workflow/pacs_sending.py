@@ -30,28 +30,20 @@ class Delivery:
     refused: dict[Path, MedsegError] = field(default_factory=dict)
 
 
-def results_in(out: Path, cases: Collection[str] | None = None) -> dict[str, str]:
+def results_in(out: Path, cases: Collection[str]) -> dict[str, str]:
     """The DICOM files of finished cases by their paths below OUT, with their SHA-256.
 
     Args:
         out: What `predict` wrote, or writes.
         cases: Of these alone.
     """
-    found: dict[str, str] = {}
     with suppress(InputError), read_ledger(out) as ledger:
-        for row in ledger.ask('SELECT "case", outputs FROM cases WHERE state = :done', {"done": DONE}):
-            if cases is None or row["case"] in cases:
-                found |= _dicom(row["outputs"])
-    return found
+        done = [entry for name, entry in ledger.known().items() if name in cases and entry.state == DONE]
+        return {path: sha for entry in done for path, (_, sha) in entry.outputs.items() if path.endswith(".dcm")}
+    return {}
 
 
-def _dicom(outputs: str) -> dict[str, str]:
-    import json
-
-    return {path: sha for path, (_size, sha) in json.loads(outputs).items() if path.endswith(".dcm")}
-
-
-def deliver(out: Path, archive: Archive, book: Book, cases: Collection[str] | None = None) -> Delivery:
+def deliver(out: Path, archive: Archive, book: Book, cases: Collection[str]) -> Delivery:
     """Send what the archive has not got yet; it is asked first, as an earlier run may have been killed in between.
 
     Raises:

@@ -53,6 +53,16 @@ def test_results_are_stored_once(orthanc, node, studies, tmp_path):
     require_equal_masks(orthanc, tmp_path / "out", 4)
 
 
+def test_results_of_another_command_stay_where_they_are(orthanc, node, studies, tmp_path):
+    fill(orthanc, studies)
+    options = BatchOptions(jobs=0, writing=Writing(("seg",), codes=CODES))
+    _run(node, tmp_path / "out", Query.of([("PatientID", "PAT0000")]), options)
+    done = _run(node, tmp_path / "out", Query.of([("PatientID", "PAT0001")]), options, store=True)
+    assert done.delivery.sent == 1
+    assert len(orthanc.found(Modality="SEG")) == 1
+    assert len(done.predictions.cases) == 1
+
+
 def test_a_new_study_is_done_and_the_others_are_not_fetched_again(orthanc, node, studies, tmp_path):
     fill(orthanc, studies)
     _run(node, tmp_path / "out")
@@ -105,7 +115,7 @@ def test_an_archive_that_goes_away_is_told_and_the_same_call_goes_on(orthanc, no
     archive = open_archive(node, wait=lambda seconds: None)
 
     class Leaving(type(archive)):
-        def series(self, study):
+        def series(self, study, query=None):
             raise ArchiveError("orthanc", "cannot be reached", "Wait.", passing=True)
 
     leaving = Leaving(node, wait=lambda seconds: None)

@@ -1,7 +1,9 @@
 """The storage service: what it takes, what it refuses, and that nothing is acknowledged that is not on the disk."""
 
 import os
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from pydicom.uid import MPEG2MPML
 from pynetdicom import AE
 
 from medseg.errors import ArchiveError
+from medseg.pacs import arriving
 from medseg.pacs.nodes import Node
 from medseg.pacs.opening import open_archive
 from medseg.pacs.receiving import Door, Receiver
@@ -124,6 +127,38 @@ def test_a_truncated_instance_and_a_uid_used_twice_go_into_quarantine(studies, t
     came = _came(tmp_path)
     assert set(came) == {pydicom.dcmread(files[number]).SOPInstanceUID for number in (0, 2)}
     assert pydicom.dcmread(came[other.SOPInstanceUID]) == pydicom.dcmread(files[0])
+
+
+def test_of_two_contents_that_come_at_once_under_one_uid_none_is_lost(studies, tmp_path, monkeypatch):
+    files = sorted((studies / "PAT0000").glob("*.dcm"))
+    contents = []
+    for number in range(4):
+        contents.append(pydicom.dcmread(files[0]))
+        contents[-1].PixelData = bytes([number]) * len(contents[-1].PixelData)
+    before = arriving.stamp
+
+    def slowly(path: Path) -> None:  # where each has seen that no other is there
+        time.sleep(0.1)
+        before(path)
+
+    monkeypatch.setattr(arriving, "stamp", slowly)
+
+    def send(content: pydicom.Dataset) -> int:
+        entity = AE("SENDER")
+        entity.add_requested_context(CT)
+        with_us = entity.associate("127.0.0.1", receiver.port, ae_title="MEDSEG")
+        status = with_us.send_c_store(content).Status
+        with_us.release()
+        return int(status)
+
+    with _open(tmp_path) as (receiver, _), ThreadPoolExecutor(4) as threads:
+        told = sorted(threads.map(send, contents))
+        assert told == [0, 0x0111, 0x0111, 0x0111]
+        assert [send(content) for content in contents].count(0x0111) == 3
+    (came,) = _came(tmp_path).values()
+    aside = list((tmp_path / "quarantine").glob("*.broken"))
+    assert len(aside) == 3  # once each, however often they come
+    assert {pydicom.dcmread(path).PixelData[0] for path in (came, *aside)} == {0, 1, 2, 3}
 
 
 def test_a_transfer_syntax_that_we_cannot_read_is_not_accepted(studies, tmp_path):

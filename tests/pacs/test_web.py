@@ -50,6 +50,28 @@ def test_studies_are_found_by_patient_date_modality_and_description(orthanc, nod
     assert not Query.of([("SeriesDescription", "thick*")]).has_series(series.values)
 
 
+@pytest.mark.parametrize("way", ["web", "dimse"])
+def test_conditions_that_archives_tell_nothing_of_by_themselves_are_kept(orthanc, node, studies, tmp_path, way):
+    for number, (laterality, sex) in enumerate([("L", "F"), ("R", "M")]):
+        one = pydicom.dcmread(sorted((studies / f"PAT000{number}").glob("*.dcm"))[0])
+        one.Laterality, one.PatientSex, one.ReferringPhysicianName = laterality, sex, f"Doctor{number}"
+        one.save_as(tmp_path / "one.dcm")
+        orthanc.put((tmp_path / "one.dcm").read_bytes())
+    archive = open_archive(node, way)
+
+    def patients(**asked: str) -> list[str]:
+        query = Query.of(asked.items())
+        return [
+            one.values["PatientID"]
+            for one in archive.studies(query)
+            if any(query.has_series(series.values) for series in archive.series(one.uid, query))
+        ]
+
+    assert patients(Laterality="R") == ["PAT0001"]
+    assert patients(PatientSex="F,O") == ["PAT0000"]
+    assert patients(ReferringPhysicianName="Doctor1,Doctor2") == ["PAT0001"]
+
+
 def test_what_is_fetched_is_what_was_stored_and_is_fetched_once(orthanc, node, studies, tmp_path):
     files = fill(orthanc, studies)
     archive = open_archive(node)
