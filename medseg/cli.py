@@ -1,6 +1,7 @@
 """The `medseg` command: parses, calls `workflow`, prints. Exit codes: 0 done, 1 some cases failed, 2 could not run."""
 
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -81,7 +82,10 @@ def _options(
 
 
 def main() -> None:
-    """Run the command; an error of ours is one line and exit code 2, unless --debug asks for its traceback."""
+    """Run the command; an error of ours is one line and exit code 2, unless --debug asks for its traceback.
+
+    Whatever else ends it is 2, too, with its traceback: Python's own 1 says that cases have failed.
+    """
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
@@ -89,6 +93,10 @@ def main() -> None:
         app()
     except MedsegError as error:
         if debug:
-            raise
-        typer.echo(f"error: {error}", err=True)
+            traceback.print_exc()
+        else:
+            typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except Exception:
+        traceback.print_exc()
         sys.exit(2)

@@ -179,6 +179,11 @@ def test_sigterm_waits_for_a_heard_block_and_a_second_one_for_nothing():
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+def test_a_signal_that_comes_after_the_last_heard_block_is_not_swallowed():
+    with pytest.raises(Terminated), Interrupts():
+        signal.raise_signal(signal.SIGTERM)
+
+
 @given(st.integers(1, 8), st.integers(1, 4), st.integers(1, 6), st.integers(1, 6))
 def test_every_network_has_work_and_no_more_wait_than_before(group, ahead, networks, writers):
     pace = Pace(group, ahead)

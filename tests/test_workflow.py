@@ -126,7 +126,19 @@ def test_debug_shows_the_traceback(tmp_path):
     words = [sys.executable, "-m", "medseg", "--debug", "inspect", str(tmp_path / "nowhere")]
     done = subprocess.run(words, capture_output=True, text=True)
     assert "Traceback" in done.stderr
-    assert done.returncode != 0
+    assert done.returncode == 2
+
+
+def test_what_nobody_foresaw_could_not_run_which_is_not_that_cases_failed(tmp_path, monkeypatch, capsys):
+    def defect(*_words, **_options):
+        raise ZeroDivisionError("of ours")
+
+    monkeypatch.setattr("medseg.workflow.batch_status.status", defect)
+    monkeypatch.setattr(sys, "argv", ["medseg", "status", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "ZeroDivisionError: of ours" in capsys.readouterr().err
 
 
 def test_predict_evaluate_and_measure_speak_json(run, blobs, tmp_path):

@@ -17,8 +17,8 @@ class Terminated(KeyboardInterrupt):
 class Interrupts:
     """While it is entered, Ctrl-C waits until the next `heard` block; after that, another one waits for nothing.
 
-    So does SIGTERM. In another thread than the main one, and where somebody else has taken a signal, that one stays as
-    it is.
+    So does SIGTERM. What comes too late for any such block is raised at the end. In another thread than the main one,
+    and where somebody else has taken a signal, that one stays as it is.
     """
 
     def __init__(self) -> None:
@@ -39,6 +39,8 @@ class Interrupts:
         for number, before in self._before.items():
             signal.signal(number, before)
         self._before.clear()
+        if error is None:
+            self._raise_if_asked()
 
     @contextmanager
     def heard(self) -> Iterator[None]:
