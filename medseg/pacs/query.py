@@ -94,7 +94,7 @@ class Query:
 
     @property
     def sent_of_series(self) -> dict[str, str]:
-        """What the archive is asked at the level of series: what it does not tell by itself, all else is checked here."""
+        """What the archive is asked at the level of series: what it tells of by itself is checked here."""
         return {key: value for key, value in self.series.items() if value and "," not in value and key not in _TOLD}
 
     def has_study(self, values: Mapping[str, str]) -> bool:

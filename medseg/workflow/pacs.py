@@ -99,7 +99,7 @@ def find(
         if not series:
             rows.append(own | {"instances": study.values.get("NumberOfStudyRelatedInstances", "")})
             continue
-        for one in archive.series(study.uid):
+        for one in archive.series(study.uid, asked):
             if asked.has_series(one.values):
                 inner = {key: one.values.get(key, "") for key in _SHOWN_SERIES} | {"SeriesInstanceUID": one.uid}
                 rows.append(own | inner | {"instances": one.values.get("NumberOfSeriesRelatedInstances", "")})

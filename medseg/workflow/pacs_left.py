@@ -59,7 +59,7 @@ def _has_changed(work: Work, study: Found, archive: Archive, asked: Query) -> bo
         return False
     now = {
         work.names.uid(uid)
-        for series in archive.series(study.uid)
+        for series in archive.series(study.uid, asked)
         if asked.has_series(series.values)
         for uid in archive.instances(study.uid, series.uid)
     }
