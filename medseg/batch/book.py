@@ -10,9 +10,9 @@ from medseg.case import Case
 from medseg.errors import LeftOutError, OutputError
 from medseg.ledger import Entry, Ledger, Planned
 from medseg.ledger.entries import DONE, FAILED, SKIPPED
+from medseg.line.files import discard
 from medseg.line.outcomes import Outcome, advice, reason
 from medseg.line.place import Place, is_pause
-from medseg.line.tasks import discard
 from medseg.reporting import Reporter
 
 __all__ = ["LedgerBook", "Progress"]

@@ -11,10 +11,10 @@ from medseg.case import Case
 from medseg.errors import MedsegError
 from medseg.ledger import Entry, Ledger, Listing, Planned, Rules, Run, Work, digest, fingerprint, sort_out
 from medseg.ledger.entries import DONE, ENDED, FAILED, SKIPPED
+from medseg.line.files import discard
 from medseg.line.groups import Job
 from medseg.line.network import Facts
 from medseg.line.outcomes import advice, reason
-from medseg.line.tasks import discard
 from medseg.reporting import Reporter
 
 __all__ = ["Batch", "enter", "intact_in", "planned", "settings_hash"]

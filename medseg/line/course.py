@@ -7,11 +7,11 @@ from pathlib import Path
 
 from medseg.case import Case
 from medseg.line.book import Book
+from medseg.line.files import discard
 from medseg.line.groups import Group, Job, Taken
 from medseg.line.limits import Limits
 from medseg.line.outcomes import Outcome, crash
 from medseg.line.pace import Pace
-from medseg.line.tasks import discard
 from medseg.line.worker import Crashed
 
 __all__ = ["Course"]

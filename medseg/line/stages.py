@@ -9,6 +9,7 @@ from typing import Any
 from medseg.errors import OutputError
 from medseg.line.book import Book
 from medseg.line.course import Course
+from medseg.line.files import discard
 from medseg.line.groups import Batch, Group, Job, Taken
 from medseg.line.interrupts import Interrupts
 from medseg.line.limits import Limits
@@ -16,7 +17,7 @@ from medseg.line.pace import Pace
 from medseg.line.place import is_pause
 from medseg.line.stage import Came, Stage
 from medseg.line.steps import Reading, Segmenting, Writing
-from medseg.line.tasks import Finishing, discard
+from medseg.line.tasks import Finishing
 
 __all__ = ["Line", "Stages"]
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from medseg.errors import OutputError
 from medseg.image import Segmentation
 from medseg.line.course import Course
+from medseg.line.files import discard
 from medseg.line.groups import Group, Job, Taken
 from medseg.line.outcomes import Outcome
 from medseg.line.segmenting import Ask, answers_of
 from medseg.line.stage import Came, Stage
-from medseg.line.tasks import discard
 from medseg.line.worker import Crashed
 
 __all__ = ["Reading", "Segmenting", "Writing"]

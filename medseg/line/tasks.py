@@ -3,7 +3,6 @@
 import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from medseg.case import Case
 from medseg.errors import OutputError
 from medseg.image import Image, Segmentation
 from medseg.ledger import outputs_of
+from medseg.line.files import RESULTS
 from medseg.line.packing import packed
 from medseg.options import ReadOptions
 
@@ -22,11 +22,7 @@ if TYPE_CHECKING:
 
     from medseg.outputs.dicom.writing import Writing
 
-__all__ = ["Finished", "Finishing", "discard", "finish", "is_output", "read", "ready_to_finish", "ready_to_read"]
-
-_DICOM = ("seg.dcm", "sr.dcm", "rtstruct.dcm", "capture/*.dcm")
-_LEFT = ("mask.nii.gz", "mask.png", "mask_*.nii.gz", "mask_*.png", "preview.png", "probabilities.npy", *_DICOM)
-_UNFINISHED = (".mask*", ".preview*", ".probabilities*", ".seg*", ".sr*", ".rtstruct*", "capture/.*.dcm")
+__all__ = ["Finished", "Finishing", "finish", "read", "ready_to_finish", "ready_to_read"]
 
 
 @dataclass(frozen=True)
@@ -120,7 +116,7 @@ def finish(how: Finishing, work: tuple[Case, Image, Segmentation]) -> Finished:
     notes = () if how.writing is None else _dicom(how, how.writing, case, image, segmentation, regions)
     flush_folder(folder)
     flush_folder(how.out)
-    outputs = outputs_of(how.out, (path for pattern in _LEFT for path in folder.glob(pattern)))
+    outputs = outputs_of(how.out, (path for pattern in RESULTS for path in folder.glob(pattern)))
     if regions is None:
         return Finished(None, None, outputs, notes)
     return Finished(len(regions), packed(regions), outputs, notes)
@@ -188,25 +184,3 @@ def _own_grids(how: Finishing, case: Case, image: Image) -> dict[str, Image]:
 
     names = how.channel_names or [f"ch{number}" for number in range(len(case.images))]
     return {names[number]: one for number, one in read_elsewhere(case.images, image, how.reading).items()}
-
-
-def is_output(name: str) -> bool:
-    """Whether a file is called, below the folder of its case, as one of our results is."""
-    return any(fnmatchcase(name, pattern) for pattern in _LEFT)
-
-
-def discard(folder: Path) -> None:
-    """Remove what an earlier run, or a process that was killed, left of a case, so that no old mask stands for it.
-
-    Raises:
-        OutputError: It cannot be removed.
-    """
-    try:
-        if not folder.is_dir():
-            return
-        for pattern in (*_LEFT, *_UNFINISHED):
-            for path in folder.glob(pattern):
-                path.unlink(missing_ok=True)
-    except OSError as error:
-        mend = "See that you may write there."
-        raise OutputError(folder, f"cannot be cleared ({error.strerror})", mend, error=error) from error

@@ -8,11 +8,12 @@ from queue import Empty, SimpleQueue
 
 from medseg.errors import MedsegError, OutputError
 from medseg.line.book import Book
+from medseg.line.files import discard
 from medseg.line.groups import Job
 from medseg.line.interrupts import Interrupts
 from medseg.line.limits import Limits
 from medseg.line.outcomes import Outcome, crash
-from medseg.line.tasks import Finishing, discard
+from medseg.line.tasks import Finishing
 from medseg.reporting import Reporter
 from medseg.scale.fleet import Fleet
 from medseg.scale.lease import Noted

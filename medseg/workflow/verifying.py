@@ -14,7 +14,7 @@ from medseg.errors import InputError
 from medseg.ledger import NAME, holder, outputs_of, read_ledger
 from medseg.ledger.entries import DONE, QUEUED, RUNNING
 from medseg.ledger.summary import Left, begun, damage, left
-from medseg.line.tasks import is_output
+from medseg.line.files import is_output
 from medseg.reporting import Reporter, Silent
 from medseg.workflow.patient_level import JOINED
 from medseg.workflow.verifying_tables import TABLES, Problem, record_problems, table_problems
