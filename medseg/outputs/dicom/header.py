@@ -50,6 +50,12 @@ _EMPTY = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "ReferringPhysicianName",
     "StudyID", "AccessionNumber",
 )  # fmt: skip
+# What objects take over from the first instance besides
+_TAKEN_OVER = (
+    "FrameOfReferenceUID", "PositionReferenceIndicator", "PatientOrientation", "SliceThickness", "PixelSpacing",
+    "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod", "BodyPartExamined",
+    "Laterality", "ImageLaterality", "BurnedInAnnotation",
+)  # fmt: skip
 _DATES = ("Content", "Acquisition", "Series", "Study")
 _MAKER = "medseg"
 _IMPLEMENTATION = uid_of("implementation")
@@ -74,8 +80,9 @@ def begun(
 
     ds = _copied(source.first)
     ds.Modality = modality
-    # A patient who is corrected in the archive keeps the UIDs of the images, but results must not keep theirs.
-    whose = hashlib.sha256(str(ds).encode()).hexdigest()
+    # What is corrected in the archive keeps the UIDs of the images, but results must not keep theirs.
+    copied = [str(ds), *dated(source), *(str(source.first.get(name, "")) for name in _TAKEN_OVER)]
+    whose = hashlib.sha256(json.dumps(copied).encode()).hexdigest()
     ds.SeriesInstanceUID = uid_of("series", storage, *source.uids, whose, *author.parts, *parts)
     ds.SOPClassUID, ds.SOPInstanceUID = UID(storage), UID(uid_of("instance", ds.SeriesInstanceUID, 1))
     ds.InstanceNumber = 1

@@ -133,10 +133,9 @@ def segmentation_object(
         planes = drawn(segmentation, listed, by_number)
     frames = packed(planes, rows, columns, bits, 0 if kind == "LABELMAP" else 1)
     empty = len(frames.stored) == 1 and not any(frames.stored[0])
-    head = seg_header(source, segmentation.geometry, listed, frames, author, kind)
+    overlap = kind == "FRACTIONAL" or (not segmentation.labels.exclusive and kind != "LABELMAP")
+    head = seg_header(source, segmentation.geometry, listed, frames, author, kind, "UNDEFINED" if overlap else "NO")
     head.ContentDescription = _EMPTY if empty else short_text(f"{len(listed)} segments", 64)
-    overlap = not segmentation.labels.exclusive and kind != "LABELMAP"
-    head.SegmentsOverlap = "UNDEFINED" if overlap or kind == "FRACTIONAL" else "NO"
     return SegObject(head, listed, per_frame(source, segmentation.geometry, frames, kind), frames, empty)
 
 

@@ -32,12 +32,20 @@ def seg_header(
     frames: Frames,
     author: Author,
     kind: Kind,
+    overlap: Literal["NO", "UNDEFINED"],
 ) -> "Dataset":
     """All of a SEG but the groups of its frames and their pixels."""
     storage = _LABEL_MAP if kind == "LABELMAP" else _SEGMENTATION
     told = json.dumps([asdict(one) for one in segments], default=str)
     others = [str(one.SOPInstanceUID) for one in source.beside]
-    content = (kind, frames.digest, hashlib.sha256(told.encode()).hexdigest(), repr(geometry.affine.tolist()), *others)
+    content = (
+        kind,
+        overlap,
+        frames.digest,
+        hashlib.sha256(told.encode()).hexdigest(),
+        repr(geometry.affine.tolist()),
+        *others,
+    )
     ds = begun(source, author, storage, "SEG", "Segmentation", *content)
     ds.DeviceSerialNumber = author.model_hash[:64] or "none"
     ds.SeriesNumber = 9001
@@ -47,7 +55,7 @@ def seg_header(
     _refer(ds, source)
     _place(ds, source, geometry)
     _describe_pixels(ds, source, frames)
-    ds.SegmentationType = kind
+    ds.SegmentationType, ds.SegmentsOverlap = kind, overlap
     if kind == "FRACTIONAL":
         ds.SegmentationFractionalType, ds.MaximumFractionalValue = "PROBABILITY", FULL
     if kind == "LABELMAP":

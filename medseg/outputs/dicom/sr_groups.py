@@ -121,7 +121,12 @@ def _sites(coding: Coding) -> list[Any] | None:
         place, modifier = coding.type, coding.modifier
     if place is None:
         return None
-    how = "laterality" if modifier in SIDES.values() else "topographical_modifier"
+    sides = {(side.scheme, side.value) for side in SIDES.values()}
+    how = (
+        "laterality"
+        if modifier is not None and (modifier.scheme, modifier.value) in sides
+        else "topographical_modifier"
+    )
     return [sr.FindingSite(concept(place), **({} if modifier is None else {how: concept(modifier)}))]
 
 

@@ -1,5 +1,7 @@
 """What a SEG says besides its pixels: identity, references, tracking, codes; and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pydicom
 import pytest
@@ -23,6 +25,7 @@ from medseg.regions import find_regions, measure_segmentation
 
 AUTHOR = Author("net", "ab" * 32, "0.1", "cd" * 32)
 LABELS = Labels.from_config({"liver": 1, "left lung nodule": 2, "ignore": 9})
+OVERLAPPING = replace(LABELS, exclusive=False)
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +147,7 @@ def test_the_same_run_gives_the_same_bytes_and_another_one_other_uids(image, tmp
         made_of(image, mask, case="d"),
         made_of(image, mask, case="c", segments="region"),
         made_of(image, mask, case="c", kind="LABELMAP"),
+        made_of(image, np.stack([mask == 1, mask == 2]).astype(np.uint8), OVERLAPPING, case="c"),
         made_of(image, mask, author=Author("net", "ee" * 32, "0.1", "cd" * 32), case="c"),
         made_of(image, mask, author=Author("net", "ab" * 32, "0.2", "cd" * 32), case="c"),
         made_of(image, mask, author=Author("net", "ab" * 32, "0.1", "ff" * 32), case="c"),
@@ -230,10 +234,13 @@ def test_a_mask_drawn_by_hand_names_no_algorithm(image, tmp_path):
     assert "SegmentAlgorithmName" not in item
 
 
-def test_a_patient_who_was_corrected_gets_other_uids(tmp_path):
+@pytest.mark.parametrize(
+    "corrected", [{"PatientName": "Roe^Jane"}, {"ContentDate": "20200101"}, {"SliceThickness": "0.7"}], ids=str
+)
+def test_a_source_that_was_corrected_gets_other_uids(tmp_path, corrected):
     made = []
-    for name in ("Doe^Jane", "Roe^Jane"):
-        image = read_image(ct_series(tmp_path / "ct", oblique(), PatientName=name))
+    for fields in ({"PatientName": "Doe^Jane"}, {"PatientName": "Doe^Jane", **corrected}):
+        image = read_image(ct_series(tmp_path / "ct", oblique(), **fields))
         source = source_of(image)
         for one, uid in zip(source.datasets, range(6), strict=True):
             one.SOPInstanceUID, one.SeriesInstanceUID, one.StudyInstanceUID = f"1.2.{uid}", "1.3", "1.4"
