@@ -40,7 +40,10 @@ ModelPath = Annotated[
 ]
 Inputs = Annotated[
     list[Path],
-    typer.Argument(help="Files, folders of files, study folders, zips of a study, patterns of them, a data set, or pacs:NODE?Modality=CT."),
+    typer.Argument(
+        help="Files, folders of files, study folders, zips of a study, patterns of them, a data set, or an archive, "
+        "as pacs:NODE?Modality=CT."
+    ),
 ]
 Part = Annotated[str | None, typer.Option(help="Only this part of its split: train, validation, test.")]
 Speed = Annotated[
