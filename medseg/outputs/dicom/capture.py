@@ -44,7 +44,7 @@ def write_capture(
     """Write the pictures of a case.
 
     Args:
-        folder: Where to: 0001.dcm, 0002.dcm ...
+        folder: Where to: 0001.dcm, 0002.dcm ...; those of an earlier mask are replaced or go.
         source: The instances under the image.
         image: Its first channel is shown.
         segmentation: The mask.
@@ -54,7 +54,10 @@ def write_capture(
         OutputError: A file cannot be written.
     """
     made = captures(source, image, segmentation, author)
-    return tuple(write(one, folder / f"{int(one.InstanceNumber):04d}.dcm") for one in made)
+    written = tuple(write(one, folder / f"{int(one.InstanceNumber):04d}.dcm") for one in made)
+    for path in set(folder.glob("[0-9][0-9][0-9][0-9].dcm")) - set(written):
+        path.unlink(missing_ok=True)
+    return written
 
 
 def captures(source: Source, image: Image, segmentation: Segmentation, author: Author) -> "Iterator[Dataset]":

@@ -26,6 +26,8 @@ __all__ = ["Subject", "absent", "of_region"]
 Row = Mapping[str, Any]
 _ANATOMY = ("SCT", "91723000")
 _RECIST = Code("DCM", "126081", "RECIST 1.1")
+_SIDED = {(side.scheme, side.value) for side in SIDES.values()}
+_LATERALITY = Code("SCT", "272741003", "Laterality")
 _PRESENCE, _ABSENT = Code("SCT", "705057003", "Presence"), Code("SCT", "272519000", "Absent")
 
 
@@ -90,10 +92,10 @@ def absent(subject: Subject, label: Label) -> Any:
     from highdicom import sr
 
     said = sr.QualitativeEvaluation(name=concept(_PRESENCE), value=concept(_ABSENT))
-    return sr.MeasurementsAndQualitativeEvaluations(qualitative_evaluations=[said], **_about(subject, label, None))
+    return sr.MeasurementsAndQualitativeEvaluations(**_about(subject, label, None, said))
 
 
-def _about(subject: Subject, label: Label, region: int | None) -> dict[str, Any]:
+def _about(subject: Subject, label: Label, region: int | None, *said: Any) -> dict[str, Any]:
     """What the groups of a region have in common: who it is, what it is, where, and who found it."""
     from highdicom import sr
 
@@ -101,13 +103,19 @@ def _about(subject: Subject, label: Label, region: int | None) -> dict[str, Any]
     name = tracking_id(subject.case, label.name, region)
     uid = tracking_uid(subject.source.series, author, subject.case, label.name, region)
     coding = label.coding
-    about: dict[str, Any] = {"tracking_identifier": sr.TrackingIdentifier(uid=uid, identifier=name)}
+    about: dict[str, Any] = {
+        "tracking_identifier": sr.TrackingIdentifier(uid=uid, identifier=name),
+        "qualitative_evaluations": list(said),
+    }
     if author.model:  # a mask without a model was drawn by hand
         hashes = [f"model SHA-256 {author.model_hash}", f"settings SHA-256 {author.settings_hash}"]
         version = author.version or "unknown"
         about["algorithm_id"] = sr.AlgorithmIdentification(author.model, version, hashes)
     if coding is not None:
-        about |= {"finding_type": concept(coding.type), "finding_sites": _sites(coding)}
+        sites = _sites(coding)
+        about |= {"finding_type": concept(coding.type), "finding_sites": sites}
+        if sites is None and (side := coding.modifier) and (side.scheme, side.value) in _SIDED:  # no site has it
+            about["qualitative_evaluations"].append(sr.QualitativeEvaluation(concept(_LATERALITY), concept(side)))
         about |= {"finding_category": concept(coding.category)} if coding.category is not None else {}
     return about
 
@@ -121,13 +129,10 @@ def _sites(coding: Coding) -> list[Any] | None:
         place, modifier = coding.type, coding.modifier
     if place is None:
         return None
-    sides = {(side.scheme, side.value) for side in SIDES.values()}
-    how = (
-        "laterality"
-        if modifier is not None and (modifier.scheme, modifier.value) in sides
-        else "topographical_modifier"
-    )
-    return [sr.FindingSite(concept(place), **({} if modifier is None else {how: concept(modifier)}))]
+    if modifier is None:
+        return [sr.FindingSite(concept(place))]
+    how = "laterality" if (modifier.scheme, modifier.value) in _SIDED else "topographical_modifier"
+    return [sr.FindingSite(concept(place), **{how: concept(modifier)})]
 
 
 def _segment(subject: Subject, label: Label, row: Row) -> Any:

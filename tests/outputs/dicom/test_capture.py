@@ -71,6 +71,16 @@ def test_an_empty_mask_shows_the_middle_and_says_so(tmp_path):
     assert made[0].ImageComments == "Nothing was found"
 
 
+def test_pictures_of_an_earlier_mask_do_not_stay(tmp_path):
+    image = read_image(ct_series(tmp_path / "ct", GRID))
+    mask = np.ones(GRID.shape, np.uint8)
+    for slices in (6, 2):
+        mask[:, :, slices:] = 0
+        found = Segmentation(mask, image.geometry, LABELS)
+        write_capture(tmp_path / "capture", source_of(image), image, found, AUTHOR)
+    assert sorted(path.name for path in (tmp_path / "capture").iterdir()) == ["0001.dcm", "0002.dcm"]
+
+
 def test_a_radiograph_is_one_picture_with_its_spacing_and_orientation(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 1000, (41, 31))
     image = read_image(radiograph(tmp_path / "dx.dcm", pixels))

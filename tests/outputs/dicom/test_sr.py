@@ -154,6 +154,22 @@ def test_findings_are_coded_with_their_sites_and_sides(volume, tmp_path):
     assert told["c1/liver/1"] == ("Liver", "Liver", "")
 
 
+def test_a_finding_without_a_site_still_has_its_side(tmp_path):
+    grid, labels = oblique(), Labels.from_config({"lesion left": 1, "right mass": 2})
+    mask = np.zeros(grid.shape, np.uint8)
+    mask[2:6, 2:7, 1:3] = 1
+    path = measured(ct_series(tmp_path / "ct", grid), mask, labels=labels).report(tmp_path / "sr.dcm")
+    content = srread(path).content
+    (region,), lines = content.get_volumetric_roi_measurement_groups(), content.get_image_measurement_groups()
+    told = [
+        {one.name.meaning: one.value.meaning for one in group.get_qualitative_evaluations()} | {"Finding category": ""}
+        for group in (region, *lines)
+    ]
+    left, right = ({"Finding category": "", "Laterality": side} for side in ("Left", "Right"))
+    assert told == [left, left, right | {"Presence": "Absent"}]
+    assert complaints(path) == []
+
+
 def test_the_observer_is_the_program_with_its_model_and_hash(volume, tmp_path):
     report = srread(volume.report(tmp_path / "sr.dcm"))
     (observer,) = report.content.get_observer_contexts()
