@@ -57,8 +57,11 @@ class Aftermath:
         self._thread = threading.Thread(target=self._run, name="sending results", daemon=True)
 
     def __enter__(self) -> None:
-        for gone in (self._out / FOLDER / "received").glob(f"{_GONE}*"):
-            _put_back(gone)  # of a process that was killed in between
+        for gone in (self._out / FOLDER / "received").glob(f"{_GONE}*"):  # of a process that was killed in between
+            if instances_in(gone) <= self._book.instances(gone.name.removeprefix(_GONE)):
+                shutil.rmtree(gone, ignore_errors=True)
+            else:
+                _put_back(gone)
         self._thread.start()
 
     def __exit__(self, *raised: object) -> None:
@@ -77,6 +80,8 @@ class Aftermath:
             self._remove_old()
         except (MedsegError, OSError) as error:  # of the disk; it is tried again
             self._say_once("disk", str(error))
+        except Exception as error:  # whatever one result does to a library, the thread goes on with the others
+            self._say_once("unforeseen", f"Results are not sent: unexpected {type(error).__name__}; tried again")
 
     def _deliver(self, archive: Archive) -> None:
         try:

@@ -3,6 +3,7 @@
 import shutil
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pydicom
@@ -17,10 +18,13 @@ from medseg.pacs.opening import open_archive
 from medseg.pacs.receiving import Door
 from medseg.pacs.sending import send_missing
 from medseg.reporting import Silent
+from medseg.workflow import listening_aftermath
 from medseg.workflow.batch_options import BatchOptions
 from medseg.workflow.listening import Keeping, listen
+from medseg.workflow.listening_aftermath import Aftermath
 from medseg.workflow.listening_rounds import Rounds
 from medseg.workflow.pacs_book import open_book
+from medseg.workflow.pacs_sending import Delivery
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
@@ -133,3 +137,43 @@ def test_a_study_that_grows_again_waits_and_is_never_done_by_half(studies, tmp_p
         rounds.settle(units[:1])
         assert sorted(rounds.run(listing).cases["patient"]) == ["PAT0000", "PAT0001"]
         assert book.instances(names[0]) == {pydicom.dcmread(path).SOPInstanceUID for path in files[0]}
+
+
+def _aftermath(out: Path, book, send=None, told=None) -> Aftermath:
+    reporter = Silent()
+    reporter.say = (told if told is not None else []).append
+    return Aftermath(out, book, "purpose", send, 3600.0, reporter, threading.Lock())
+
+
+def test_what_a_killed_listener_was_removing_goes_and_what_came_meanwhile_stays(tmp_path):
+    received = tmp_path / "archive" / "received"
+    for name, uids in ((".gone-1.2", ("1.2.3.1",)), (".gone-1.5", ("1.5.1.1", "1.5.1.2"))):
+        for uid in uids:
+            path = received / name / "1.9" / f"{uid}.dcm"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(uid)
+    with open_book(tmp_path) as book:
+        book.enter("1.2", "purpose", ["case"], ["1.2.3.1", "1.2.3.2"])  # the other one is removed already
+        book.enter("1.5", "purpose", ["other"], ["1.5.1.1"])
+        with _aftermath(tmp_path, book):
+            pass
+    assert [path.name for path in received.iterdir()] == ["1.5"]
+    assert {path.stem for path in received.rglob("*.dcm")} == {"1.5.1.1", "1.5.1.2"}
+
+
+def test_results_are_sent_after_an_error_that_nobody_foresaw(tmp_path, monkeypatch):
+    told: list[str] = []
+    sent = threading.Event()
+
+    def deliver(*given: object) -> Delivery:
+        if not told:
+            raise ValueError("of a library")
+        sent.set()
+        return Delivery(sent=1)
+
+    monkeypatch.setattr(listening_aftermath, "deliver", deliver)
+    monkeypatch.setattr(listening_aftermath, "_PAUSE", 0.01)
+    with open_book(tmp_path) as book, _aftermath(tmp_path, book, SimpleNamespace(name="hospital"), told):
+        assert sent.wait(10)
+    assert told[0] == "Results are not sent: unexpected ValueError; tried again"
+    assert told[1] == "Sent 1 results to hospital"
