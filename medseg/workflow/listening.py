@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from medseg.errors import ConfigError
 from medseg.pacs.archive import Archive
@@ -17,9 +17,6 @@ from medseg.workflow.listening_rounds import Rounds
 from medseg.workflow.pacs_book import FOLDER, open_book
 from medseg.workflow.pacs_work import purpose_of
 from medseg.workflow.watching import watch
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Keeping", "listen"]
 

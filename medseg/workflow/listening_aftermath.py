@@ -5,7 +5,6 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from medseg.atomic import flush_folder
 from medseg.errors import ArchiveError, InputError, MedsegError
@@ -13,13 +12,9 @@ from medseg.ledger import read_ledger
 from medseg.ledger.entries import ENDED
 from medseg.pacs.archive import Archive
 from medseg.reporting import Reporter
+from medseg.workflow.listening_rounds import instances_in
 from medseg.workflow.pacs_book import FOLDER, Book
 from medseg.workflow.pacs_sending import deliver, results_in
-
-if TYPE_CHECKING:
-    pass
-
-from medseg.workflow.listening_rounds import instances_in
 
 __all__ = ["Aftermath"]
 

@@ -1,5 +1,6 @@
 """A batch whose studies lie in an archive: fetched ahead, segmented in rounds, removed when done, results stored."""
 
+import shutil
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -13,7 +14,7 @@ from medseg.errors import ArchiveError, ConfigError, InputError, MedsegError
 from medseg.ledger import Entry
 from medseg.ledger.entries import FAILED
 from medseg.pacs.archive import Archive
-from medseg.pacs.fetching import fetch_study
+from medseg.pacs.fetching import Fetched, fetch_study
 from medseg.pacs.query import Query
 from medseg.reporting import Reporter, Silent
 from medseg.workflow.batch_options import BatchOptions
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["FromArchive", "predict_archive"]
 
 _ROUND = 32  # studies that are segmented by one start of the model, at most
-_HARMLESS = {"command", "jobs", "attempts", "timeout", "memory_limit", "retry_failed", "redo", "cluster"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +101,7 @@ def predict_archive(
         ahead = Ahead(
             left,
             lambda study: work.fetched / work.names.uid(study),
-            lambda study, to: fetch_study(opened, study, asked, to, out / FOLDER / "quarantine"),
+            lambda study, to: _bring(opened, study, asked, to, work),
             room,
             stop,
         )
@@ -112,6 +112,16 @@ def predict_archive(
         gone = ahead.gone or _store(work, finished)
         delivery = work.delivery if store else None
         return FromArchive(done, len(found), failed, delivery, gone)
+
+
+def _bring(archive: Archive, study: str, asked: Query, folder: Path, work: Work) -> Fetched:
+    """Fetch a study; under pseudonyms nothing is kept of what comes broken, which names the patient."""
+    quarantine = work.out / FOLDER / "quarantine"
+    try:
+        return fetch_study(archive, study, asked, folder, quarantine)
+    finally:
+        if work.options.pseudonyms is not None:
+            shutil.rmtree(quarantine / folder.name, ignore_errors=True)
 
 
 def _require_meaning(options: BatchOptions, series: str | None) -> None:

@@ -110,6 +110,22 @@ def test_a_broken_instance_fails_its_study_alone_until_it_is_mended(orthanc, nod
     assert len(_run(node, tmp_path / "out").predictions.failed) == 0
 
 
+def test_under_pseudonyms_nothing_of_a_broken_instance_is_kept(orthanc, node, studies, tmp_path):
+    fill(orthanc, studies)
+    victim = pydicom.dcmread(sorted((studies / "PAT0003").glob("*.dcm"))[0])
+    orthanc.stop()
+    for path in (orthanc.folder / "storage").rglob("*"):
+        if path.is_file() and victim.SOPInstanceUID.encode() in (content := path.read_bytes()):
+            path.write_bytes(content[:-200])
+    orthanc.start()
+    out = tmp_path / "out"
+    done = _run(node, out, options=BatchOptions(jobs=0, pseudonyms=tmp_path / "key"))
+    assert len(done.predictions.failed) == 1
+    names = [victim.PatientID, victim.StudyInstanceUID, victim.SeriesInstanceUID, victim.SOPInstanceUID]
+    held = b"".join(str(path).encode() + path.read_bytes() for path in out.rglob("*") if path.is_file())
+    assert [name for name in names if name.encode() in held] == []
+
+
 def test_an_archive_that_goes_away_is_told_and_the_same_call_goes_on(orthanc, node, studies, tmp_path):
     fill(orthanc, studies)
     archive = open_archive(node, wait=lambda seconds: None)
