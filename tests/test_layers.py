@@ -15,7 +15,8 @@ ROOT = Path(medseg.__file__).parent
 LEVELS = {
     **dict.fromkeys(("errors", "geometry", "image", "case", "labels", "codes", "config", "picture", "plan"), 0),
     **dict.fromkeys(
-        ("segmenter", "atomic", "reporting", "options", "address", "trust", "room", "shares", "pseudonyms", "walking"), 0
+        ("segmenter", "atomic", "reporting", "options", "address", "trust", "room", "shares", "pseudonyms", "walking"),
+        0,
     ),
     **dict.fromkeys(("io", "datasets", "resample", "demo", "ledger"), 1),
     **dict.fromkeys(("transforms", "networks", "device", "regions", "evaluation", "classical", "followup"), 2),
