@@ -168,6 +168,15 @@ def test_a_model_that_hangs_while_it_opens_is_ended(monkeypatch):
     assert 0.9 < time.monotonic() - began < 30
 
 
+@pytest.fixture
+def nobodys_sigterm():
+    """Libraries that other tests loaded into this process may have taken the signal, which would end it here."""
+    taken = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, taken or signal.SIG_DFL)  # None: taken from C
+
+
+@pytest.mark.usefixtures("nobodys_sigterm")
 def test_sigterm_waits_for_a_heard_block_and_a_second_one_for_nothing():
     before = signal.getsignal(signal.SIGTERM)
     with Interrupts() as interrupts:
@@ -179,6 +188,7 @@ def test_sigterm_waits_for_a_heard_block_and_a_second_one_for_nothing():
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+@pytest.mark.usefixtures("nobodys_sigterm")
 def test_a_signal_that_comes_after_the_last_heard_block_is_not_swallowed():
     with pytest.raises(Terminated), Interrupts():
         signal.raise_signal(signal.SIGTERM)

@@ -18,8 +18,8 @@ def train(
 ) -> None:
     """Train a U-Net on the labelled cases; the same command again goes on with a killed run.
 
-    Keys of the config: dataset (path), layout, labels (name: file value), cases (case table: file, id, patient,
-    split), modality, reading (how files become images), name, out, minutes or epochs, seed, init (model folder to
+    Keys of the config: dataset (path), layout, labels (name: file value), codes (of labels, for DICOM results),
+    cases (case table: file, id, patient, split), modality, reading (how files become images), name, out, minutes or epochs, seed, init (model folder to
     fine-tune), test and validation (shares of the patients), stratify (columns), folds and fold (cross-validation),
     split (a file, see `medseg split`), preparation (steps before normalisation: remove_labels, crop_to_breast,
     clahe: {clip_limit: 0.02} ...), memory (8GiB, see `medseg plan`), jobs (processes), unreadable (stop or leave_out),
