@@ -19,11 +19,12 @@ def train(
     """Train a U-Net on the labelled cases; the same command again goes on with a killed run.
 
     Keys of the config: dataset (path), layout, labels (name: file value), codes (of labels, for DICOM results),
-    cases (case table: file, id, patient, split), modality, reading (how files become images), name, out, minutes or epochs, seed, init (model folder to
-    fine-tune), test and validation (shares of the patients), stratify (columns), folds and fold (cross-validation),
-    split (a file, see `medseg split`), preparation (steps before normalisation: remove_labels, crop_to_breast,
-    clahe: {clip_limit: 0.02} ...), memory (8GiB, see `medseg plan`), jobs (processes), unreadable (stop or leave_out),
-    plan (overrides of the computed plan), augment, loss, learning, log.
+    cases (case table: file, id, patient, split), modality, reading (how files become images), name, out, minutes or
+    epochs, seed, init (model folder to fine-tune), test and validation (shares of the patients), stratify
+    (columns), folds and fold (cross-validation), split (a file, see `medseg split`), preparation (steps before
+    normalisation: remove_labels, crop_to_breast, clahe: {clip_limit: 0.02} ...), memory (8GiB, see `medseg plan`),
+    jobs (processes), unreadable (stop or leave_out), plan (overrides of the computed plan), augment, loss,
+    learning, log.
     Inner keys are written with dots: learning.learning_rate=0.0005.
 
     With model: classical:NAME (or "classical:" for the best of all) the options of a classical method are searched on
