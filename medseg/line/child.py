@@ -110,7 +110,7 @@ def portable(error: Exception) -> Exception:
     """The error itself where it can travel, else one that says the same."""
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:
+    except Exception:  # whatever anybody's exception does when it is taken apart and put together
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
 
