@@ -28,9 +28,10 @@ demo: $(VENV)/.installed
 
 install: $(VENV)/.installed
 
-# Two workers of one thread each: PyTorch's own threads would only fight over the cores.
+# Two workers of one thread each: PyTorch's own threads would only fight over the cores. A worker that dies ends the
+# run, which names the test: what it still had to do would be waited for in vain.
 test: $(VENV)/.installed-dev lint
-	OMP_NUM_THREADS=1 MPLBACKEND=Agg $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	OMP_NUM_THREADS=1 MPLBACKEND=Agg $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0
 
 # What the report draws volumes with, as npm has it; the licences beside it are of this version.
 NIIVUE := 0.69.0

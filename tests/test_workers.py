@@ -25,7 +25,7 @@ from medseg.line import limits as line_limits
 from medseg.line.building import in_processes
 from medseg.line.child import Start
 from medseg.line.groups import Job
-from medseg.line.interrupts import Interrupts, Terminated
+from medseg.line.interrupts import Interrupts
 from medseg.line.limits import Limits, Watch
 from medseg.line.network import Facts, Opening, opened, pinned
 from medseg.line.pace import Pace
@@ -168,30 +168,26 @@ def test_a_model_that_hangs_while_it_opens_is_ended(monkeypatch):
     assert 0.9 < time.monotonic() - began < 30
 
 
-@pytest.fixture
-def nobodys_sigterm():
-    """Libraries that other tests loaded into this process may have taken the signal, which would end it here."""
-    taken = signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGTERM, taken or signal.SIG_DFL)  # None: taken from C
+SIGTERMS = """
+import signal
+import pytest
+from medseg.line.interrupts import Interrupts, Terminated
+
+with Interrupts() as interrupts:
+    signal.raise_signal(signal.SIGTERM)  # noted
+    with pytest.raises(Terminated), interrupts.heard():
+        pass
+    with pytest.raises(Terminated):
+        signal.raise_signal(signal.SIGTERM)  # while it drains
+assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+with pytest.raises(Terminated), Interrupts():
+    signal.raise_signal(signal.SIGTERM)  # comes after the last heard block and is not swallowed
+"""
 
 
-@pytest.mark.usefixtures("nobodys_sigterm")
 def test_sigterm_waits_for_a_heard_block_and_a_second_one_for_nothing():
-    before = signal.getsignal(signal.SIGTERM)
-    with Interrupts() as interrupts:
-        signal.raise_signal(signal.SIGTERM)  # noted
-        with pytest.raises(Terminated), interrupts.heard():
-            pass
-        with pytest.raises(Terminated):
-            signal.raise_signal(signal.SIGTERM)  # while it drains
-    assert signal.getsignal(signal.SIGTERM) == before
-
-
-@pytest.mark.usefixtures("nobodys_sigterm")
-def test_a_signal_that_comes_after_the_last_heard_block_is_not_swallowed():
-    with pytest.raises(Terminated), Interrupts():
-        signal.raise_signal(signal.SIGTERM)
+    """In a process of its own, as libraries that other tests loaded may have taken the signal in this one."""
+    subprocess.run([sys.executable, "-c", SIGTERMS], check=True)
 
 
 @given(st.integers(1, 8), st.integers(1, 4), st.integers(1, 6), st.integers(1, 6))
