@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -34,9 +35,11 @@ class Counting:
 
     def __init__(self, model):
         self.model, self.labels, self.hash, self.asked = model, model.labels, model.hash, 0
+        self.seen = []
 
     def segment(self, image, *, probabilities=False):
         self.asked += 1
+        self.seen.append(Path(image.source).name)
         return self.model.segment(image, probabilities=probabilities)
 
 
@@ -189,6 +192,21 @@ def test_a_case_whose_every_attempt_was_lost_with_the_run_fails(counting, studie
     assert "every attempt ended with the run" in done.failed.set_index("case")["error"]["case0"]
     assert not list((out / "case0").iterdir())
     assert list(predict_cases(counting, cases, out, Silent(), retry_failed=True).failed["case"]) == ["bad"]
+
+
+def test_one_command_retries_a_case_whose_every_attempt_was_lost_with_the_run(counting, studies, tmp_path):
+    cases, out = cases_from_inputs([studies]), tmp_path / "out"
+    predict_cases(counting, cases, out, Silent(), jobs=0)
+    from medseg.ledger import open_ledger
+
+    with open_ledger(out) as ledger:
+        for _ in range(4):
+            ledger.begin(["case0"])
+    (out / "case2" / "mask.nii.gz").unlink()
+    counting.seen.clear()
+    done = predict_cases(counting, cases, out, Silent(), jobs=0, retry_failed=True)
+    assert list(done.failed["case"]) == ["bad"]
+    assert counting.seen == ["case2.nii.gz", "case0.nii.gz"]  # what may take the run down comes last
 
 
 @given(

@@ -10,7 +10,7 @@ from medseg.batch.veil import Veil
 from medseg.case import Case
 from medseg.errors import MedsegError
 from medseg.ledger import Entry, Ledger, Listing, Planned, Rules, Run, Work, digest, fingerprint, sort_out
-from medseg.ledger.entries import DONE, ENDED, FAILED, SKIPPED
+from medseg.ledger.entries import DONE, ENDED, FAILED, QUEUED, RUNNING, SKIPPED
 from medseg.line.files import discard
 from medseg.line.groups import Job
 from medseg.line.network import Facts
@@ -130,7 +130,7 @@ def _groups(cases: Sequence[Case], work: Work, known: dict[str, Entry], group: i
     """What lost an attempt comes after the others; in a group it stays in its place, for the sake of equal masks."""
     todo = {one.plan.number: one for one in work.todo}
     if group == 1:
-        for number in sorted(todo, key=lambda number: (todo[number].attempts > 0, number)):
+        for number in sorted(todo, key=lambda number: (_lost_one(known.get(todo[number].plan.case)), number)):
             yield [Job(number, cases[number], todo[number].attempts)]
         return
     seen = {number for number in work.kept[FAILED] if "network" in known[cases[number].id].seconds}
@@ -145,6 +145,11 @@ def _groups(cases: Sequence[Case], work: Work, known: dict[str, Entry], group: i
                 for number in numbers
                 if number in todo or number in beside
             ]
+
+
+def _lost_one(entry: Entry | None) -> bool:
+    """Whether a case has lost an attempt, also where it now begins anew: it may take this run down, too."""
+    return entry is not None and entry.state in (QUEUED, RUNNING) and entry.attempts > 0
 
 
 def _tell(work: Work, total: int, others: int, reporter: Reporter) -> None:

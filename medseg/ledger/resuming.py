@@ -16,7 +16,7 @@ class Rules:
 
     Args:
         redo: Do everything again, or the cases of these ids.
-        retry_failed: Do again what failed.
+        retry_failed: Do again what failed, or would now for want of attempts.
         attempts: How often a case may take its process down with it before it fails; with the run, 3 times more.
     """
 
@@ -81,7 +81,10 @@ def sort_out(
             work.todo.append(Todo(plan))
         elif entry.state in (QUEUED, RUNNING):
             spent = entry.attempts >= rules.attempts + (_LOST_RUNS if entry.state == RUNNING else 0)
-            (work.lost if spent else work.todo).append(Todo(plan, entry.attempts))
+            if spent and rules.retry_failed:  # it would be entered as failed, for the next run to try again
+                work.todo.append(Todo(plan))
+            else:
+                (work.lost if spent else work.todo).append(Todo(plan, entry.attempts))
         elif entry.state == DONE and not intact(entry):
             work.again["outputs missing"] = work.again.get("outputs missing", 0) + 1
             work.todo.append(Todo(plan))
