@@ -1,9 +1,13 @@
 """Fixtures shared by the tests: real data where it is there, tiny generated studies everywhere."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
+
+# As Python has it: a shell lets what it starts in the background ignore Ctrl-C, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -311,6 +311,16 @@ def test_files_that_say_no_cluster_are_refused(tmp_path):
         job_script(str(tmp_path / "none.yaml"))
 
 
+def test_a_cluster_of_jobs_leaves_ctrl_c_as_it_was(tmp_path):
+    path = tmp_path / "cluster.yaml"
+    path.write_text(SLURM)
+    code = (
+        "import signal, sys; from medseg.scale import job_script; before = signal.getsignal(signal.SIGINT);"
+        "assert job_script(sys.argv[1]); assert signal.getsignal(signal.SIGINT) is before"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+
+
 def test_ctrl_c_finishes_what_has_begun_and_all_is_seen_from_loopback_alone(studies, tmp_path):
     """`--cluster local` as a user types it, with a listener nowhere but on 127.0.0.1; then it goes on."""
     for number in range(60):

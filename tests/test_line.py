@@ -46,14 +46,6 @@ def model(tmp_path_factory):
     return medseg.load_model(folder, precision="fp32")
 
 
-@pytest.fixture
-def interruptible():
-    """SIGINT as Python has it: a shell lets what it starts in the background ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.fixture(scope="module")
 def cases(blobs):
     return cases_from_inputs([blobs / "images"])
@@ -155,7 +147,6 @@ def test_a_folder_that_cannot_be_written_ends_the_processes(model, cases, tmp_pa
     assert ours() - before == set()
 
 
-@pytest.mark.usefixtures("interruptible")
 def test_what_was_segmented_before_an_interrupt_has_its_files_and_rows(model, cases, tmp_path):
     class Impatient:
         """Ctrl-C while the fourth case is in the network, which is waited for."""

@@ -64,7 +64,6 @@ class Impatient(Filling):
         threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
 
 
-signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     medseg.predict("classical:otsu", studies, disk / "out", jobs=int(sys.argv[3]), reporter=Impatient())
 except KeyboardInterrupt:

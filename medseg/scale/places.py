@@ -1,6 +1,7 @@
 """Where workers come from: started here on loopback, a scheduler that runs already, or jobs of a batch system."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -98,11 +99,14 @@ def job_cluster(file: ClusterFile) -> Iterator[Any]:
         MissingExtraError: dask-jobqueue is not installed.
         ConfigError: It does not take the options.
     """
+    before = signal.getsignal(signal.SIGINT)
     try:
         import dask_jobqueue
         from distributed import Status
     except ImportError as error:
         raise MissingExtraError("--cluster", "dask-jobqueue is not installed", _MEND) from error
+    if before is not None and signal.getsignal(signal.SIGINT) is not before:
+        signal.signal(signal.SIGINT, before)  # the import took Ctrl-C, which would exit as if all were well
     kind = getattr(dask_jobqueue, _CLASSES[file.system])
     cluster = kind.__new__(kind)
     try:

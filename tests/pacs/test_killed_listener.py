@@ -88,6 +88,7 @@ def test_two_senders_at_once_and_a_listener_that_is_killed(orthanc, node, tmp_pa
         process = _start(tmp_path, nodes)
         _until(lambda: len(orthanc.found(Modality="SEG")) >= 6)
         _until(lambda: not list(received.glob("[0-9]*")))
+        _until(lambda: (tmp_path / "log").read_text().count("Listening as") == 3)  # and so hears Ctrl-C
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0, (tmp_path / "log").read_text()
