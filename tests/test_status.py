@@ -3,9 +3,12 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from batch_runs import run, started, until
@@ -21,6 +24,7 @@ from medseg.outputs.durations import duration
 from medseg.outputs.failure_groups import FailureGroup, failure_groups
 from medseg.workflow.exporting import export_tables
 from medseg.workflow.following import follow
+from medseg.workflow.status_facts import Status
 
 MEDSEG = CliRunner()
 
@@ -127,11 +131,38 @@ def test_the_writer_writes_while_a_reader_reads(tmp_path):
 def test_a_ledger_that_has_no_tables_yet_is_that_of_a_run_which_begins(tmp_path):
     (tmp_path / NAME).touch()
     with Lock(tmp_path / "ledger.lock", tmp_path):
-        assert medseg.status(tmp_path).state == "running"
+        assert medseg.status(tmp_path).state == "starting"
         assert medseg.verify(tmp_path).clean
         assert told(tmp_path)[0] == 0
     with pytest.raises(InputError, match="no such table"):
         medseg.status(tmp_path)
+
+
+@pytest.mark.parametrize("ended", ["2026-01-01T09:00:00+00:00", None])
+def test_a_run_that_looks_through_its_inputs_is_starting_and_followed(studies, tmp_path, ended):
+    out = tmp_path / "out"
+    run(studies, out)
+    with closing(sqlite3.connect(out / NAME)) as connection, connection:  # a run of long ago, finished or killed
+        connection.execute("UPDATE runs SET began = '2026-01-01T08:00:00+00:00', ended = ?", (ended,))
+    before = medseg.status(out)
+    assert before.state == ("killed" if ended is None else "finished")
+    with open_ledger(out) as ledger:
+        looks = follow(out, 0.01)
+        found = next(looks)
+        assert (found.state, found.process) == ("starting", f"process {os.getpid()}")
+        assert (found.counts, found.per_second, found.seconds_left) == (before.counts, None, None)
+        assert "a run is starting" in told(out)[1]
+        number = ledger.begin_run(Run(model="m", settings_hash="s"))
+        assert next(looks).state == "running"
+        ledger.end_run(number)
+        assert [look.state for look in looks] == ["finished"]
+    assert medseg.status(out).state == "finished"
+
+
+def test_a_run_that_starts_is_at_work_whatever_the_last_one_left():
+    left = Status(Path("out"), "killed", counts={"queued": 2})
+    assert left.exit_code == 1
+    assert replace(left, state="starting").exit_code == 0
 
 
 def test_a_lock_that_a_dead_process_left_is_nobodys(tmp_path):

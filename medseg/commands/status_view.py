@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["status_view"]
 
-_COLOURS = {"running": "bold cyan", "finished": "bold green", "no ledger": "bold"}
+_COLOURS = {"starting": "bold cyan", "running": "bold cyan", "finished": "bold green", "no ledger": "bold"}
 _SHOWN = 8  # cases at work, groups of failures and cases of each; all with --failed, or --json
 
 
@@ -39,6 +39,7 @@ def status_view(status: "Status", *, failed: bool = False) -> Group:
 
 def _head(status: "Status") -> Text:
     said = {
+        "starting": _starting(status),
         "running": f"running: {status.process}" + f", since {status.began}" * bool(status.began),
         "finished": f"finished {status.ended}",
         "interrupted": f"interrupted {status.ended}: the same command goes on",
@@ -46,6 +47,11 @@ def _head(status: "Status") -> Text:
         "no ledger": f"a run without a ledger, told from its tables of {status.ended}",
     }[status.state]
     return Text.assemble(f"{status.out}: ", (said, _COLOURS.get(status.state, "bold red")))
+
+
+def _starting(status: "Status") -> str:
+    before = f"; what follows is told of the run of {status.began}" if status.began else ""
+    return f"a run is starting, its inputs are looked through: {status.process}{before}"
 
 
 def _counts(status: "Status") -> Text:

@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -39,7 +40,8 @@ class Lock:
         try:
             self._fd = self._taken()
             os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+            since = datetime.now(UTC).isoformat(timespec="seconds")  # by the clock that a run's beginning is told by
+            os.pwrite(self._fd, f"{os.getpid()} {socket.gethostname()} {since}\n".encode(), 0)
         except OSError as error:
             raise OutputError(
                 self._what,

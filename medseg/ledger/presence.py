@@ -18,11 +18,13 @@ class Holder:
         pid: Its number.
         host: The machine.
         here: Whether that is this machine, and so whether it lives is known; of another one its lock is believed.
+        since: When it took OUT (UTC, ISO 8601); empty where its lock does not say it.
     """
 
     pid: int
     host: str
     here: bool
+    since: str = ""
 
     def __str__(self) -> str:
         """In words."""
@@ -33,8 +35,8 @@ def holder(out: Path) -> Holder | None:
     """The process that writes to OUT; None where there is none, or where the lock is left of one that is gone."""
     lock = out / "ledger.lock"
     with suppress(OSError, ValueError):
-        pid, host = lock.read_text(encoding="utf-8", errors="replace").split()
-        found = Holder(int(pid), host, host == socket.gethostname())
+        pid, host, *since = lock.read_text(encoding="utf-8", errors="replace").split()
+        found = Holder(int(pid), host, host == socket.gethostname(), "".join(since[:1]))
         if not found.here or _lives(found.pid, lock.stat().st_mtime):
             return found
     return None

@@ -37,15 +37,15 @@ def status(out: str | Path) -> Status:
 
 def _of_ledger(out: Path, ledger: Ledger, found: Holder | None) -> Status:
     if found is not None and not asked.begun(ledger):
-        return Status(out, "running", process=str(found))
+        return Status(out, "starting", process=str(found))
     row = next(iter(ledger.ask("SELECT began, ended, command FROM runs ORDER BY run DESC LIMIT 1")), None)
     began, ended, command = ("", "", "") if row is None else (row["began"], row["ended"] or "", row["command"])
     counts = in_order(ledger.counts())
-    state = _state(counts, ended, found)
+    state = _state(counts, began, ended, found)
     since = datetime.fromisoformat(began).timestamp() if began else 0.0
     speed = _speed(asked.recently_ended(ledger, since, _LATEST + 1), since) if state == "running" else None
     done = asked.ended_since(ledger, since)
-    if state != "running" and done:
+    if state not in ("running", "starting") and done:
         speed = done / max(asked.recently_ended(ledger, since, 1)[0] - since, 1e-3)
     rest = counts.get(QUEUED, 0) + counts.get(RUNNING, 0)
     case, most = asked.peak(ledger) or ("", None)
@@ -70,8 +70,10 @@ def _of_ledger(out: Path, ledger: Ledger, found: Holder | None) -> Status:
 
 
 def _state(
-    counts: Mapping[str, int], ended: str, found: Holder | None
-) -> Literal["running", "finished", "interrupted", "killed"]:
+    counts: Mapping[str, int], began: str, ended: str, found: Holder | None
+) -> Literal["starting", "running", "finished", "interrupted", "killed"]:
+    if found is not None and began < found.since:  # the run that was entered last is an earlier process's
+        return "starting"
     if found is not None and not ended:
         return "running"
     if not ended:

@@ -28,7 +28,7 @@ def follow(out: str | Path, every: float = 2.0) -> Iterator[Status]:
     found = status(out)
     while True:
         yield found
-        if found.state != "running":
+        if not found.at_it:
             return
         cost = 0.0
         while True:

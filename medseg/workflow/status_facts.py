@@ -48,7 +48,8 @@ class Status:
 
     Args:
         out: Its folder.
-        state: "running"; "finished"; "interrupted" by Ctrl-C; "killed", or stopped by an error, before its end; or
+        state: "starting", while a run looks through its inputs, before it is entered: all else is of the run before
+            it; "running"; "finished"; "interrupted" by Ctrl-C; "killed", or stopped by an error, before its end; or
             "no ledger", of a medseg that kept none: then all is told from its tables.
         process: Which has the folder, in words; empty where none has.
         command: The last one.
@@ -66,7 +67,7 @@ class Status:
     """
 
     out: Path
-    state: Literal["running", "finished", "interrupted", "killed", "no ledger"]
+    state: Literal["starting", "running", "finished", "interrupted", "killed", "no ledger"]
     process: str = ""
     command: str = ""
     began: str = ""
@@ -87,6 +88,11 @@ class Status:
         return sum(self.counts.values())
 
     @property
+    def at_it(self) -> bool:
+        """Whether a run is at it, or about to be."""
+        return self.state in ("starting", "running")
+
+    @property
     def groups(self) -> list[FailureGroup]:
         """The failures by their reasons, the most frequent first."""
         return failure_groups(self.failures)
@@ -95,7 +101,7 @@ class Status:
     def exit_code(self) -> int:
         """1 where a case has failed, or cases are left and nobody works at them; else 0."""
         unfinished = self.counts.get(QUEUED, 0) + self.counts.get(RUNNING, 0)
-        stopped = self.state in ("killed", "interrupted") or (self.state != "running" and unfinished)
+        stopped = self.state in ("killed", "interrupted") or (not self.at_it and unfinished)
         return int(bool(self.counts.get(FAILED) or stopped))
 
     def to_dict(self) -> dict[str, Any]:
