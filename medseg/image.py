@@ -76,6 +76,7 @@ class Segmentation:
         probabilities: Of the foreground labels, shape (labels, x, y[, z]), where they were asked for.
         image: The image it was made from; its header goes into a written mask.
         notes: Warnings that arose on the way.
+        facts: What else is known of how the mask came about, by names that a table may have as columns.
     """
 
     mask: np.ndarray
@@ -84,6 +85,7 @@ class Segmentation:
     probabilities: np.ndarray | None = None
     image: Image | None = None
     notes: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         wanted = self.geometry.shape if self.labels.exclusive else (len(self.labels.labels), *self.geometry.shape)

@@ -31,7 +31,7 @@ def kmeans(seen: Prepared, options: KMeans) -> Found:
         return Found(np.zeros(seen.values.shape, bool), notes=(_too_few(options.classes),))
     borders = (centres[1:] + centres[:-1]) / 2
     mask = np.isin(np.searchsorted(borders, seen.values), options.ranks())
-    return Found(mask, notes=(f"means {', '.join(f'{one:.6g}' for one in centres)}",))
+    return Found(mask, told=(f"means {', '.join(f'{one:.6g}' for one in centres)}",))
 
 
 def gmm(seen: Prepared, options: Mixture) -> Found:
@@ -45,8 +45,8 @@ def gmm(seen: Prepared, options: Mixture) -> Found:
     weights, means, sds = fitted_mixture(sketch(seen.counted), centres, options.iterations, options.tolerance)
     order = np.argsort(means)
     share = posterior(seen.values, weights[order], means[order], sds[order], options.ranks())
-    told = ", ".join(f"{means[one]:.6g} (sd {sds[one]:.4g}, {weights[one]:.1%})" for one in order)
-    return Found(share >= 0.5, share * seen.field, (f"Gaussians about {told}",))
+    about = ", ".join(f"{means[one]:.6g} (sd {sds[one]:.4g}, {weights[one]:.1%})" for one in order)
+    return Found(share >= 0.5, share * seen.field, told=(f"Gaussians about {about}",))
 
 
 def sketch(values: np.ndarray) -> np.ndarray:

@@ -61,8 +61,8 @@ def chan_vese(seen: Prepared, options: ChanVese) -> Found:
         lambda1=1.0,
         lambda2=options.weight,
     )
-    share, notes = restored(inside.astype(np.float32), seen, coarse)
-    return Found(share >= 0.5, notes=notes)
+    share, told = restored(inside.astype(np.float32), seen, coarse)
+    return Found(share >= 0.5, told=told)
 
 
 def geodesic(seen: Prepared, options: Geodesic) -> Found:
@@ -88,8 +88,8 @@ def geodesic(seen: Prepared, options: Geodesic) -> Found:
         threshold=float(np.percentile(edges, 100 * options.stop)),
         balloon=options.balloon,
     )
-    share, notes = restored(inside.astype(np.float32), seen, coarse)
-    return Found(share >= 0.5, notes=notes)
+    share, told = restored(inside.astype(np.float32), seen, coarse)
+    return Found(share >= 0.5, told=told)
 
 
 def _start(seen: Prepared, options: ContourOptions) -> tuple[np.ndarray, str]:

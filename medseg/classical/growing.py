@@ -70,7 +70,7 @@ def connected(seen: Prepared, options: Connected) -> Found:
     low = float(seen.counted.min()) if low is None else low
     high = float(seen.counted.max()) if high is None else high
     grown = SimpleITK.ConnectedThreshold(_as_itk(seen), seedList=seeds, lower=float(low), upper=float(high))
-    return Found(_from_itk(grown), notes=(_told(seeds), f"from {low:.6g} to {high:.6g}"))
+    return Found(_from_itk(grown), told=(_told(seeds), f"from {low:.6g} to {high:.6g}"))
 
 
 def confidence_connected(seen: Prepared, options: ConfidenceConnected) -> Found:
@@ -86,7 +86,7 @@ def confidence_connected(seen: Prepared, options: ConfidenceConnected) -> Found:
         initialNeighborhoodRadius=options.radius,
         replaceValue=1,
     )
-    return Found(_from_itk(grown), notes=(_told(seeds),))
+    return Found(_from_itk(grown), told=(_told(seeds),))
 
 
 def seeds_of(seen: Prepared, options: SeedOptions) -> list[tuple[int, ...]]:

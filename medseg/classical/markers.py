@@ -71,8 +71,8 @@ def random_walker(seen: Prepared, options: RandomWalker) -> Found:
     doubts: tuple[str, ...] = ()
     if (decided == 0).any():
         reached, doubts = _walked(coarse, decided, options.beta)
-    share, notes = restored(reached * coarse.field, seen, coarse)
-    return Found(share >= 0.5, share * seen.field, (*notes, *doubts))
+    share, told = restored(reached * coarse.field, seen, coarse)
+    return Found(share >= 0.5, share * seen.field, doubts, told)
 
 
 def _walked(seen: Prepared, marks: np.ndarray, beta: float) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -97,7 +97,7 @@ def _walked(seen: Prepared, marks: np.ndarray, beta: float) -> tuple[np.ndarray,
 
 
 def restored(share: np.ndarray, seen: Prepared, coarse: Prepared) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Shares of the coarser grid on the native one, linearly, and the note that says so."""
+    """Shares of the coarser grid on the native one, linearly, and the words that say so."""
     if coarse is seen:
         return share, ()
     from skimage.transform import resize

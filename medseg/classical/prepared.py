@@ -66,12 +66,14 @@ class Found:
     Args:
         mask: Boolean, shape (x, y[, z]).
         probability: Of the label, float32, same shape, where the method has one.
-        notes: What the user should know.
+        notes: Warnings: why nothing was found, say.
+        told: What the method took from this image: its threshold, say, as it has one for every image.
     """
 
     mask: np.ndarray
     probability: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
 
 def prepare(image: Image, options: Options) -> Prepared:

@@ -21,6 +21,8 @@ from medseg.shares import kept_shares, opened_shares
 
 __all__ = ["Classical", "Part", "classical", "found_in"]
 
+_FOUND = "classical_found"  # the column of what the methods took from an image
+
 
 @dataclass(frozen=True)
 class Part:
@@ -135,7 +137,8 @@ class Classical:
             labels=self.labels,
             probabilities=kept_shares(shares, probabilities),
             image=image,
-            notes=self._notes(found),
+            notes=self._said([one.notes for one in found]),
+            facts={_FOUND: "; ".join(told)} if (told := self._said([one.told for one in found])) else {},
         )
 
     def _joined(self, masks: Sequence[np.ndarray]) -> np.ndarray:
@@ -148,12 +151,12 @@ class Classical:
             indices[masks[place]] = place + 1
         return self.labels.from_indices(indices)
 
-    def _notes(self, found: Sequence[Found]) -> tuple[str, ...]:
+    def _said(self, texts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
         several = len(self.parts) > 1
         return tuple(
-            f"{part.label}: {note}" if several else note
-            for part, one in zip(self.parts, found, strict=True)
-            for note in one.notes
+            f"{part.label}: {text}" if several else text
+            for part, own in zip(self.parts, texts, strict=True)
+            for text in own
         )
 
 

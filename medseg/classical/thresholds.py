@@ -99,7 +99,7 @@ def percentile(seen: Prepared, options: Percentile) -> Found:
     if seen.flat:
         return Found(np.zeros(seen.values.shape, bool), notes=(FLAT,))
     low, high = (np.percentile(seen.counted, share) for share in (options.low, options.high))
-    return Found((seen.values >= low) & (seen.values <= high), notes=(f"from {low:.6g} to {high:.6g}",))
+    return Found((seen.values >= low) & (seen.values <= high), told=(f"from {low:.6g} to {high:.6g}",))
 
 
 def otsu(seen: Prepared, options: Otsu) -> Found:
@@ -110,7 +110,7 @@ def otsu(seen: Prepared, options: Otsu) -> Found:
         return Found(np.zeros(seen.values.shape, bool), notes=(f"no threshold, {FLAT}",))
     level = float(threshold_otsu(seen.counted))
     mask = seen.values > level if options.side == "bright" else seen.values <= level
-    return Found(mask, notes=(f"Otsu threshold {level:.6g}",))
+    return Found(mask, told=(f"Otsu threshold {level:.6g}",))
 
 
 def multi_otsu(seen: Prepared, options: MultiOtsu) -> Found:
@@ -125,7 +125,7 @@ def multi_otsu(seen: Prepared, options: MultiOtsu) -> Found:
         told = f"fewer than {options.classes} values: there are not so many classes"
         return Found(np.zeros(seen.values.shape, bool), notes=(told,))
     mask = np.isin(np.searchsorted(levels, seen.values), options.ranks())
-    return Found(mask, notes=(f"Otsu thresholds {', '.join(f'{level:.6g}' for level in levels)}",))
+    return Found(mask, told=(f"Otsu thresholds {', '.join(f'{level:.6g}' for level in levels)}",))
 
 
 def hysteresis(seen: Prepared, options: Hysteresis) -> Found:

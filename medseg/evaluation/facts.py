@@ -13,7 +13,7 @@ __all__ = ["FACT_COLUMNS", "facts_table"]
 
 FACT_COLUMNS = ("case", "patient")
 # What a prediction run notes of its own work says nothing of the case.
-_OF_THE_RUN = ("status", "regions", "warnings", "error", "images")
+_OF_THE_RUN = ("status", "regions", "warnings", "error", "images", "classical_found")
 
 
 def facts_table(pairs: Iterable[Pair], recorded: Mapping[str, Mapping[str, str]] | None = None) -> "pd.DataFrame":

@@ -75,7 +75,7 @@ class Entry(Planned):
         warnings: What the user should know of the result.
         error: Why it failed or was left out, and `advice` what mends it.
         advice: A sentence.
-        facts: What its header says of it.
+        facts: What its header says of it, and the model of how the mask came about.
         count: Regions; None where they were not measured.
         regions: Their table, packed (see `medseg.batch.packing`); None where they were not measured.
         outputs: Of each file below OUT its size in bytes and its SHA-256.

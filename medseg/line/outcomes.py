@@ -22,7 +22,7 @@ class Outcome:
         case: The case.
         seconds: Of work on it, in whatever process, by stage: "reading", "network", "writing".
         peak_mib: The most resident memory that a process held while it was at it, MiB; None where unknown.
-        facts: What its header says of it.
+        facts: What its header says of it, and the model of how the mask came about.
         notes: Warnings.
         count: Its regions; None where it failed, or was not measured.
         regions: The table of its regions, packed; None likewise.

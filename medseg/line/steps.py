@@ -110,7 +110,7 @@ class Segmenting:
             if isinstance(answer, Exception):
                 self.course.fail(one.job, replace(outcome, error=answer))
             else:
-                outcome = replace(outcome, notes=answer.notes)
+                outcome = replace(outcome, notes=answer.notes, facts={**outcome.facts, **answer.facts})
                 self.onward(replace(one, outcome=outcome, among=came.item.among), answer)
 
     def _take_crash(self, among: int, taken: tuple[Taken, ...], crashed: Crashed) -> None:

@@ -97,7 +97,9 @@ def test_otsu_is_that_of_scikit_image():
     image, _truth = ball_image(*SOLID)
     found = classical("otsu").segment(image)
     np.testing.assert_array_equal(found.mask == 1, image.voxels[0] > filters.threshold_otsu(image.voxels[0]))
-    assert "Otsu threshold" in found.notes[0]
+    level = filters.threshold_otsu(image.voxels[0])
+    assert dict(found.facts) == {"classical_found": f"Otsu threshold {level:.6g}"}
+    assert not found.notes  # which are warnings
 
 
 @pytest.mark.parametrize(("take", "ranks"), [(1, [2]), ([2], [1]), ([1, 2], [1, 2])])
@@ -177,14 +179,14 @@ def test_large_images_are_done_on_a_coarser_grid_and_come_back():
         found = classical(name, max_voxels=30_000, **of(name)).segment(image)
         assert found.mask.shape == truth.shape
         assert dice(found.mask == 1, truth) > 0.9
-        assert any(note.startswith("done on a grid of 45×41×16") for note in found.notes), found.notes
+        assert found.facts["classical_found"].startswith("done on a grid of 45×41×16")
 
 
 def test_a_mixture_finds_the_gaussians_that_were_planted():
     rng = np.random.default_rng(5)
     voxels = np.concatenate([rng.normal(50, 5, 60_000), rng.normal(90, 12, 30_000)]).astype(np.float32)
     found = classical("gmm", classes=2).segment(image_of(voxels.reshape(300, 300)), probabilities=True)
-    low, high = found.notes[0].removeprefix("Gaussians about ").split("), ")
+    low, high = found.facts["classical_found"].removeprefix("Gaussians about ").split("), ")
     assert float(low.split(" (")[0]) == pytest.approx(50, abs=0.3)
     assert float(high.split(" (")[0]) == pytest.approx(90, abs=1)
     np.testing.assert_array_equal(found.probabilities[0] >= 0.5, found.mask == 1)

@@ -104,7 +104,8 @@ def studies(tmp_path_factory):
 def test_predict_takes_a_word_as_any_model(studies, tmp_path):
     done = medseg.predict("classical:otsu,smoothing_mm=1", studies, tmp_path)
     assert list(done.cases["case"]) == ["ball", "flat"]
-    assert "Otsu threshold" in done.cases["warnings"][0]
+    assert done.cases["classical_found"][0].startswith("Otsu threshold")
+    assert done.cases["warnings"][0] == ""
     assert "nothing found" in done.cases["warnings"][1]
     (region,) = done.regions.query("case == 'ball' and voxels > 100").to_dict("records")
     assert region["volume_ml"] == pytest.approx(4 / 3 * np.pi * 1.2**3, rel=0.05)

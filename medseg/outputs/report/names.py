@@ -24,6 +24,7 @@ SAFE_COLUMNS = (
     *("modality", "manufacturer", "model", "scanner", "field_strength_t", "kvp", "phase", "contrast_agent"),
     *("slice_thickness_mm", "kernel", "echo_time_ms", "repetition_time_ms", "tracer", "sex", "patient_age_y"),
     *("laterality", "view", "body_part", "split", "burned_in_annotation", "patient_orientation"),
+    "classical_found",
 )
 
 
