@@ -114,7 +114,7 @@ def test_networks_are_spread_over_gpus_and_counted_by_cases(folder, monkeypatch)
         def prepare(self):
             return facts
 
-        def kept_to(self, watch):
+        def kept_to(self, watch, start):
             return self
 
         def kill(self):

@@ -135,16 +135,17 @@ def follow(
     """Predict what comes into a folder; exit code 1 where a case of the tables has failed."""
     from medseg.errors import ConfigError
     from medseg.line.limits import seconds_of
+    from medseg.workflow.openings import Openings
     from medseg.workflow.predicting import predict_listed
     from medseg.workflow.watching import watch
 
     if len(inputs) != 1 or inputs[0].is_file():
         raise ConfigError("--watch", f"{len(inputs)} inputs, or a file", "Name one folder.", "one folder")
-    with bars() as reporter:
+    with bars() as reporter, Openings(lasting=True) as openings:
         failed = watch(
             inputs[0],
             out,
-            lambda listing: predict_listed(model, listing, out, asked, reporter),
+            lambda listing: predict_listed(model, listing, out, asked, reporter, openings),
             quiet=seconds_of(quiet),
             once=once,
             series=series,

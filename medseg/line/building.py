@@ -62,7 +62,7 @@ def in_processes(
     """
     network: Stage
     if isinstance(model, Remote):
-        network = Pool(model.workers(watch, shared, cases), say)
+        network = Pool(model.workers(watch, shared, cases), say, model.leave)
     else:
         network = Here(segment, Local(model, look), nullcontext)
     return Line(

@@ -25,12 +25,15 @@ class Remote:
     Args:
         opening: How it is opened.
         limits: What opening it may take, too.
+        lasting: Its processes wait for more after the cases that they were started for; else they end with them.
     """
 
-    def __init__(self, opening: Opening, limits: Limits | None = None) -> None:
-        self._opening, self._limits = opening, limits or Limits()
-        self._watch = Watch(self._limits)
-        self._first: Worker | None = Worker(self._start(opening, Shared()), self._watch)
+    def __init__(self, opening: Opening, limits: Limits | None = None, *, lasting: bool = False) -> None:
+        self._opening, self._lasting = opening, lasting
+        self._watch = Watch(limits or Limits())
+        self._shared = Shared()
+        self._facts: Facts | None = None
+        self._workers = {0: Worker(self._start(opening, self._shared), self._watch)}
 
     @property
     def facts(self) -> Facts:
@@ -39,20 +42,30 @@ class Remote:
         Raises:
             MedsegError: It cannot be opened.
         """
-        assert self._first is not None
-        facts: Facts = self._first.prepare()
-        return facts
+        if self._facts is None:
+            self._facts = self._workers[0].prepare()
+        return self._facts
 
     def workers(self, watch: Watch, shared: Shared, cases: int) -> list[Worker]:
         """The processes for so many cases, kept to limits from now on; where large arrays lie elsewhere fresh ones."""
-        facts, count, first = self.facts, self.count(cases), self._first
-        assert first is not None
-        if shared == Shared():
-            workers = [first.kept_to(watch)]
+        facts = self.facts
+        if shared != self._shared:
+            self._end()
+            self._shared = shared
+        starts = [self._start(self._like(facts, number), shared) for number in range(self.count(cases))]
+        return [self._worker(number, start, watch) for number, start in enumerate(starts)]
+
+    def leave(self, worker: Worker) -> None:
+        """Take a process back from its cases: it waits for more, where it was to last and is done with them."""
+        if self._lasting and not worker.outstanding:
+            worker.kept_to(self._watch)
         else:
-            self.close()
-            workers = [Worker(self._start(self._opening, shared), watch)]
-        return workers + [Worker(self._start(self._like(facts, number), shared), watch) for number in range(1, count)]
+            worker.kill()
+
+    def waits(self) -> bool:
+        """Whether a process waits for more; those that have ended meanwhile are forgotten, and replaced when needed."""
+        self._workers = {number: worker for number, worker in self._workers.items() if not worker.gone()}
+        return bool(self._workers)
 
     def count(self, cases: int) -> int:
         """How many processes there are for so many cases."""
@@ -60,11 +73,21 @@ class Remote:
         return max(1, min(self._opening.workers or fit, cases))
 
     def close(self) -> None:
-        """End its process."""
+        """End its processes."""
         self._watch.close()
-        if self._first is not None:
-            self._first.kill()
-            self._first = None
+        self._end()
+
+    def _worker(self, number: int, start: Start, watch: Watch) -> Worker:
+        """One of them; where it has to begin anew, it opens the same model again, or none."""
+        if number in self._workers:
+            return self._workers[number].kept_to(watch, start)
+        self._workers[number] = Worker(start, watch)
+        return self._workers[number]
+
+    def _end(self) -> None:
+        for worker in self._workers.values():
+            worker.kill()
+        self._workers = {}
 
     def _like(self, facts: Facts, number: int) -> Opening:
         """How another process opens it, to run just as in the first."""

@@ -111,11 +111,17 @@ class Pool:
     Args:
         workers: They.
         say: Is told where one of several cannot begin; the others do its work.
+        leave: Is given each in the end; kills it where nothing else is said.
     """
 
-    def __init__(self, workers: Sequence[Worker], say: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        workers: Sequence[Worker],
+        say: Callable[[str], None] | None = None,
+        leave: Callable[[Worker], None] = Worker.kill,
+    ) -> None:
         self._queues = [_Queue(worker, deque()) for worker in workers]
-        self._say = say
+        self._say, self._leave = say, leave
 
     @property
     def width(self) -> int:
@@ -166,9 +172,9 @@ class Pool:
             return False
 
     def close(self) -> None:
-        """Kill them."""
+        """Leave them."""
         for queue in self._queues:
-            queue.worker.kill()
+            self._leave(queue.worker)
 
 
 @dataclass

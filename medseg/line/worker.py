@@ -71,12 +71,21 @@ class Worker:
         """The process."""
         return self._process.pid
 
-    def kept_to(self, watch: Watch) -> Self:
-        """Itself, with a watch from now on."""
+    def kept_to(self, watch: Watch, start: Start | None = None) -> Self:
+        """Itself, with a watch from now on; and told so, if anything, where it has to begin anew."""
         self._watch.forget(self.pid)
-        self._watch = watch
+        self._watch, self._start = watch, start or self._start
         self._watch_next()
         return self
+
+    def gone(self) -> bool:
+        """Whether its process has ended while it had nothing to do; then it is closed."""
+        self._watch.forget(self.pid)  # before it is buried: the system may give its number to another
+        if self._process.poll() is not None:
+            self.close()
+            return True
+        self._watch_next()
+        return False
 
     def prepare(self) -> Any:
         """What preparing told; waits for it.

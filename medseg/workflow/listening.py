@@ -14,6 +14,7 @@ from medseg.reporting import Reporter, Silent
 from medseg.workflow.batch_options import BatchOptions
 from medseg.workflow.listening_aftermath import Aftermath
 from medseg.workflow.listening_rounds import Rounds
+from medseg.workflow.openings import Openings
 from medseg.workflow.pacs_book import FOLDER, open_book
 from medseg.workflow.pacs_work import purpose_of
 from medseg.workflow.watching import watch
@@ -85,7 +86,8 @@ def listen(
         book = stack.enter_context(open_book(out))
         purpose = purpose_of(Path(model), options, {"series": series})
         tidy = threading.Lock()  # of the names in the inbox, which only we change
-        rounds = Rounds(Path(model), out, options, reporter, book, purpose, tidy)
+        openings = stack.enter_context(Openings(lasting=True))
+        rounds = Rounds(Path(model), out, options, reporter, book, purpose, tidy, openings=openings)
         receiver = Receiver(door, inbox, folder / "quarantine", keeping.least_free, reporter.say)
         stack.enter_context(receiver)
         stack.enter_context(Aftermath(out, book, purpose, send, keeping.keep, reporter, tidy))

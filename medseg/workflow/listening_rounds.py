@@ -16,6 +16,7 @@ from medseg.ledger import read_ledger
 from medseg.ledger.entries import ENDED
 from medseg.reporting import Reporter
 from medseg.workflow.batch_options import BatchOptions
+from medseg.workflow.openings import Openings
 from medseg.workflow.pacs_book import FOLDER, Book
 from medseg.workflow.predicting import predict_listed
 from medseg.workflow.watching import Listing
@@ -39,6 +40,7 @@ class Rounds:
         purpose: See `medseg.workflow.pacs_work.purpose_of`.
         tidy: Held while names in the inbox are changed.
         settled: The instances of each study when nothing more came.
+        openings: Where the model is open from round to round.
     """
 
     model: Path
@@ -49,6 +51,7 @@ class Rounds:
     purpose: str
     tidy: threading.Lock
     settled: dict[str, set[str]] = field(default_factory=dict)
+    openings: Openings | None = None
 
     @property
     def inbox(self) -> Path:
@@ -73,7 +76,7 @@ class Rounds:
             others = {case for study, names in done if study not in here for case in names}
             return [*self._before(others), *(case for _, case in cases)]
 
-        done = predict_listed(self.model, listed, self.out, self.options, self.reporter)
+        done = predict_listed(self.model, listed, self.out, self.options, self.reporter, self.openings)
         known = self.book.done(self.purpose)
         for study, had in self.settled.items():
             if study in here or study not in known:  # perhaps of localizers alone: without a case

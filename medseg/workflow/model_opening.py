@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,13 @@ from medseg.errors import ConfigError, InputError, MissingExtraError, ModelFolde
 from medseg.ledger import Run, read_ledger
 from medseg.line.jobs import jobs_for
 from medseg.line.limits import Limits
-from medseg.line.network import Facts, Opening, opened, pinned
-from medseg.line.remote import Remote
+from medseg.line.network import Facts, Opening, pinned
 from medseg.plan import model_root, read_plan
 from medseg.workflow.classical_models import is_classical_model
+from medseg.workflow.openings import Openings
 
 if TYPE_CHECKING:
+    from medseg.line.remote import Remote
     from medseg.scale import Fleet
     from medseg.segmenter import Segmenter
 
@@ -50,6 +52,7 @@ def open_for_batch(
     workers: int | None = None,
     limits: Limits,
     stack: ExitStack,
+    openings: Openings | None = None,
 ) -> OpenModel:
     """A model, open where it is best, and the cases that there are for it.
 
@@ -64,7 +67,8 @@ def open_for_batch(
         jobs: As in `medseg.predict`.
         workers: Likewise.
         limits: That only a process of its own can be kept to.
-        stack: Closes the process.
+        stack: Ends what is for this batch alone.
+        openings: Where the model may be open already, and stays open.
 
     Raises:
         ConfigError: A setting is unknown or does not fit.
@@ -74,13 +78,16 @@ def open_for_batch(
 
     asked = check(InferenceSettings, settings, "load_model").model_dump()
     _require_processes(workers, jobs, asked)
-    wanted = (jobs or 1) if (limits.kill or workers) and jobs != 0 else jobs
+    openings = openings or stack.enter_context(Openings())
+    wanted = (jobs or 1) if (limits.kill or workers or openings.in_process) and jobs != 0 else jobs
     channels = _planned_channels(path)
     cases = None if channels is None else listing(channels)
     remote = jobs_for([], 1 if jobs is None else jobs) if cases is None else jobs_for(cases, wanted)
     opening = Opening(path, asked, cores=_own_threads(), workers=workers)
     last = last_run(out, settings)
-    model, facts = as_before(_in_process(stack, limits) if remote else _here(stack), opening, last)
+    model, facts = as_before(
+        partial(openings.apart, limits=limits) if remote else _here(stack, openings), opening, last
+    )
     if cases is None:
         cases = listing(len(facts.channels))
     return OpenModel(model, facts, cases)
@@ -115,27 +122,19 @@ def _own_threads() -> int | None:
     return torch.get_num_threads() if torch else None
 
 
-def _here(stack: ExitStack) -> "Callable[[Opening], tuple[Segmenter | Remote | Fleet, Facts]]":
+def _here(stack: ExitStack, openings: Openings) -> "Callable[[Opening], tuple[Segmenter | Remote | Fleet, Facts]]":
     """Open it in this process, which has its threads again afterwards."""
 
     def start(opening: Opening) -> "tuple[Segmenter | Remote | Fleet, Facts]":
-        if not is_classical_model(opening.path):
-            import torch
+        if is_classical_model(opening.path):
+            return openings.here(opening)
+        import torch
 
-            threads = torch.get_num_threads()
-            stack.callback(torch.set_num_threads, threads)
-            opening = replace(opening, cores=threads)
-        local, facts = opened(opening)
-        return local.model, facts
-
-    return start
-
-
-def _in_process(stack: ExitStack, limits: Limits) -> "Callable[[Opening], tuple[Segmenter | Remote | Fleet, Facts]]":
-    def start(opening: Opening) -> "tuple[Segmenter | Remote | Fleet, Facts]":
-        remote = Remote(opening, limits)
-        stack.callback(remote.close)
-        return remote, remote.facts
+        threads = torch.get_num_threads()
+        stack.callback(torch.set_num_threads, threads)
+        model, facts = openings.here(replace(opening, cores=threads))
+        torch.set_num_threads(facts.threads or threads)  # of a model that was open already
+        return model, facts
 
     return start
 
@@ -160,6 +159,4 @@ def as_before(
             if facts.hash == last.model:
                 why = {"why": last.settings["why"]} if "why" in last.settings else {}
                 return model, replace(facts, settings={**facts.settings, **why})
-            if isinstance(model, Remote):
-                model.close()
     return start(opening)

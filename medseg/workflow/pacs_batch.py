@@ -18,6 +18,7 @@ from medseg.pacs.fetching import Fetched, fetch_study
 from medseg.pacs.query import Query
 from medseg.reporting import Reporter, Silent
 from medseg.workflow.batch_options import BatchOptions
+from medseg.workflow.openings import Openings
 from medseg.workflow.pacs_book import FOLDER, open_book
 from medseg.workflow.pacs_fetching import Ahead, Came
 from medseg.workflow.pacs_left import instances_told, left_of
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FromArchive", "predict_archive"]
 
-_ROUND = 32  # studies that are segmented by one start of the model, at most
+_ROUND = 32  # studies, at most; what is done of them is in the tables
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +96,9 @@ def predict_archive(
         book = stack.enter_context(open_book(out))
         purpose = purpose_of(Path(model), options, {"series": series, "asked": dict(asked.series)})
         kept = opened if store else None
-        work = Work(Path(model), out, options, reporter, series, purpose, book, names_in(out, options), kept)
+        openings = stack.enter_context(Openings(lasting=True))
+        names = names_in(out, options)
+        work = Work(Path(model), out, options, reporter, series, purpose, book, names, openings, kept)
         left = left_of(work, found, opened, asked)
         known = {one.uid for one in found} - set(left)
         ahead = Ahead(
@@ -192,7 +195,7 @@ def _round(work: Work, came: Sequence[Came], finished: Collection[str]) -> "tupl
             found += cases
         return [*_before(work, finished), *found]  # UIDs make names that differ
 
-    done = predict_listed(work.model, listing, work.out, work.options, work.reporter)
+    done = predict_listed(work.model, listing, work.out, work.options, work.reporter, work.openings)
     cases: dict[str, list[str]] = {one.study: [] for one in came}
     for name, study in owner.items():
         cases[study].append(work.names.case(name))

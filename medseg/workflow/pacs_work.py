@@ -14,6 +14,7 @@ from medseg.pacs.archive import Archive
 from medseg.pseudonyms import Pseudonyms
 from medseg.reporting import Reporter
 from medseg.workflow.batch_options import BatchOptions
+from medseg.workflow.openings import Openings
 from medseg.workflow.pacs_book import FOLDER, Book
 from medseg.workflow.pacs_sending import Delivery
 
@@ -48,6 +49,7 @@ class Work:
         purpose: See `purpose_of`.
         book: What was done before.
         names: In OUT.
+        openings: Where the model is open from round to round.
         store: Where results go; None where they stay.
         delivery: What became of them so far.
     """
@@ -60,6 +62,7 @@ class Work:
     purpose: str
     book: Book
     names: Names
+    openings: Openings
     store: Archive | None = None
     delivery: Delivery = field(default_factory=Delivery)
 

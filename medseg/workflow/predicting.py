@@ -21,6 +21,7 @@ from medseg.reporting import Reporter, Silent
 from medseg.workflow.batch_options import BatchOptions
 from medseg.workflow.cluster_opening import open_on_cluster
 from medseg.workflow.model_opening import OpenModel, open_for_batch
+from medseg.workflow.openings import Openings
 from medseg.workflow.parts import cases_of_part
 from medseg.workflow.predicting_cases import predict_with
 
@@ -144,15 +145,19 @@ def predict_listed(
     out: Path,
     options: BatchOptions | None = None,
     reporter: Reporter | None = None,
+    openings: Openings | None = None,
 ) -> "Predictions":
-    """`predict`, of the cases that `listing` gives for a model of so many channels."""
+    """`predict`, of the cases that `listing` gives for a model of so many channels.
+
+    Rounds with the same `openings` find the model open.
+    """
     options, reporter = options or BatchOptions(), reporter or Silent()
     veil = None if options.pseudonyms is None else Veil.of_key(options.pseudonyms, out)
     require_same_names(out, veil)
     if options.parquet:
         require_parquet("parquet")
     with ExitStack() as stack:
-        found = _opened(model, listing, out, options, reporter, stack)
+        found = _opened(model, listing, out, options, reporter, stack, openings)
         options.require_fit(found.facts)
         cases = found.cases if options.part is None else cases_of_part(found.cases, options.part, model)
         card = model_card(model) if isinstance(model, (str, Path)) else None
@@ -173,11 +178,12 @@ def _opened(
     options: BatchOptions,
     reporter: Reporter,
     stack: ExitStack,
+    openings: Openings | None,
 ) -> OpenModel:
     """The model, opened where it is best, and its cases."""
     settings, limits = options.settings, options.limits
     if isinstance(model, (str, Path)):
-        opening = partial(open_for_batch, workers=options.workers)
+        opening = partial(open_for_batch, workers=options.workers, openings=openings)
         if options.cluster is not None:
             if options.workers is not None:
                 raise ConfigError("workers", "given for a cluster", "Give --jobs for local, or say it in its file.")
