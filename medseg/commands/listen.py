@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from medseg.commands.company import require_company
 from medseg.commands.dicom_options import Codes, SegKind, SegSegments, Write
 from medseg.commands.input_options import Series
 from medseg.commands.options import Frame, OutFolder, Reading, Trusted, Untilt, bars, reading_changes
@@ -14,6 +15,7 @@ __all__ = ["listen"]
 
 
 def listen(
+    ctx: typer.Context,
     model: Annotated[Path, typer.Argument(help="As in `medseg predict`.")],
     out: OutFolder,
     ae: Annotated[str, typer.Option("--ae", help="Our AE title; who calls another one is rejected.")],
@@ -68,6 +70,8 @@ def listen(
     from medseg.workflow.listening import Keeping
     from medseg.workflow.listening import listen as run
 
+    require_company(ctx, ("--codes", "--seg", "--segments"), "--write", write)
+    require_company(ctx, ("--nodes",), "--send", send)
     if send is not None and not write:
         raise ConfigError("--send", "nothing is written that could be sent", "Say what, such as --write seg,sr.")
     allowed = () if "any" in allow else tuple(allow)

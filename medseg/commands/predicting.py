@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from medseg.commands.archive_input import Cache, Store, predict_from, source_of
+from medseg.commands.company import require_company
 from medseg.commands.dicom_options import Codes, SegKind, SegSegments, Write
 from medseg.commands.input_options import (
     DryRun,
@@ -67,6 +68,7 @@ __all__ = ["predict"]
 
 
 def predict(
+    ctx: typer.Context,
     model: ModelPath,
     inputs: Inputs,
     out: OutFolder,
@@ -120,6 +122,7 @@ def predict(
     from medseg.workflow.batch_options import BatchOptions
     from medseg.workflow.predicting import predict_listed
 
+    _refuse_idle(ctx)
     options = BatchOptions(
         part=part,
         min_voxels=min_voxels,
@@ -152,6 +155,7 @@ def predict(
         other = {"--dry-run": dry_run, "--watch": watch, "--json": as_json}
         predict_from(source, model, out, options, nodes, series=series, store=store, cache=cache, other=other)
         return
+    require_company(ctx, ("--nodes", "--cache"), "an archive as INPUTS", there=False)
     if dry_run:
         refuse_together("--dry-run", {"--watch": watch, "--part": part})
         if cluster is not None:
@@ -169,6 +173,27 @@ def predict(
     _tell(done, out, masks_only=masks_only, as_json=as_json)
     if len(done.failed):
         raise typer.Exit(1)
+
+
+def _refuse_idle(ctx: typer.Context) -> None:
+    """Refuse options that would do nothing as they are given.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    from medseg.outputs.dicom.writing import kinds_of
+
+    given = ctx.params
+    require_company(ctx, ("--quiet", "--once"), "--watch", given["watch"])
+    require_company(ctx, ("--codes", "--seg", "--segments"), "--write", given["write"])
+    if given["write"]:
+        require_company(ctx, ("--seg", "--segments"), "seg in --write", "seg" in kinds_of(given["write"]))
+    if given["masks_only"]:
+        refuse_together("--masks-only", {"--parquet": given["parquet"], "--min-voxels": given["min_voxels"]})
+    if given["redo"]:
+        refuse_together("--redo", {"--redo-case": given["redo_case"]})
+    if given["cluster"] not in (None, "local"):
+        refuse_together(f"--cluster {given['cluster']}", {"--jobs": given["jobs"] is not None})
 
 
 def _tell(done: "Predictions", out: Path, *, masks_only: bool, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medseg.commands.company import require_company
 from medseg.commands.options import Json, show
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ __all__ = ["status"]
 
 
 def status(
+    ctx: typer.Context,
     out: Annotated[Path, typer.Argument(help="What predict writes, or wrote.")],
     live: Annotated[
         bool,
@@ -35,6 +37,7 @@ def status(
     """
     from medseg.workflow.batch_status import status as run
 
+    require_company(ctx, ("--every",), "--live", live)
     if export:
         from medseg.workflow.exporting import export_tables
 
