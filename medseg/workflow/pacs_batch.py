@@ -4,7 +4,7 @@ import shutil
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,7 +75,7 @@ def predict_archive(
         archive: Opens the archive, given what waits between attempts.
         asked: Which studies, and which of their series.
         out: As there.
-        options: As there; without `part`, `redo` and `cluster`.
+        options: As there; without `part` and `cluster`.
         series: As there.
         store: Store the DICOM results in the archive.
         room: Bytes of fetched studies on the disk; a single larger study comes alone.
@@ -128,7 +128,7 @@ def _bring(archive: Archive, study: str, asked: Query, folder: Path, work: Work)
 
 
 def _require_meaning(options: BatchOptions, series: str | None) -> None:
-    for name in ("part", "redo", "cluster"):
+    for name in ("part", "cluster"):
         if getattr(options, name):
             raise ConfigError(
                 f"--{name}",
@@ -182,6 +182,7 @@ def _round(work: Work, came: Sequence[Came], finished: Collection[str]) -> "tupl
     rule = parse_series_rule(work.series) if work.series else None
     root = work.fetched
     owner: dict[str, str] = {}
+    again: list[str] = []  # both are told by the listing
 
     def listing(channels: int) -> list[Case]:
         found: list[Case] = []
@@ -192,10 +193,12 @@ def _round(work: Work, came: Sequence[Came], finished: Collection[str]) -> "tupl
                 name = work.names.uid(one.study)
                 cases = [Case(name, name, (one.folder,), refusal=one.error or nothing)]
             owner.update({case.id: one.study for case in cases})
+            again.extend(work.names.case(case.id) for case in cases if one.study in work.again)
             found += cases
         return [*_before(work, finished), *found]  # UIDs make names that differ
 
-    done = predict_listed(work.model, listing, work.out, work.options, work.reporter, work.openings)
+    options = replace(work.options, redo=again)  # of this round alone: the files of earlier ones are gone
+    done = predict_listed(work.model, listing, work.out, options, work.reporter, work.openings)
     cases: dict[str, list[str]] = {one.study: [] for one in came}
     for name, study in owner.items():
         cases[study].append(work.names.case(name))

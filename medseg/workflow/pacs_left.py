@@ -1,9 +1,10 @@
 """Which studies of an archive are still to be done, or have become others since they were."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from medseg.batch.resuming import intact_in
+from medseg.case import Case
 from medseg.ledger.entries import DONE, FAILED
 from medseg.pacs.archive import Archive
 from medseg.pacs.query import Found, Query
@@ -26,8 +27,10 @@ def left_of(work: Work, found: Sequence[Found], archive: Archive, asked: Query) 
 
     Raises:
         ArchiveError: It cannot be asked.
+        ConfigError: A case that is to be done again is none of theirs.
     """
     done = work.book.done(work.purpose)
+    work.again.update(_asked_again(work, found, done))
     entries, intact = ended_in(work.out), intact_in(work.out)
 
     def stays(case: str) -> bool:
@@ -38,7 +41,9 @@ def left_of(work: Work, found: Sequence[Found], archive: Archive, asked: Query) 
 
     def is_left(study: Found) -> bool:
         cases = done.get(work.names.uid(study.uid))
-        return cases is None or not all(map(stays, cases)) or _has_changed(work, study, archive, asked)
+        if study.uid in work.again or cases is None:
+            return True
+        return not all(map(stays, cases)) or _has_changed(work, study, archive, asked)
 
     left = [study.uid for study in found if is_left(study)]
     wanted = {work.names.uid(study) for study in left}
@@ -46,6 +51,20 @@ def left_of(work: Work, found: Sequence[Found], archive: Archive, asked: Query) 
         if folder.name not in wanted:
             shutil.rmtree(folder, ignore_errors=True)
     return sorted(left, key=lambda study: not (work.fetched / work.names.uid(study)).is_dir())
+
+
+def _asked_again(work: Work, found: Sequence[Found], done: Mapping[str, Sequence[str]]) -> set[str]:
+    """The studies that the user wants done again, for a case of theirs, say; what never came is called by its UID.
+
+    Raises:
+        ConfigError: There is no such case.
+    """
+    names = {study.uid: work.names.uid(study.uid) for study in found}
+    cases = {study: done.get(name, [work.names.case(name)]) for study, name in names.items()}
+    redone = work.options.redone([Case(case, case, ()) for own in cases.values() for case in own])
+    if isinstance(redone, bool):
+        return set(cases) if redone else set()
+    return {study for study, own in cases.items() if redone & set(own)}
 
 
 def instances_told(study: Found) -> str:

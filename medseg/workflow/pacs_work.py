@@ -52,6 +52,7 @@ class Work:
         openings: Where the model is open from round to round.
         store: Where results go; None where they stay.
         delivery: What became of them so far.
+        again: Studies that are done again because the user wants it.
     """
 
     model: Path
@@ -65,6 +66,7 @@ class Work:
     openings: Openings
     store: Archive | None = None
     delivery: Delivery = field(default_factory=Delivery)
+    again: set[str] = field(default_factory=set)
 
     @property
     def fetched(self) -> Path:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 import pydicom
+import pytest
 from archived_results import fill, require_equal_masks
 from small_studies import write_studies
 
-from medseg.errors import ArchiveError
+from medseg.errors import ArchiveError, ConfigError
 from medseg.outputs.dicom.writing import Writing
 from medseg.pacs.opening import open_archive
 from medseg.pacs.query import Query
@@ -89,6 +90,30 @@ def test_a_study_that_has_grown_is_done_again_and_our_results_make_it_no_other(o
     assert len(done.predictions.cases) == 4
     assert sum(path.stat().st_mtime_ns != before for path, before in masks.items()) == 1
     assert done.delivery.sent == 1
+
+
+def test_what_the_user_wants_again_is_fetched_and_done_again_and_nothing_else(orthanc, node, studies, tmp_path):
+    fill(orthanc, studies)
+    out = tmp_path / "out"
+    first = _run(node, out)
+    ids = sorted(first.predictions.cases["case"])
+
+    def changed(redo) -> list[str]:
+        masks = {path: path.stat().st_mtime_ns for path in out.glob("*/mask.nii.gz")}
+        done = _run(node, out, options=BatchOptions(jobs=0, redo=redo))
+        assert sorted(done.predictions.cases["case"]) == ids
+        assert done.predictions.failed.empty
+        pd.testing.assert_frame_equal(
+            *(one.predictions.regions.sort_values(["case", "region"], ignore_index=True) for one in (first, done))
+        )
+        return sorted(path.parent.name for path, before in masks.items() if path.stat().st_mtime_ns != before)
+
+    assert changed(False) == []
+    assert changed(True) == ids
+    assert changed([ids[2]]) == [ids[2]]
+    assert changed([ids[0], f"*{ids[3][5:]}"]) == [ids[0], ids[3]]
+    with pytest.raises(ConfigError, match="elsewhere is no case of this run"):
+        changed([ids[0], "elsewhere"])
 
 
 def test_a_broken_instance_fails_its_study_alone_until_it_is_mended(orthanc, node, studies, tmp_path):

@@ -82,7 +82,7 @@ def test_a_batch_from_a_node_that_speaks_dimse_alone(orthanc, studies, tmp_path)
 
 def test_what_has_no_meaning_for_an_archive_is_refused(orthanc, nodes, tmp_path):
     words = ("predict", "classical:otsu", f"dicomweb+{orthanc.url}?Modality=CT", "--out", tmp_path, "--nodes", nodes)
-    for option in ("--dry-run", "--watch", "--redo", "--store"):
+    for option in ("--dry-run", "--watch", "--store"):
         with pytest.raises(ConfigError, match=option):
             _medseg(*words, option)
     with pytest.raises(MedsegError, match="Did you mean Modality"):
