@@ -1,23 +1,49 @@
 """Where and in which precision the network runs, and the allocator that makes a CPU fast."""
 
 import ctypes
-import logging
 import platform
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 
 from medseg.errors import ConfigError
 
-__all__ = ["open_fabric", "pick_device"]
+__all__ = ["Compute", "open_compute", "pick_device"]
 
 # glibc's <malloc.h>: M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD.
 _MALLOPT = ((-3, 2**31 - 1), (-1, 2**31 - 1), (-2, 64 << 20))
 
 
-def open_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
-    """Lightning Fabric on one device.
+_LOWER = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where a network computes, and how exactly.
+
+    Args:
+        device: Of weights and activations.
+        precision: fp32, bf16 or fp16, as torch's autocast has the lower ones.
+    """
+
+    device: torch.device
+    precision: str
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Compute in the precision within the block."""
+        if self.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=_LOWER[self.precision])
+
+    def to_device(self, values: torch.Tensor) -> torch.Tensor:
+        """Values on the device."""
+        return values.to(self.device, non_blocking=self.device.type == "cuda")
+
+
+def open_compute(device: str = "auto", precision: str = "auto") -> Compute:
+    """One device, its allocator made fast.
 
     Args:
         device: "auto", "cpu", "cuda", "mps", or one of several such as "cuda:1".
@@ -31,9 +57,7 @@ def open_fabric(device: str = "auto", precision: str = "auto") -> Fabric:
         raise ConfigError("precision", "fp16 on a CPU", "Use bf16, or auto.", "fp32 or bf16")
     if chosen.type == "cpu":
         _tune_allocator()
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces each choice otherwise
-    which: Any = 1 if chosen.type == "cpu" else [chosen.index or 0]
-    return Fabric(accelerator=chosen.type, devices=which, precision=_pick_precision(chosen, precision))
+    return Compute(chosen, _pick_precision(chosen) if precision == "auto" else precision)
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
@@ -52,15 +76,13 @@ def pick_device(wanted: str = "auto") -> torch.device:
     return torch.device(wanted)
 
 
-def _pick_precision(device: torch.device, wanted: str) -> Any:
-    """Lightning Fabric's name of the precision: bf16 where the processor computes in it, else fp32."""
-    if wanted != "auto":
-        return {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[wanted]
+def _pick_precision(device: torch.device) -> str:
+    """bf16 where the processor computes in it, else fp32; on a GPU the lower one that it has."""
     if device.type == "cuda":
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
     if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported():
-        return "bf16-mixed"
-    return "32-true"
+        return "bf16"
+    return "fp32"
 
 
 def _tune_allocator() -> None:

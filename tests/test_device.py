@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from medseg.device import open_fabric, pick_device
+from medseg.device import open_compute, pick_device
 from medseg.errors import ConfigError
 
 
 def test_the_device_asked_for_is_taken():
     assert pick_device("cpu") == torch.device("cpu")
-    assert open_fabric("cpu", "fp32").device == torch.device("cpu")
+    assert open_compute("cpu", "fp32").device == torch.device("cpu")
 
 
 @pytest.mark.parametrize("wanted", ["gpu", "cuda:99", "cuda:x", "cpu:1", ""])

@@ -19,7 +19,9 @@ LEVELS = {
         0,
     ),
     **dict.fromkeys(("io", "datasets", "resample", "demo", "ledger"), 1),
-    **dict.fromkeys(("transforms", "networks", "device", "regions", "evaluation", "classical", "followup"), 2),
+    **dict.fromkeys(
+        ("transforms", "networks", "device", "regions", "evaluation", "classical", "classical_models", "followup"), 2
+    ),
     **dict.fromkeys(("training", "inference"), 3),
     **dict.fromkeys(("outputs", "export", "deidentify"), 4),
     **dict.fromkeys(

@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from medseg.device import open_fabric
+from medseg.device import open_compute
 from medseg.errors import ModelFolderError
 from medseg.inference.backends.choosing import open_backend
 from medseg.inference.monai_bundle.metadata import config_file
@@ -17,6 +17,7 @@ from medseg.inference.network_segmenter import NetworkSegmenter
 from medseg.inference.onnx_model import find_onnx, open_onnx
 from medseg.inference.safe_loading import file_hash
 from medseg.inference.settings import InferenceSettings
+from medseg.networks.lean import import_networks
 from medseg.networks.own import find_factory
 from medseg.networks.weights import read_weights
 from medseg.plan import Plan, model_root, read_plan
@@ -83,25 +84,25 @@ def _open_ours(path: Path, settings: InferenceSettings) -> NetworkSegmenter:
     root = model_root(path)
     plan = read_plan(root / "plan.json")
     require_trust(root, plan.network.name, settings.trusted)
-    fabric = open_fabric(settings.device, "fp32" if settings.portable else settings.precision)
+    compute = open_compute(settings.device, "fp32" if settings.portable else settings.precision)
     digest = file_hash(root / "models" / "model.safetensors")
     foreign = is_own(plan.network.name) and find_factory(plan.network.name) is None
     if foreign:
-        network = _program(root, plan, fabric.device)
+        network = _program(root, plan, compute.device)
     else:
-        network = read_network(root, plan, trusted=settings.trusted).eval().to(fabric.device)
+        network = read_network(root, plan, trusted=settings.trusted).eval().to(compute.device)
     backend = open_backend(
         "torch" if settings.portable else settings.backend,
         network,
         (len(plan.channels), *plan.patch_size),
-        fabric,
+        compute,
         folder=root,
         digest=digest,
         exclusive=plan.label_set.exclusive,
     )
     origin: Literal["weights", "exported program"] = "exported program" if foreign else "weights"
     return NetworkSegmenter(
-        backend, plan, fabric.device, settings.portable, settings.speed, digest, origin, settings.memory_limit
+        backend, plan, compute.device, settings.portable, settings.speed, digest, origin, settings.memory_limit
     )
 
 
@@ -144,6 +145,8 @@ def read_network(root: Path, plan: Plan, *, trusted: bool = False) -> nn.Module:
     """
     path = root / "models" / "model.safetensors"
     require_trust(root, plan.network.name, trusted)
+    if not is_own(plan.network.name):  # somebody's own may be made of anything that MONAI has
+        import_networks()
     from medseg.networks.building import build_network  # brings MONAI, which other kinds do without
 
     network = build_network(plan)

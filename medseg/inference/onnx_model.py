@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from medseg.device import open_fabric
+from medseg.device import open_compute
 from medseg.errors import ConfigError, MissingExtraError, ModelFolderError
 from medseg.inference.backends.onnx_runtime import open_session
 from medseg.inference.network_segmenter import NetworkSegmenter
@@ -113,7 +113,7 @@ def open_onnx(path: Path, settings: InferenceSettings) -> NetworkSegmenter:
             raise ConfigError(name, f"{getattr(settings, name)} for an ONNX file", mend)
     file, plan_file = found
     plan = read_plan(plan_file)
-    device = open_fabric("cpu", "fp32").device
+    device = open_compute("cpu", "fp32").device
     network = OnnxNetwork(file, plan)
     digest, limit = file_hash(file), settings.memory_limit
     if limit is not None and network.at_once > 1:

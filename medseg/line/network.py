@@ -13,7 +13,7 @@ from medseg.line.segmenting import Local
 from medseg.options import ReadOptions
 from medseg.segmenter import Segmenter
 
-__all__ = ["Facts", "Opening", "opened", "pinned"]
+__all__ = ["Facts", "Opening", "opened", "opened_apart", "pinned"]
 
 _CHOSEN = ("backend", "precision")  # by "auto"
 
@@ -99,8 +99,8 @@ def opened(opening: Opening) -> tuple[Local, Facts]:
     Raises:
         MedsegError: It cannot be opened, or is not the one that it was.
     """
+    from medseg.classical_models import is_classical_model, open_classical_model
     from medseg.inference.settings import InferenceSettings
-    from medseg.workflow.classical_models import is_classical_model, open_classical_model
 
     settings = InferenceSettings(**opening.settings)
     if is_classical_model(opening.path):
@@ -112,6 +112,14 @@ def opened(opening: Opening) -> tuple[Local, Facts]:
         found = "is not the model that it was when the run began"
         raise ModelFolderError(opening.path, found, "Give the command again when nobody writes to it any more.")
     return local, facts
+
+
+def opened_apart(opening: Opening) -> tuple[Local, Facts]:
+    """`opened`, in a process that is there for this model alone."""
+    from medseg.networks.lean import allow_lean
+
+    allow_lean()
+    return opened(opening)
 
 
 def _opened_network(opening: Opening, settings: Any) -> tuple[Local, Facts]:

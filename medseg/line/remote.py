@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from medseg.line.child import Start
 from medseg.line.limits import Limits, Watch
-from medseg.line.network import Facts, Opening, opened, pinned
+from medseg.line.network import Facts, Opening, opened_apart, pinned
 from medseg.line.segmenting import segment
 from medseg.line.worker import Worker
 from medseg.room import Shared
@@ -99,7 +99,7 @@ class Remote:
     @staticmethod
     def _start(opening: Opening, shared: Shared) -> Start:
         """What a process is told; it opens the model before its first message."""
-        return Start(_named(segment), opening, shared, _named(opened), str(opening.path))
+        return Start(_named(segment), opening, shared, _named(opened_apart), str(opening.path))
 
 
 def _named(function: Callable[..., object]) -> tuple[str, str]:

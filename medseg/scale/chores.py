@@ -13,7 +13,7 @@ from medseg.errors import OutputError
 from medseg.line.child import portable
 from medseg.line.interrupts import Interrupts
 from medseg.line.limits import Limits
-from medseg.line.network import Facts, Opening, opened
+from medseg.line.network import Facts, Opening, opened_apart
 from medseg.line.outcomes import Outcome
 from medseg.line.pace import Pace
 from medseg.line.place import Place
@@ -52,7 +52,7 @@ class _Away(Exception):  # noqa: N818  (a way out of the stages, no error of any
 def ready(bench: Bench) -> tuple[Local, Facts]:
     """Open the model; what segments, and what is told of it."""
     os.chdir(bench.cwd)
-    local, facts = opened(bench.opening)
+    local, facts = opened_apart(bench.opening)
     ready_to_read(None)
     ready_to_finish(Finishing(bench.cwd))
     if bench.opening.threads is not None:

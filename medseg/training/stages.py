@@ -14,7 +14,6 @@ from torch import nn, random
 
 from medseg.atomic import write_text
 from medseg.case import Case
-from medseg.device import open_fabric
 from medseg.errors import ConfigError, DatasetError, ModelFolderError
 from medseg.networks.building import build_network
 from medseg.networks.encoder_weights import start_encoder
@@ -26,6 +25,7 @@ from medseg.training.balance import weighed
 from medseg.training.cache import CachedCase, cache_cases
 from medseg.training.checkpoint import Progress
 from medseg.training.each_case import CaseWork, for_each_case
+from medseg.training.fabric import open_fabric
 from medseg.training.fit import Trained, fit
 from medseg.training.losses import build_loss
 from medseg.training.observer import Observer

@@ -18,6 +18,7 @@ from medseg.io import read_case_image
 from medseg.plan import Plan
 from medseg.training.cases import read_indices
 from medseg.training.checkpoint import RunningMean
+from medseg.training.fabric import compute_of
 from medseg.training.observer import Judged
 from medseg.transforms.planes import WholePlanes
 from medseg.transforms.prepare import Prepared, prepare
@@ -43,7 +44,7 @@ def validate(
     """
     judged = copy.deepcopy(network).eval()
     mean.copy_into(judged)
-    backend = TorchEager(judged, fabric, "validation")
+    backend = TorchEager(judged, compute_of(fabric), "validation")
     labels = plan.label_set
     scores = []
     for case in cases:

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medseg.classical_models import is_classical_model, open_classical_model
 from medseg.config import check
-from medseg.workflow.classical_models import is_classical_model, open_classical_model
 
 if TYPE_CHECKING:
     from medseg.segmenter import Model

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medseg.case import Case
+from medseg.classical_models import is_classical_model
 from medseg.config import check
 from medseg.errors import ConfigError, InputError, MissingExtraError, ModelFolderError
 from medseg.ledger import Run, read_ledger
@@ -16,7 +17,6 @@ from medseg.line.jobs import jobs_for
 from medseg.line.limits import Limits
 from medseg.line.network import Facts, Opening, pinned
 from medseg.plan import model_root, read_plan
-from medseg.workflow.classical_models import is_classical_model
 from medseg.workflow.openings import Openings
 
 if TYPE_CHECKING:

@@ -50,7 +50,7 @@ def generated() -> Subject:
     import torch
     from monai.networks.nets import DynUNet
 
-    from medseg.device import open_fabric
+    from medseg.device import open_compute
     from medseg.inference.backends.choosing import open_backend
 
     kernels, strides = [3] * len(FEATURES), [1] + [2] * (len(FEATURES) - 1)
@@ -58,7 +58,7 @@ def generated() -> Subject:
     network: Any = DynUNet(3, 1, OUTPUTS, kernels, strides, strides[1:], filters=FEATURES)
     network.eval()
     return Subject(
-        lambda name, precision: open_backend(name, network, WINDOW, open_fabric("cpu", precision)), WINDOW, True
+        lambda name, precision: open_backend(name, network, WINDOW, open_compute("cpu", precision)), WINDOW, True
     )
 
 

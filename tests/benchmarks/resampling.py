@@ -61,9 +61,9 @@ def prepare(folder: Path) -> None:
 
 
 def _same_allocator() -> None:
-    from medseg.device import open_fabric
+    from medseg.device import open_compute
 
-    open_fabric("cpu")  # sets it, which is all that is used of it
+    open_compute("cpu")  # sets it, which is all that is used of it
 
 
 def _way(native: tuple[int, ...]) -> Any:

@@ -42,9 +42,9 @@ def _voxels(folder: Path, shape: tuple[int, ...]) -> Any:
 def _network(shape: tuple[int, ...]) -> Any:
     import torch
 
-    from medseg.device import open_fabric
+    from medseg.device import open_compute
 
-    open_fabric("cpu", "fp32")  # the allocator is the same for all
+    open_compute("cpu", "fp32")  # the allocator is the same for all
     torch.manual_seed(0)
     if shape == LONG:
         return torch.nn.Conv3d(1, CLASSES, 1).eval()

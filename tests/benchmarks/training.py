@@ -41,10 +41,10 @@ def _batch() -> tuple[Any, Any]:
 def ours(_folder: Path) -> Any:
     import torch
 
-    from medseg.device import open_fabric
     from medseg.networks.building import build_network
     from medseg.plan import NetworkPlan, Normalisation, Plan
     from medseg.training.batch import Batch
+    from medseg.training.fabric import open_fabric
     from medseg.training.learner import Learner
     from medseg.training.settings import TrainSettings
 
@@ -73,7 +73,7 @@ def nnunet(same_allocator: bool) -> Callable[[Path], Any]:
         from torch import nn
 
         if same_allocator:
-            from medseg.device import open_fabric
+            from medseg.training.fabric import open_fabric
 
             open_fabric("cpu")  # sets glibc's allocator, which is all that is used of it
         strides = [[1] * 3, *[[2] * 3] * (LEVELS - 1)]

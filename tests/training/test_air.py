@@ -7,9 +7,9 @@ import torch
 from plans import plan_3d
 
 from medseg.case import Case
-from medseg.device import open_fabric
 from medseg.plan import Normalisation
 from medseg.training.air import finds_nothing_in_air
+from medseg.training.fabric import open_fabric
 
 PLAN = plan_3d(
     crop_above=-500.0, normalisation=(Normalisation(method="ct", lower=-100, upper=300, mean=40, sd=60),), modality="CT"

@@ -3,16 +3,16 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from lightning_fabric import Fabric
 from torch import nn
 
+from medseg.device import Compute
 from medseg.errors import ConfigError, MedsegError
 from medseg.inference.backends.backend import Backend
 from medseg.inference.backends.compiled import open_compiled
 from medseg.inference.backends.converting import open_converted
 from medseg.inference.backends.cost import gigaflops
 from medseg.inference.backends.original import Original
-from medseg.inference.backends.torch_eager import TorchEager, precision_of
+from medseg.inference.backends.torch_eager import TorchEager
 
 __all__ = ["open_backend"]
 
@@ -23,7 +23,7 @@ def open_backend(
     name: str,
     network: nn.Module,
     window: tuple[int, ...],
-    fabric: Fabric,
+    compute: Compute,
     *,
     folder: Path | None = None,
     digest: str = "",
@@ -33,9 +33,9 @@ def open_backend(
 
     Args:
         name: auto, torch, compile, onnx or openvino.
-        network: In eval mode, float32, on Fabric's device; an ensemble is one network too.
+        network: In eval mode, float32, on its device; an ensemble is one network too.
         window: Shape of what it is given: (C, *patch).
-        fabric: Device and precision.
+        compute: Device and precision.
         folder: The model folder, beside whose weights a converted network is kept; without it none is kept.
         digest: SHA-256 of the weights, by which a conversion is known to be of them.
         exclusive: Whether the labels exclude one another (argmax) or not (sigmoid); by it agreement is judged.
@@ -45,20 +45,20 @@ def open_backend(
         ConfigError: It does not compute on the device, cannot take the network, or disagrees with torch.
     """
     original = Original(network, window, exclusive, digest, folder)
-    device = fabric.device.type
+    device = compute.device.type
     if name == "torch":
-        return TorchEager(network, fabric, f"torch computes the network on {device}, as asked.")
+        return TorchEager(network, compute, f"torch computes the network on {device}, as asked.")
     if name == "compile":
-        return open_compiled(original, fabric)
+        return open_compiled(original, compute)
     if name == "auto":
-        return _best(original, fabric)
+        return _best(original, compute)
     if device != "cpu":
         found = f"{name} computes on the CPU, and the device is {device}"
         raise ConfigError("backend", found, "Set device=cpu, or take backend=torch.")
-    return open_converted(name, original, precision_of(fabric))
+    return open_converted(name, original, compute.precision)
 
 
-def _best(original: Original, fabric: Fabric) -> Backend:
+def _best(original: Original, compute: Compute) -> Backend:
     """What `auto` is: torch on a device; on a CPU OpenVINO, where it is installed and agrees, else torch.
 
     A first opening converts, which takes about as long as PyTorch takes for 25 windows; later ones read what is kept.
@@ -68,17 +68,17 @@ def _best(original: Original, fabric: Fabric) -> Backend:
     would convert. ONNX Runtime is no faster than PyTorch with a tuned allocator, and compiling takes most of a minute
     at each start: both are there for whoever asks for them.
     """
-    if fabric.device.type != "cpu":
-        return TorchEager(original.network, fabric, f"torch computes the network on {fabric.device.type}.")
+    if compute.device.type != "cpu":
+        return TorchEager(original.network, compute, f"torch computes the network on {compute.device.type}.")
     if find_spec("openvino") is None:
         reason = "OpenVINO, which is faster on a CPU, is not installed: pip install 'medseg[openvino]'"
-        return TorchEager(original.network, fabric, f"torch computes the network; {reason}.")
+        return TorchEager(original.network, compute, f"torch computes the network; {reason}.")
     if gigaflops(original) < _WORTH_CONVERTING:
-        return TorchEager(original.network, fabric, "torch computes the network, which is too small to convert.")
+        return TorchEager(original.network, compute, "torch computes the network, which is too small to convert.")
     if original.folder is None:
         reason = "it has no folder in which a conversion for OpenVINO could be kept"
-        return TorchEager(original.network, fabric, f"torch computes the network; {reason}.")
+        return TorchEager(original.network, compute, f"torch computes the network; {reason}.")
     try:
-        return open_converted("openvino", original, precision_of(fabric))
+        return open_converted("openvino", original, compute.precision)
     except MedsegError as error:
-        return TorchEager(original.network, fabric, f"torch computes the network, as of OpenVINO: {error}")
+        return TorchEager(original.network, compute, f"torch computes the network, as of OpenVINO: {error}")

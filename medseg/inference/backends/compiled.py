@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
-from lightning_fabric import Fabric
 from torch.nn import functional
 
+from medseg.device import Compute
 from medseg.errors import ConfigError
 from medseg.inference.backends.agreement import measure_agreement
 from medseg.inference.backends.original import Original
 from medseg.inference.backends.quietly import quietly
-from medseg.inference.backends.torch_eager import TorchEager, precision_of
+from medseg.inference.backends.torch_eager import TorchEager
 
 __all__ = ["TorchCompiled", "open_compiled"]
 
@@ -34,11 +34,11 @@ class TorchCompiled:
     def __post_init__(self) -> None:
         # Every other graph break or new shape would end in the eager network without a word.
         self._network = torch.compile(self.eager.network, dynamic=False, fullgraph=True)
-        self._batch = int(self.eager.fabric.device.type == "cpu")
+        self._batch = int(self.eager.compute.device.type == "cpu")
 
     @property
     def precision(self) -> str:
-        """As Fabric has it."""
+        """As it computes."""
         return self.eager.precision
 
     def __call__(self, windows: torch.Tensor) -> torch.Tensor:
@@ -59,26 +59,26 @@ class TorchCompiled:
             raise
 
     def _run(self, windows: torch.Tensor) -> torch.Tensor:
-        fabric = self.eager.fabric
-        with torch.no_grad(), fabric.autocast():
-            return self._network(fabric.to_device(windows)).float()
+        compute = self.eager.compute
+        with torch.no_grad(), compute.autocast():
+            return self._network(compute.to_device(windows)).float()
 
 
-def open_compiled(original: Original, fabric: Fabric) -> TorchCompiled:
+def open_compiled(original: Original, compute: Compute) -> TorchCompiled:
     """Compile a network, which takes from seconds to a minute, and judge it by the probe where it runs on a CPU.
 
     Raises:
         ConfigError: It cannot be compiled here (on a CPU a C++ compiler is needed), or disagrees with the network.
     """
-    eager = TorchEager(original.network, fabric, "")
-    compiled = TorchCompiled(eager, f"torch.compile computes the network on {fabric.device.type}.")
+    eager = TorchEager(original.network, compute, "")
+    compiled = TorchCompiled(eager, f"torch.compile computes the network on {compute.device.type}.")
     mend = "Take backend=torch."
     try:
         with quietly():
-            if fabric.device.type != "cpu":
+            if compute.device.type != "cpu":
                 compiled._run(torch.zeros(1, *original.window))
                 return compiled
-            agreement = measure_agreement(compiled, original, precision_of(fabric))
+            agreement = measure_agreement(compiled, original, compute.precision)
     except Exception as error:  # whatever compiling a network of anybody's can raise
         first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise ConfigError("backend", f"the network cannot be compiled here ({first})", mend) from error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
-from medseg.device import open_fabric
+from medseg.device import open_compute
 from medseg.errors import ConfigError, ModelFolderError
 from medseg.inference.backends.choosing import open_backend
 from medseg.inference.memory import window_bytes
@@ -52,12 +52,12 @@ def open_nnunet(path: Path, settings: InferenceSettings | None = None, *, checkp
     configuration = plans.configuration(found[0].configuration, where)
     training = _training(results, found, described, plans, configuration)
     network = _network(configuration, described, found, where)
-    fabric = open_fabric(chosen.device, chosen.precision)
+    compute = open_compute(chosen.device, chosen.precision)
     backend = open_backend(
         chosen.backend,
-        network.eval().to(fabric.device),
+        network.eval().to(compute.device),
         (len(described.channels), *configuration.patch_size),
-        fabric,
+        compute,
         folder=results.folder,
         digest=training.hash,
         exclusive=not described.has_regions,
@@ -66,7 +66,7 @@ def open_nnunet(path: Path, settings: InferenceSettings | None = None, *, checkp
     shape = unet_shape(configuration, len(described.channels), described.outputs, where)
     window = window_bytes(training.patch, shape.channels, shape.outputs, shape.features, shape.strides)
     return NnUNetSegmenter(
-        backend, training, fabric.device, mirrored, chosen.speed, window=window, max_memory=chosen.memory_limit
+        backend, training, compute.device, mirrored, chosen.speed, window=window, max_memory=chosen.memory_limit
     )
 
 

@@ -12,7 +12,7 @@ import torch
 from plans import plan_2d
 from torch import nn
 
-from medseg.device import open_fabric
+from medseg.device import open_compute
 from medseg.errors import ConfigError, MissingExtraError
 from medseg.inference.backends import choosing, conversions
 from medseg.inference.backends.choosing import open_backend
@@ -31,7 +31,7 @@ def small(seed=0):
 
 @pytest.fixture(scope="module")
 def cpu():
-    return open_fabric("cpu", "fp32")
+    return open_compute("cpu", "fp32")
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def stamps(folder):
 
 @pytest.mark.parametrize(("name", "precision"), [("openvino", "fp32"), ("openvino", "bf16"), ("onnx", "bf16")])
 def test_it_converts_once_and_tells_how_far_it_agrees(name, precision, model, cpu):
-    fabric = open_fabric("cpu", precision)
+    fabric = open_compute("cpu", precision)
     first = opened(name, model, fabric)
     before = stamps(kept(model))
     again = opened(name, model, fabric)
@@ -73,7 +73,7 @@ def test_it_converts_once_and_tells_how_far_it_agrees(name, precision, model, cp
 def test_one_conversion_serves_both_precisions(model, cpu):
     opened("openvino", model, cpu)
     before = stamps(kept(model))
-    second = opened("openvino", model, open_fabric("cpu", "bf16"))
+    second = opened("openvino", model, open_compute("cpu", "bf16"))
     after = stamps(kept(model))
     assert {name: after[name] for name in after if "network" in name} == {
         name: before[name] for name in before if "network" in name
@@ -235,10 +235,10 @@ def test_openvino_is_loaded_without_what_reports_its_use(tmp_path):
     code = f"""
 import sys, warnings, torch
 from pathlib import Path
-from medseg.device import open_fabric
+from medseg.device import open_compute
 from medseg.inference.backends.choosing import open_backend
 network = torch.nn.Conv2d(1, 3, 3, padding=1).eval()
-backend = open_backend("openvino", network, (1, 16, 16), open_fabric("cpu", "fp32"), folder=Path({str(tmp_path)!r}))
+backend = open_backend("openvino", network, (1, 16, 16), open_compute("cpu", "fp32"), folder=Path({str(tmp_path)!r}))
 assert backend(torch.zeros(2, 1, 16, 16)).shape == (2, 3, 16, 16)
 import logging
 print([name for name in sys.modules if "openvino_telemetry" in name], logging.root.handlers)

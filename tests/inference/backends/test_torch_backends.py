@@ -8,20 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from medseg.device import open_fabric
+from medseg.device import open_compute
 from medseg.errors import ConfigError
 from medseg.inference.backends.choosing import open_backend
 from medseg.inference.backends.cost import gigaflops
 from medseg.inference.backends.original import Original
 from medseg.inference.backends.stepwise_norm import StepwiseNorm, with_stepwise_norms
 
-CPU = open_fabric("cpu", "fp32")
+CPU = open_compute("cpu", "fp32")
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_torch_gives_float32_in_either_precision_and_for_any_batch(precision):
     network = nn.Conv2d(1, 2, 3, padding=1).eval()
-    backend = open_backend("torch", network, (1, 8, 8), open_fabric("cpu", precision))
+    backend = open_backend("torch", network, (1, 8, 8), open_compute("cpu", precision))
     windows = torch.randn(3, 1, 8, 8)
     logits = backend(windows)
     assert (backend.precision, logits.dtype, logits.requires_grad) == (precision, torch.float32, False)
