@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from medseg.workflow.batch_options import BatchOptions
     from medseg.workflow.pacs_batch import FromArchive
 
-__all__ = ["Cache", "Store", "predict_from", "source_of"]
+__all__ = ["Cache", "Store", "predict_from", "show_found", "source_of"]
 
 Store = Annotated[
     bool, typer.Option("--store", help="INPUTS is an archive: store there what --write wrote; see docs/pacs.md.")
@@ -21,6 +21,8 @@ Store = Annotated[
 Cache = Annotated[
     str, typer.Option(metavar="SIZE", help="INPUTS is an archive: most disk that fetched studies may take.")
 ]
+
+_ROWS = 200
 
 
 def source_of(inputs: list[Path], *, store: bool) -> "tuple[str, Query] | None":
@@ -78,6 +80,43 @@ def predict_from(
             reporter=reporter,
         )
     _told(done, out)
+
+
+def show_found(
+    source: "tuple[str, Query]",
+    model: Path,
+    out: Path,
+    options: "BatchOptions",
+    nodes: Path | None,
+    series: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Print what the archive has of what is asked, and which of it would be done."""
+    from medseg.atomic import json_text
+    from medseg.outputs.console import frame_table
+    from medseg.workflow.pacs import require_condition
+    from medseg.workflow.pacs_foreseeing import foreseen
+
+    refuse_together("an archive", {"--part": options.part, "--cluster": options.cluster})
+    word, asked = source
+    require_condition(asked)
+    found = foreseen(model, word, asked, out, options, nodes=nodes, series=series)
+    left = found[found["state"] == "to do"]
+    told = {
+        "studies": found["StudyInstanceUID"].nunique(),
+        "studies_to_do": left["StudyInstanceUID"].nunique(),
+        "series_to_do": len(left),
+        # None where the archive does not say it of each
+        "instances_to_do": sum(map(int, left["instances"])) if left["instances"].str.isdigit().all() else None,
+    }
+    if as_json:
+        typer.echo(json_text({**told, "rows": found.to_dict("records")}, sort_keys=False))
+        return
+    show(frame_table(found, f"What would be done of {word}", max_rows=_ROWS))
+    many = "an unknown number of" if told["instances_to_do"] is None else f"{told['instances_to_do']:,}"
+    text = f"{told['studies']:,} studies, {told['studies_to_do']:,} to do: {told['series_to_do']:,} series"
+    typer.echo(f"{text}, {many} instances; how many bytes, an archive does not say")
 
 
 def _told(done: "FromArchive", out: Path) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from medseg.commands.archive_input import Cache, Store, predict_from, source_of
+from medseg.commands.archive_input import Cache, Store, predict_from, show_found, source_of
 from medseg.commands.company import require_company
 from medseg.commands.dicom_options import Codes, SegKind, SegSegments, Write
 from medseg.commands.input_options import (
@@ -152,7 +152,11 @@ def predict(
         },
     )
     if (source := source_of(inputs, store=store)) is not None:
-        other = {"--dry-run": dry_run, "--watch": watch, "--json": as_json}
+        if dry_run:
+            refuse_together("--dry-run", {"--watch": watch})
+            show_found(source, model, out, options, nodes, series, as_json=as_json)
+            return
+        other = {"--watch": watch, "--json": as_json}
         predict_from(source, model, out, options, nodes, series=series, store=store, cache=cache, other=other)
         return
     require_company(ctx, ("--nodes", "--cache"), "an archive as INPUTS", there=False)

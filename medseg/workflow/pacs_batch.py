@@ -23,7 +23,7 @@ from medseg.workflow.pacs_book import FOLDER, open_book
 from medseg.workflow.pacs_fetching import Ahead, Came
 from medseg.workflow.pacs_left import instances_told, left_of
 from medseg.workflow.pacs_sending import Delivery, deliver
-from medseg.workflow.pacs_work import Work, ended_in, names_in, purpose_of
+from medseg.workflow.pacs_work import Work, ended_in, names_in, purpose_of_query
 from medseg.workflow.predicting import predict_listed
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def predict_archive(
     reporter.say(f"{opened.name}: {len(found)} studies")
     with ExitStack() as stack:
         book = stack.enter_context(open_book(out))
-        purpose = purpose_of(Path(model), options, {"series": series, "asked": dict(asked.series)})
+        purpose = purpose_of_query(model, options, series, asked)
         kept = opened if store else None
         openings = stack.enter_context(Openings(lasting=True))
         names = names_in(out, options)

@@ -5,13 +5,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from medseg.errors import OutputError
 from medseg.ledger.lock import Lock
 
-__all__ = ["FOLDER", "Book", "open_book"]
+__all__ = ["FOLDER", "Book", "open_book", "read_book"]
 
 FOLDER = "archive"  # below OUT: this book, what is fetched or received at the moment, and what came broken
 _NAME = "book.sqlite"
@@ -120,4 +120,19 @@ def open_book(out: Path) -> Iterator[Book]:
         except sqlite3.DatabaseError as error:
             mend = "Remove it: all is done again, and nothing is stored twice."
             raise OutputError(path, f"is damaged ({error})", mend) from error
+        yield Book(path, connection)
+
+
+@contextmanager
+def read_book(out: Path) -> Iterator[Book | None]:
+    """The book of OUT to look at, also while a batch writes it; None where there is none.
+
+    Raises:
+        OutputError: It is damaged.
+    """
+    path = out / FOLDER / _NAME
+    if not path.is_file():
+        yield None
+        return
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", timeout=30, uri=True)) as connection:
         yield Book(path, connection)

@@ -1,16 +1,18 @@
 """Which studies of an archive are still to be done, or have become others since they were."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from medseg.batch.resuming import intact_in
 from medseg.case import Case
 from medseg.ledger.entries import DONE, FAILED
 from medseg.pacs.archive import Archive
 from medseg.pacs.query import Found, Query
+from medseg.workflow.batch_options import BatchOptions
 from medseg.workflow.pacs_work import Work, ended_in
 
-__all__ = ["instances_told", "left_of"]
+__all__ = ["asked_again", "instances_told", "left_of", "stays_in"]
 
 
 def left_of(work: Work, found: Sequence[Found], archive: Archive, asked: Query) -> list[str]:
@@ -30,14 +32,11 @@ def left_of(work: Work, found: Sequence[Found], archive: Archive, asked: Query) 
         ConfigError: A case that is to be done again is none of theirs.
     """
     done = work.book.done(work.purpose)
-    work.again.update(_asked_again(work, found, done))
-    entries, intact = ended_in(work.out), intact_in(work.out)
-
-    def stays(case: str) -> bool:
-        entry = entries.get(case)
-        if entry is None or (entry.state == DONE and not intact(entry)):
-            return False
-        return entry.state != FAILED or not work.options.retry_failed
+    uid, case = work.names.uid, work.names.case
+    work.again.update(
+        asked_again(work.options, {one.uid: done.get(uid(one.uid), [case(uid(one.uid))]) for one in found})
+    )
+    stays = stays_in(work.out, work.options)
 
     def is_left(study: Found) -> bool:
         cases = done.get(work.names.uid(study.uid))
@@ -53,18 +52,33 @@ def left_of(work: Work, found: Sequence[Found], archive: Archive, asked: Query) 
     return sorted(left, key=lambda study: not (work.fetched / work.names.uid(study)).is_dir())
 
 
-def _asked_again(work: Work, found: Sequence[Found], done: Mapping[str, Sequence[str]]) -> set[str]:
-    """The studies that the user wants done again, for a case of theirs, say; what never came is called by its UID.
+def asked_again(options: BatchOptions, cases: Mapping[str, Sequence[str]]) -> set[str]:
+    """The studies that the user wants done again, all of them or for a case of theirs.
+
+    Args:
+        options: What the user said.
+        cases: Of each study; of one that never came the case of its name.
 
     Raises:
         ConfigError: There is no such case.
     """
-    names = {study.uid: work.names.uid(study.uid) for study in found}
-    cases = {study: done.get(name, [work.names.case(name)]) for study, name in names.items()}
-    redone = work.options.redone([Case(case, case, ()) for own in cases.values() for case in own])
+    redone = options.redone([Case(case, case, ()) for own in cases.values() for case in own])
     if isinstance(redone, bool):
         return set(cases) if redone else set()
     return {study for study, own in cases.items() if redone & set(own)}
+
+
+def stays_in(out: Path, options: BatchOptions) -> Callable[[str], bool]:
+    """Whether what came of a case that was done stays as it is."""
+    entries, intact = ended_in(out), intact_in(out)
+
+    def stays(case: str) -> bool:
+        entry = entries.get(case)
+        if entry is None or (entry.state == DONE and not intact(entry)):
+            return False
+        return entry.state != FAILED or not options.retry_failed
+
+    return stays
 
 
 def instances_told(study: Found) -> str:

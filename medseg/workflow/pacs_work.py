@@ -11,6 +11,7 @@ from medseg.ledger import Entry, digest, read_ledger
 from medseg.ledger.entries import ENDED
 from medseg.ledger.fingerprints import Listing
 from medseg.pacs.archive import Archive
+from medseg.pacs.query import Query
 from medseg.pseudonyms import Pseudonyms
 from medseg.reporting import Reporter
 from medseg.workflow.batch_options import BatchOptions
@@ -18,7 +19,7 @@ from medseg.workflow.openings import Openings
 from medseg.workflow.pacs_book import FOLDER, Book
 from medseg.workflow.pacs_sending import Delivery
 
-__all__ = ["Names", "Work", "ended_in", "names_in", "purpose_of"]
+__all__ = ["Names", "Work", "ended_in", "names_in", "purpose_of", "purpose_of_query"]
 
 _HARMLESS = {"command", "jobs", "attempts", "timeout", "memory_limit", "retry_failed", "redo", "cluster", "workers"}
 
@@ -79,6 +80,11 @@ def purpose_of(model: Path, options: BatchOptions, more: Any) -> str:
     how = {key: value for key, value in asdict(options).items() if key not in _HARMLESS}
     files = Listing()(model) if model.exists() else str(model)
     return digest({"model": files, "how": how, "more": more})
+
+
+def purpose_of_query(model: str | Path, options: BatchOptions, series: str | None, asked: Query) -> str:
+    """`purpose_of` a batch whose studies are fetched: what it takes of each study belongs to it."""
+    return purpose_of(Path(model), options, {"series": series, "asked": dict(asked.series)})
 
 
 def names_in(out: Path, options: BatchOptions) -> Names:

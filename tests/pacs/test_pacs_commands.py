@@ -80,11 +80,52 @@ def test_a_batch_from_a_node_that_speaks_dimse_alone(orthanc, studies, tmp_path)
     assert len(orthanc.found(Modality="SEG")) == 2
 
 
+def test_a_dry_run_tells_what_is_there_and_what_is_done_and_fetches_nothing(orthanc, nodes, studies, tmp_path):
+    fill(orthanc, studies)
+    out, more = tmp_path / "out", ("--jobs", 0, "--nodes", nodes)
+
+    def foreseen(*words: object, asked: str = "Modality=CT") -> dict:
+        return json.loads(
+            _medseg(
+                "predict",
+                "classical:otsu",
+                f"pacs:hospital?{asked}",
+                "--out",
+                out,
+                *more,
+                "--dry-run",
+                "--json",
+                *words,
+            )
+        )
+
+    told = foreseen()
+    assert not out.exists()
+    rows = told.pop("rows")
+    assert told == {"studies": 4, "studies_to_do": 4, "series_to_do": 4, "instances_to_do": 16}
+    assert {(row["state"], row["Modality"], row["instances"]) for row in rows} == {("to do", "CT", "4")}
+    assert not foreseen(asked="PatientID=NOBODY")["rows"]
+    first = ("predict", "classical:otsu", "pacs:hospital?Modality=CT&StudyDate=-20240102", "--out", out, *more)
+    _medseg(*first)
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    told = foreseen()
+    assert (told["studies"], told["studies_to_do"], told["instances_to_do"]) == (4, 2, 8)
+    assert sorted(row["PatientID"] for row in told["rows"] if row["state"] == "done") == ["PAT0000", "PAT0001"]
+    assert foreseen("--redo")["studies_to_do"] == 4
+    case = pd.read_csv(out / "cases.csv")["case"][0]
+    assert foreseen("--redo-case", case)["studies_to_do"] == 3
+    assert foreseen("--min-voxels", 9)["studies_to_do"] == 4  # other options do everything anew
+    assert "2 studies, 0 to do: 0 series, 0 instances" in _medseg(*first, "--dry-run")
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+
+
 def test_what_has_no_meaning_for_an_archive_is_refused(orthanc, nodes, tmp_path):
     words = ("predict", "classical:otsu", f"dicomweb+{orthanc.url}?Modality=CT", "--out", tmp_path, "--nodes", nodes)
-    for option in ("--dry-run", "--watch", "--store"):
-        with pytest.raises(ConfigError, match=option):
-            _medseg(*words, option)
+    for option in ("--watch", "--json", "--part=test", "--store", "--dry-run --part=test", "--dry-run --watch"):
+        with pytest.raises(ConfigError, match=option.split("=")[0].split()[-1]):
+            _medseg(*words, *option.split())
+    with pytest.raises(ConfigError, match="tells of patients by their names"):
+        _medseg(*words, "--dry-run", "--pseudonyms", tmp_path / "key")
     with pytest.raises(MedsegError, match="Did you mean Modality"):
         _medseg(*words[:2], f"dicomweb+{orthanc.url}?Modalty=CT", *words[3:])
     with pytest.raises(ConfigError, match="--store"):
