@@ -1,7 +1,7 @@
 """From what a user names (files, folders, studies, data sets) to the cases to segment."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from medseg import address
@@ -9,6 +9,7 @@ from medseg.case import Case
 from medseg.datasets.globs import expanded
 from medseg.datasets.listing import Listed, images_at
 from medseg.datasets.naming import distinct, safe_name, without_ending
+from medseg.datasets.opening import Layout, known_layouts
 from medseg.datasets.series_rule_text import parse_series_rule
 from medseg.datasets.series_rules import SeriesRule
 from medseg.datasets.study_choice import one_of_each_study
@@ -55,8 +56,9 @@ def cases_from_inputs(
     rule = parse_series_rule(series) if isinstance(series, str) else series
     paths = expanded(inputs)
     found: dict[Path, Listed] = {}
+    layouts = known_layouts()  # which takes milliseconds, of which each path would cost as many
     for path in paths:
-        for one in _listed(path, reporter or Silent(), rule, alone=len(paths) == 1):
+        for one in _listed(path, reporter or Silent(), rule, layouts, alone=len(paths) == 1):
             found.setdefault(one.case.images[0].resolve(), one)
     return distinct(_cases_of(list(found.values()), channels, rule))
 
@@ -70,7 +72,8 @@ def cases_below(
         InputError: A path cannot be opened.
         DatasetError: A data set does not hold together.
     """
-    found = [one for path in paths for one in images_at(path, root, reporter, series)]
+    layouts = known_layouts()
+    found = [one for path in paths for one in images_at(path, root, reporter, series, layouts)]
     return _cases_of(found, channels, series)
 
 
@@ -79,10 +82,12 @@ def _cases_of(found: Sequence[Listed], channels: int, rule: SeriesRule | None) -
     return _united(cases, channels) if channels > 1 else cases
 
 
-def _listed(path: Path, reporter: Reporter, rule: SeriesRule | None, *, alone: bool) -> list[Listed]:
+def _listed(
+    path: Path, reporter: Reporter, rule: SeriesRule | None, layouts: Mapping[str, Layout], *, alone: bool
+) -> list[Listed]:
     if not address.exists(path):
         raise InputError(path, "does not exist", "Check the path of the input.")
-    found = images_at(path, path, reporter, rule)
+    found = images_at(path, path, reporter, rule, layouts)
     if found:
         return found
     nothing = InputError(path, "holds no image", "Pass files, folders of files, DICOM studies or a data set.")

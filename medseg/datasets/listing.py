@@ -38,7 +38,13 @@ class Listed:
     named: bool = False
 
 
-def images_at(path: Path, root: Path, reporter: Reporter, rule: SeriesRule | None) -> list[Listed]:
+def images_at(
+    path: Path,
+    root: Path,
+    reporter: Reporter,
+    rule: SeriesRule | None,
+    layouts: Mapping[str, Layout] | None = None,
+) -> list[Listed]:
     """The images of a path, sorted by their names; none where it holds none.
 
     Args:
@@ -46,6 +52,7 @@ def images_at(path: Path, root: Path, reporter: Reporter, rule: SeriesRule | Non
         root: Where names count from: the path itself, or a folder above it.
         reporter: Told of the progress.
         rule: Where there is one, what it asks of series is looked up.
+        layouts: What `known_layouts` gave, for who asks of many paths.
 
     Raises:
         InputError: It cannot be opened.
@@ -59,11 +66,11 @@ def images_at(path: Path, root: Path, reporter: Reporter, rule: SeriesRule | Non
             own = outer.relative_to(root) if root not in (outer, outer.parent) else Path(outer.name)
             found = list(_zipped(outer, root, reporter, rule))
             return found or [Listed(_case(outer, own.with_suffix("").as_posix()), root)]  # reading tells what it holds
-        if _named(outer):
+        if _named(outer, layouts):
             named = [
                 Listed(replace(case, id=safe_name(case.id)), root, named=True) for case in open_dataset(outer).cases
             ]
-            rest = _elsewhere(outer, named, root, reporter, rule) if recognised(outer) == ("beside",) else ()
+            rest = _elsewhere(outer, named, root, reporter, rule) if recognised(outer, layouts) == ("beside",) else ()
             return [*named, *rest]
         if outer.is_file():
             if _dicom(outer):
