@@ -27,6 +27,7 @@ from medseg.commands import (
     verify,
 )
 from medseg.errors import MedsegError
+from medseg.networks.lean import allow_lean
 
 __all__ = ["app", "main"]
 
@@ -89,6 +90,8 @@ def main() -> None:
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
+    if sys.argv[1:2] in (["predict"], ["listen"]):  # their process is there for one model alone
+        allow_lean()
     try:
         app()
     except MedsegError as error:
