@@ -4,8 +4,8 @@ import sys
 
 __all__ = ["allow_lean", "import_networks"]
 
-# What MONAI can do without, and neither its networks nor the transforms that prepare an image ever use: its import would
-# load all of these that are installed.
+# What MONAI can do without, and neither its networks nor the transforms that prepare an image ever use: its import
+# would load all of these that are installed.
 _OTHERS = (
     "ignite",
     "itk",
