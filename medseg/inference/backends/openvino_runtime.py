@@ -1,6 +1,7 @@
 """OpenVINO computes a network on the CPU, from a graph file (.xml) and its numbers (.bin)."""
 
 import sys
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from types import ModuleType
@@ -41,6 +42,16 @@ def import_openvino() -> ModuleType:
     return openvino
 
 
+@cache
+def _core() -> Any:
+    """OpenVINO itself, once and for as long as the process lives.
+
+    It runs signal handlers on a stack of its own, which it frees with the last of its objects and which the system then
+    still uses: the next signal, Ctrl-C say, would be a segmentation fault.
+    """
+    return import_openvino().Core()
+
+
 def versions() -> str:
     """What a conversion depends on beside PyTorch."""
     return f"openvino {import_openvino().get_version()}"
@@ -48,7 +59,7 @@ def versions() -> str:
 
 def precision_here(wanted: str) -> str:
     """In what it computes on this processor: bf16 where that is wanted and can be, else fp32."""
-    able = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    able = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return "bf16" if wanted == "bf16" and "BF16" in able else "fp32"
 
 
@@ -69,7 +80,7 @@ def convert(original: Original, folder: Path) -> None:
 
 def load(folder: Path, window: tuple[int, ...], precision: str) -> "OpenVinoRun":
     """A conversion, compiled for single windows and for as many threads as PyTorch takes."""
-    core = import_openvino().Core()
+    core = _core()
     model = core.read_model(folder / _FILE)
     model.reshape([1, *window])
     settings = {

@@ -257,3 +257,31 @@ def test_a_model_folder_takes_the_backend_from_its_settings(tmp_path):
     model = medseg.load_model(folder, device="cpu", precision="fp32", backend="openvino")
     assert model.settings["backend"] == "openvino"
     assert model.backend.conversion.folder.parent == folder / "backends"
+
+
+HEARD = """
+import gc, signal, sys
+from pathlib import Path
+import torch
+from torch import nn
+from medseg.inference.backends.openvino_runtime import convert, load, precision_here
+from medseg.inference.backends.original import Original
+
+folder = Path(sys.argv[1])
+convert(Original(nn.Conv2d(1, 2, 3, padding=1).eval(), (1, 8, 8)), folder)
+opened = [load(folder, (1, 8, 8), precision_here("fp32")) for _ in range(3)]
+opened[0](torch.zeros(1, 1, 8, 8))
+while opened:
+    del opened[0]
+    gc.collect()
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("heard")
+"""
+
+
+def test_ctrl_c_is_heard_after_the_last_network_of_openvino_is_gone(tmp_path):
+    done = subprocess.run([sys.executable, "-c", HEARD, str(tmp_path)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
