@@ -40,8 +40,8 @@ def model(tmp_path):
     return tmp_path / "model"
 
 
-def opened(name, folder, fabric, seed=0):
-    return open_backend(name, small(seed), WINDOW, fabric, folder=folder)
+def opened(name, folder, compute, seed=0):
+    return open_backend(name, small(seed), WINDOW, compute, folder=folder)
 
 
 def kept(model):
@@ -55,10 +55,10 @@ def stamps(folder):
 
 @pytest.mark.parametrize(("name", "precision"), [("openvino", "fp32"), ("openvino", "bf16"), ("onnx", "bf16")])
 def test_it_converts_once_and_tells_how_far_it_agrees(name, precision, model, cpu):
-    fabric = open_compute("cpu", precision)
-    first = opened(name, model, fabric)
+    compute = open_compute("cpu", precision)
+    first = opened(name, model, compute)
     before = stamps(kept(model))
-    again = opened(name, model, fabric)
+    again = opened(name, model, compute)
     assert stamps(kept(model)) == before
     assert first.why == again.why
     assert "agrees with torch (" in first.why
